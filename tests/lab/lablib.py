@@ -1,0 +1,182 @@
+# Copyright (c) 2026 skp.cluster contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Hands and eyes of the lab tests: run playbooks as a user does, look at the nodes by another path (docker exec), break them."""
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+BIN = Path(sys.executable).parent
+LAB = os.environ.get("SKP_LAB_NAME", "skp-lab")
+HOSTS_JSON = ROOT / "inventory" / "lab" / "hosts.json"
+MANAGED = ("/etc/docker", "/etc/skp")
+
+
+class Failed(AssertionError):
+    """A command ended with another code than expected; the text holds what it printed."""
+
+
+def run(*argv, timeout=600, check=True, env=None, stdin=None, cwd=ROOT):
+    """Run a command on the controller. Returns CompletedProcess with text; raises Failed with the output's tail."""
+    done = subprocess.run(
+        [str(a) for a in argv], cwd=cwd, env={**os.environ, **(env or {})}, input=stdin, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=timeout, check=False,
+    )
+    if check and done.returncode != 0:
+        raise Failed(f"{' '.join(map(str, argv))} ended with {done.returncode}:\n{done.stdout[-6000:]}")
+    return done
+
+
+class PlayResult:
+    """What a playbook run did: .text, .rc, .rows (one per task and host), .seconds."""
+
+    def __init__(self, rc, text, rows, seconds):
+        self.rc, self.text, self.rows, self.seconds = rc, text, rows, seconds
+
+    @property
+    def changed(self):
+        """Set of (task, host) that reported a change; the host that really did it where a task was delegated."""
+        return {(r["task"], r["delegated_to"] or r["host"]) for r in self.rows if r["changed"] and r["status"] == "ok"}
+
+    def calls(self, host):
+        """Rows of modules that really ran on a host (skipped and controller-side tasks do not count)."""
+        local = {"ansible.builtin.debug", "ansible.builtin.assert", "ansible.builtin.set_fact", "ansible.builtin.fail",
+                 "ansible.builtin.include_tasks", "ansible.builtin.include_role", "ansible.builtin.import_role", "ansible.builtin.meta",
+                 "ansible.builtin.validate_argument_spec"}
+        return [r for r in self.rows if (r["delegated_to"] or r["host"]) == host and r["status"] in ("ok", "failed") and r["action"] not in local]
+
+
+def play(playbook="site.yml", *args, check=True, timeout=1500, env=None, inventory=None, cwd=ROOT):
+    """Run ansible-playbook as a user would. Returns PlayResult; raises Failed when it fails and check is true."""
+    with tempfile.NamedTemporaryFile("r", suffix=".jsonl") as record:
+        argv = [BIN / "ansible-playbook", playbook, *args]
+        if inventory:
+            argv += ["-i", inventory]
+        started = time.monotonic()
+        done = run(*argv, check=check, timeout=timeout, cwd=cwd, env={
+            "SKP_RECORD": record.name,
+            "ANSIBLE_CALLBACK_PLUGINS": str(ROOT / "tests/tools/callback_plugins"),
+            "ANSIBLE_CALLBACKS_ENABLED": "skp_record",
+            "ANSIBLE_NOCOLOR": "1",
+            **(env or {}),
+        })
+        seconds = time.monotonic() - started
+        rows = [json.loads(line) for line in record.read().splitlines()]
+    return PlayResult(done.returncode, done.stdout, rows, seconds)
+
+
+def container(node):
+    """Name of the container that is a lab node."""
+    return f"{LAB}-{node}"
+
+
+def on(node, *argv, check=True, timeout=120, stdin=None):
+    """Run a command on a node as root, through the host's engine and not through Ansible. Returns stdout and stderr as text."""
+    flags = ["-i"] if stdin is not None else []
+    return run("docker", "exec", *flags, container(node), *argv, check=check, timeout=timeout, stdin=stdin).stdout
+
+
+def hosts():
+    """The lab's hosts.json as it is now."""
+    return json.loads(HOSTS_JSON.read_text(encoding="utf-8"))
+
+
+@contextlib.contextmanager
+def edited_hosts(change):
+    """Within the block hosts.json is what `change(copy of it)` returns; afterwards it is as before, whatever happened."""
+    before = HOSTS_JSON.read_text(encoding="utf-8")
+    try:
+        HOSTS_JSON.write_text(json.dumps(change(json.loads(before)), indent=2) + "\n", encoding="utf-8")
+        yield
+    finally:
+        HOSTS_JSON.write_text(before, encoding="utf-8")
+
+
+def address(node):
+    """A node's address."""
+    return hosts()[node]["ipv4"]
+
+
+def wait(what, probe, seconds, every=0.5):
+    """Poll `probe` until it gives something true. Returns (that, seconds it took); raises Failed naming what was waited for."""
+    started = time.monotonic()
+    last = None
+    while time.monotonic() - started < seconds:
+        try:
+            last = probe()
+        except (Failed, subprocess.TimeoutExpired, OSError) as exc:
+            last = None
+            error = exc
+        else:
+            error = None
+        if last:
+            return last, round(time.monotonic() - started, 1)
+        time.sleep(every)
+    raise Failed(f"{what}: not within {seconds} s; last answer {last!r} {error or ''}")
+
+
+def manager():
+    """A node whose swarm answers, for looking (the master where it lives)."""
+    for node in sorted(hosts()):
+        if run("docker", "exec", container(node), "docker", "node", "ls", "-q", check=False, timeout=30).returncode == 0:
+            return node
+    raise Failed("no node of the lab answers as a swarm manager")
+
+
+def tasks(service):
+    """Running tasks of a service: list of node hostnames."""
+    text = on(manager(), "docker", "service", "ps", service, "--filter", "desired-state=running", "--format", "{{.Node}} {{.CurrentState}}", check=False)
+    return [line.split()[0] for line in text.splitlines() if " Running" in line]
+
+
+def services():
+    """All swarm services: {name: (version, spec sha256)}, read with the docker command."""
+    node = manager()
+    ids = on(node, "docker", "service", "ls", "-q").split()
+    if not ids:
+        return {}
+    return {
+        s["Spec"]["Name"]: (s["Version"]["Index"], hashlib.sha256(json.dumps(s["Spec"], sort_keys=True).encode()).hexdigest())
+        for s in json.loads(on(node, "docker", "service", "inspect", *ids))
+    }
+
+
+def task_container(service):
+    """(node, container id) of the running container of a by-member service."""
+    for node in sorted(hosts()):
+        found = run("docker", "exec", container(node), "docker", "ps", "-q", "-f", f"name={service}.", check=False, timeout=30)
+        if found.returncode == 0 and found.stdout.strip():
+            return node, found.stdout.split()[0]
+    raise Failed(f"no running container of {service} on any node")
+
+
+def snapshot():
+    """What must not move on a second run: containers (Id, StartedAt, RestartCount), service versions, sha256 of managed files."""
+    seen = {"services": services()}
+    for node in sorted(hosts()):
+        ids = on(node, "docker", "ps", "-aq", "--no-trunc").split()
+        rows = json.loads(on(node, "docker", "inspect", *ids)) if ids else []
+        seen[node] = {
+            "containers": sorted((c["Id"], c["State"]["StartedAt"], c["RestartCount"]) for c in rows if c["State"]["Running"]),
+            "files": on(node, "sh", "-c", f"find {' '.join(MANAGED)} -type f -exec sha256sum {{}} + 2>/dev/null | sort -k2"),
+            "labels": None,
+        }
+    return seen
+
+
+def kill(*nodes):
+    """Cut the power of nodes: no process of theirs gets a signal it could handle."""
+    run("docker", "kill", *[container(n) for n in nodes])
+
+
+def start(*nodes):
+    """Switch nodes on again."""
+    run("docker", "start", *[container(n) for n in nodes])
