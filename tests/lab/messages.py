@@ -1,0 +1,67 @@
+# Copyright (c) 2026 skp.cluster contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Numbered Kafka messages, sent and read back by clients that are not ours: the console tools inside the overlay, kafka-python outside."""
+from __future__ import annotations
+
+import lablib
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.admin import KafkaAdminClient, NewTopic
+
+OUTSIDE_PORT = 9094
+
+
+def outside():
+    """Bootstrap addresses as a machine outside the overlay uses them."""
+    return [f"{lablib.address(n)}:{OUTSIDE_PORT}" for n in sorted(lablib.hosts())]
+
+
+def create_topic(name, partitions=3, replication=3):
+    """Create a topic through a node's address; returns nothing, raises what Kafka says."""
+    admin = KafkaAdminClient(bootstrap_servers=outside(), request_timeout_ms=30000)
+    try:
+        admin.create_topics([NewTopic(name, partitions, replication)])
+    finally:
+        admin.close()
+
+
+def produce_outside(topic, numbers):
+    """Send numbers from outside with acks=all. Returns the set of numbers that were acknowledged."""
+    producer = KafkaProducer(bootstrap_servers=outside(), acks="all", retries=20, request_timeout_ms=30000)
+    futures = {n: producer.send(topic, str(n).encode()) for n in numbers}
+    producer.flush(timeout=120)
+    producer.close()
+    return {n for n, f in futures.items() if f.succeeded()}
+
+
+def produce_inside(topic, numbers, service="kafka-skp-1"):
+    """Send numbers with the console producer of a broker's own container through the overlay name kafka-skp:9092."""
+    node, ident = lablib.task_container(service)
+    lablib.on(node, "docker", "exec", "-i", ident, "kafka-console-producer.sh", "--bootstrap-server", "kafka-skp:9092", "--topic", topic,
+              "--producer-property", "acks=all", stdin="".join(f"{n}\n" for n in numbers), timeout=180)
+
+
+def read_outside(topic, timeout_ms=60000):
+    """All numbers of a topic, read from the beginning to the end offsets as they are now, from outside. Returns a set."""
+    consumer = KafkaConsumer(bootstrap_servers=outside(), enable_auto_commit=False, request_timeout_ms=40000)
+    try:
+        parts = [TopicPartition(topic, p) for p in sorted(consumer.partitions_for_topic(topic) or ())]
+        ends = consumer.end_offsets(parts)
+        consumer.assign(parts)
+        consumer.seek_to_beginning()
+        seen, idle = set(), 0
+        while any(consumer.position(p) < ends[p] for p in parts) and idle < timeout_ms:
+            batch = consumer.poll(timeout_ms=1000)
+            idle = 0 if batch else idle + 1000
+            for records in batch.values():
+                seen.update(int(r.value) for r in records)
+        return seen
+    finally:
+        consumer.close()
+
+
+def read_inside(topic, count, service="kafka-skp-1"):
+    """The first `count` numbers of a topic, read with the console consumer inside the overlay. Returns a set."""
+    node, ident = lablib.task_container(service)
+    text = lablib.on(node, "docker", "exec", ident, "kafka-console-consumer.sh", "--bootstrap-server", "kafka-skp:9092", "--topic", topic,
+                     "--from-beginning", "--max-messages", str(count), "--timeout-ms", "60000", timeout=180)
+    return {int(line) for line in text.splitlines() if line.strip().isdigit()}
