@@ -1,0 +1,37 @@
+# Copyright (c) 2026 skp.cluster contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The lab tests need a lab that `make up` brought up; they never make one by themselves."""
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import lablib  # noqa: E402  (the path above comes first)
+
+
+def pytest_collection_modifyitems(items):
+    """Files run in the order of their numbers, so that faults come after what they break was seen to work."""
+    items.sort(key=lambda item: item.fspath.basename)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def lab():
+    """Refuse to run without a lab: a message for the reader instead of a hundred errors."""
+    if not lablib.HOSTS_JSON.exists():
+        pytest.exit("inventory/lab/hosts.json is not there: run `make up` first", returncode=2)
+    return lablib
+
+
+@pytest.fixture(scope="session")
+def figures():
+    """Figures the tests measured, printed at the end so that a closing note can quote them."""
+    rows = {}
+    yield rows
+    if rows:
+        print("\nfigures:")
+        for name, value in rows.items():
+            print(f"  {name}: {value}")

@@ -1,0 +1,48 @@
+# Copyright (c) 2026 skp.cluster contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The ensemble refuses what would lose quorum and loses nothing when its leader is killed."""
+from __future__ import annotations
+
+import uuid
+
+import lablib
+import znodes
+
+
+def without(label, node):
+    """A change of hosts.json that takes a label from a node."""
+    def change(data):
+        data[node]["labels"] = [entry for entry in data[node]["labels"] if label not in entry]
+        return data
+    return change
+
+
+def test_two_members_are_refused_before_anything_is_touched():
+    """Asking for an even ensemble fails with the count in the message; containers and services stay as they were."""
+    before = lablib.snapshot()
+    with lablib.edited_hosts(without("zookeeper", "c03")):
+        result = lablib.play("site.yml", "--tags", "zookeeper", check=False)
+    assert result.rc != 0
+    assert "2 members" in result.text
+    assert lablib.snapshot() == before
+
+
+def test_killed_leader_writes_resume_and_nothing_is_lost(figures):
+    """kill -9 of the leader: another leads, writes go on, every znode is there; the killed one returns by itself."""
+    prefix = f"t{uuid.uuid4().hex[:8]}"
+    znodes.write(prefix, 100)
+    assert znodes.names(prefix) == {f"n{i}" for i in range(100)}
+    leading = znodes.leader()
+    node, ident = lablib.task_container(leading)
+    lablib.on(node, "docker", "kill", "-s", "KILL", ident)
+    other = next(s for s in znodes.members() if s != leading)
+
+    def writes():
+        text = znodes.cli(f"create /{prefix}/nafter after", f"get /{prefix}/nafter", service=other, timeout=30)
+        return "\nafter" in text
+
+    _, seconds = lablib.wait("writes after the leader's death", writes, 60)
+    figures["zookeeper: leader killed, a client's write done, seconds"] = seconds
+    _, seconds = lablib.wait("three members, one leader", znodes.whole, 120)
+    figures["zookeeper: ensemble whole again, seconds"] = seconds
+    assert znodes.names(prefix) == {f"n{i}" for i in range(100)} | {"nafter"}
