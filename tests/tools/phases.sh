@@ -1,0 +1,41 @@
+# shellcheck shell=bash
+# Copyright (c) 2026 skp.cluster contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# To be sourced. `phase NAME COMMAND...` runs one long step: its name first, a sign of life while it runs, its wall time after.
+# When the script ends, whether well or not, the table of all phases is printed.
+
+phases_done=()
+phases_started=$SECONDS
+
+phases_clock() { # seconds -> m:ss
+    printf '%d:%02d' $(($1 / 60)) $(($1 % 60))
+}
+
+phases_table() {
+    local row
+    printf '\n%-34s %8s  %s\n' phase time result
+    for row in "${phases_done[@]}"; do
+        IFS='|' read -r name took result <<<"$row"
+        printf '%-34s %8s  %s\n' "$name" "$(phases_clock "$took")" "$result"
+    done
+    printf '%-34s %8s\n' total "$(phases_clock $((SECONDS - phases_started)))"
+}
+trap phases_table EXIT
+
+phase() {
+    local name=$1 began=$SECONDS rc=0 pulse
+    shift
+    printf '\n=== %s (phase %d, %s since the start)\n' "$name" $((${#phases_done[@]} + 1)) "$(phases_clock $((began - phases_started)))"
+    while sleep 30; do
+        printf '... %s: %s\n' "$name" "$(phases_clock $((SECONDS - began)))"
+    done &
+    pulse=$!
+    "$@" || rc=$?
+    kill "$pulse" 2>/dev/null || true
+    wait "$pulse" 2>/dev/null || true
+    if [ $rc -ne 0 ]; then
+        phases_done+=("$name|$((SECONDS - began))|FAILED ($rc)")
+        return $rc
+    fi
+    phases_done+=("$name|$((SECONDS - began))|ok")
+}

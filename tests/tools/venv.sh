@@ -1,0 +1,62 @@
+#!/usr/bin/env bash
+# Copyright (c) 2026 skp.cluster contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Makes .venv: the controller's environment of setup.cfg, at the versions of tests/constraints.txt.
+# A second call does nothing until one of these files changes. `venv.sh --unpinned` leaves the constraints out (for `make lock`).
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+venv=.venv
+constraints=tests/constraints.txt
+stamp=$venv/.skp-stamp
+
+want=$(cat setup.cfg pyproject.toml $constraints tests/tools/venv.sh | sha256sum | cut -d' ' -f1)
+if [ "${1:-}" != --unpinned ] && [ "$(cat $stamp 2>/dev/null || true)" = "$want" ] && $venv/bin/python -c '' 2>/dev/null; then
+    exit 0
+fi
+
+# The first interpreter that ansible 12 supports and that can make an environment. A version manager's shim counts only if it
+# answers: an interpreter is asked, never judged by its name.
+find_python() {
+    local candidate
+    for candidate in ${SKP_PYTHON:-} /usr/bin/python3 python3.13 python3.12 python3.11 /usr/bin/python3.1[123] python3; do
+        if "$candidate" - 2>/dev/null <<'PY'
+import ensurepip, sys, venv
+sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))
+PY
+        then
+            "$candidate" -c 'import sys; print(sys.executable)'
+            return 0
+        fi
+    done
+    return 1
+}
+
+if ! python=$(find_python); then
+    if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then
+        echo "venv: no Python 3.11 to 3.13 with venv found; installing the distribution's"
+        apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends python3 python3-venv
+    fi
+    if ! python=$(find_python); then
+        echo "venv: no Python 3.11, 3.12 or 3.13 that can make a virtual environment was found." >&2
+        echo "venv: install one (Debian, Ubuntu: sudo apt-get install python3 python3-venv) or name it: make venv SKP_PYTHON=/path/to/python3.12" >&2
+        exit 1
+    fi
+fi
+
+# Where a network inspects TLS, the system's bundle knows its CA and pip's own does not.
+if [ -z "${PIP_CERT:-}" ] && [ -r /etc/ssl/certs/ca-certificates.crt ]; then
+    export PIP_CERT=/etc/ssl/certs/ca-certificates.crt
+fi
+export PIP_DISABLE_PIP_VERSION_CHECK=1
+
+echo "venv: $("$python" -V), about a minute the first time"
+rm -rf $venv
+"$python" -m venv $venv
+pin=(-c "$constraints")
+if [ "${1:-}" = --unpinned ]; then
+    pin=()
+fi
+$venv/bin/python -m pip install --quiet "${pin[@]}" --editable '.[test]'
+echo "$want" > $stamp
+echo "venv: $($venv/bin/ansible --version | head -n 1), ready in $SECONDS s"
