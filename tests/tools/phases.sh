@@ -26,9 +26,15 @@ phase() {
     local name=$1 began=$SECONDS rc=0 pulse
     shift
     printf '\n=== %s (phase %d, %s since the start)\n' "$name" $((${#phases_done[@]} + 1)) "$(phases_clock $((began - phases_started)))"
-    while sleep 30; do
-        printf '... %s: %s\n' "$name" "$(phases_clock $((SECONDS - began)))"
-    done &
+    (
+        trap 'kill "$nap"; exit 0' TERM
+        while :; do
+            sleep 30 &
+            nap=$!
+            wait "$nap"
+            printf '... %s: %s\n' "$name" "$(phases_clock $((SECONDS - began)))"
+        done
+    ) &
     pulse=$!
     "$@" || rc=$?
     kill "$pulse" 2>/dev/null || true

@@ -1,0 +1,91 @@
+# Copyright (c) 2026 skp.cluster contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# `make help` lists the targets. Each does its work with the tools of .venv and this repository's ansible.cfg, whatever the caller's environment.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
+export LC_ALL := C.UTF-8
+export PYTHONDONTWRITEBYTECODE := 1
+unexport ANSIBLE_COLLECTIONS_PATH ANSIBLE_ROLES_PATH ANSIBLE_INVENTORY PYTHONPATH PYTHONHOME PYENV_VERSION
+
+COLLECTION := collections/ansible_collections/skp/cluster
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+##### The lab and the cluster on it
+
+.PHONY: venv
+venv: ## Make .venv, the controller's environment (nothing to do when it is up to date)
+	@tests/tools/venv.sh
+
+.PHONY: up
+up: venv ## Bring the embedded three-node lab up, run site.yml on it, show services and addresses
+	@tests/tools/up.sh
+
+.PHONY: status
+status: venv ## Show the services and addresses of the running lab
+	@ansible-playbook playbooks/status.yml
+
+.PHONY: down
+down: venv ## Remove the lab: its containers, networks and volumes, nothing else
+	@ansible-playbook -i localhost, roles/lab/playbooks/down.yml
+
+##### Tests
+
+.PHONY: test
+test: venv ## All tests: check, the lab, molecule's scenarios and the faults on it (under an hour on 2 cores)
+	@tests/tools/test.sh
+
+.PHONY: check
+check: venv ## The quick part of the tests, no engine needed: lint, sanity, unit, bad input, meta (minutes)
+	@tests/tools/check.sh
+
+.PHONY: lint
+lint: venv ## yamllint, flake8, shellcheck, ansible-lint (production profile)
+	@tests/tools/lint.sh
+
+.PHONY: sanity
+sanity: venv ## ansible-test sanity on the collection
+	@tests/tools/sanity.sh
+
+.PHONY: unit
+unit: venv ## Unit tests, the table of broken hosts.json files among them
+	@pytest -q -n 2 $(COLLECTION)/tests/unit
+
+.PHONY: meta
+meta: venv ## Tests of the tree itself: shims, role specs, headers, the built collection
+	@pytest -q -n 2 tests/meta
+
+.PHONY: molecule
+molecule: venv ## All molecule scenarios on one lab, which stays up (one alone: molecule test -s kafka)
+	@SKP_LAB_KEEP=1 molecule test --all
+
+.PHONY: faults
+faults: venv ## Second run, check mode, killed brokers and nodes, damaged blobs: tests/lab on the running lab
+	@pytest -q tests/lab
+
+.PHONY: bench
+bench: venv ## Measure on the running lab and write docs/benchmarks.md
+	@python tests/bench/run.py
+
+##### Upkeep
+
+.PHONY: build
+build: venv ## Build the collection's tarball into dist/
+	@mkdir -p dist && ansible-galaxy collection build --force --output-path dist $(COLLECTION)
+
+.PHONY: lock
+lock: ## Write tests/constraints.txt anew from the newest versions setup.cfg allows
+	@tests/tools/lock.sh
+
+.PHONY: clean
+clean: ## Remove what the other targets made, except the lab (make down) and its caches
+	@rm -rf .venv .collections .ansible .pytest_cache build dist collections/*.egg-info $(COLLECTION)/tests/output
+	@find . -name __pycache__ -not -path './.git/*' -prune -exec rm -rf {} +

@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# Copyright (c) 2026 skp.cluster contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+# `make test`: all tests, on one lab. The lab stays up afterwards: look into it, or `make down`.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+. tests/tools/phases.sh
+
+phase 'check' make --no-print-directory check
+phase 'up' make --no-print-directory up
+phase 'molecule' make --no-print-directory molecule
+phase 'faults' make --no-print-directory faults
