@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Makes .venv: the controller's environment of setup.cfg, at the versions of tests/constraints.txt.
 # A second call does nothing until one of these files changes. `venv.sh --unpinned` leaves the constraints out (for `make lock`).
+# Called by make, which sets the environment.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -43,12 +44,6 @@ if ! python=$(find_python); then
         exit 1
     fi
 fi
-
-# Where a network inspects TLS, the system's bundle knows its CA and pip's own does not.
-if [ -z "${PIP_CERT:-}" ] && [ -r /etc/ssl/certs/ca-certificates.crt ]; then
-    export PIP_CERT=/etc/ssl/certs/ca-certificates.crt
-fi
-export PIP_DISABLE_PIP_VERSION_CHECK=1
 
 echo "venv: $("$python" -V), about a minute the first time"
 rm -rf $venv

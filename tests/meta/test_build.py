@@ -1,0 +1,74 @@
+# Copyright (c) 2026 skp.cluster contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The collection as it is shipped: built, installed into an empty directory, used from a place that does not know this repository."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import tarfile
+
+import pytest
+from tree import COLLECTION, files
+
+# In the tree, not in the tarball: ansible-galaxy writes MANIFEST.json in place of galaxy.yml.
+NOT_SHIPPED = {"galaxy.yml", "changelogs/.plugin-cache.yaml"}
+
+
+def run(command, cwd, **environment):
+    """Run a command without this repository's ansible.cfg; return its output, or fail with it."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
+    done = subprocess.run(command, cwd=cwd, env={**clean, **environment}, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def tarball(tmp_path_factory):
+    """Build the collection once."""
+    home = tmp_path_factory.mktemp("dist")
+    run(["ansible-galaxy", "collection", "build", "--output-path", str(home), str(COLLECTION)], home)
+    [built] = home.glob("skp-cluster-*.tar.gz")
+    return built
+
+
+def test_everything_of_the_tree_is_in_the_tarball(tarball):
+    with tarfile.open(tarball) as archive:
+        shipped = {member.name for member in archive.getmembers() if member.isfile()}
+    tree = {str(path.relative_to(COLLECTION)) for path in files() if path.is_relative_to(COLLECTION)}
+    assert tree - shipped == NOT_SHIPPED & tree
+    assert {name for name in shipped - tree if name not in ("MANIFEST.json", "FILES.json")} == set(), "shipped, but not in git"
+
+
+def test_scripts_stay_executable(tarball):
+    with tarfile.open(tarball) as archive:
+        shipped = {member.name for member in archive.getmembers() if member.isfile() and member.mode & 0o100}
+    tree = {str(path.relative_to(COLLECTION)) for path in files() if path.is_relative_to(COLLECTION) and path.stat().st_mode & 0o100}
+    assert shipped == tree
+
+
+def test_installed_collection_runs_from_anywhere(tarball, tmp_path):
+    place, elsewhere = tmp_path / "collections", tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    install = ["ansible-galaxy", "collection", "install", "--offline", "--collections-path", str(place), str(tarball)]
+    run(install, elsewhere, ANSIBLE_HOME=str(tmp_path / "home"))
+    (elsewhere / "hosts.json").write_text('{"c01": {"ipv4": "192.0.2.1", "labels": [{"kafka": "enable"}], "groups": ["master", "manager"]}}')
+    environment = {
+        "ANSIBLE_COLLECTIONS_PATH": str(place),
+        "ANSIBLE_HOME": str(tmp_path / "home"),
+        "ANSIBLE_INVENTORY_ENABLED": "skp.cluster.hosts_json",
+        "ANSIBLE_INVENTORY_UNPARSED_FAILED": "true",
+    }
+    # Every playbook by its full name; --list-tasks also loads every role it names.
+    for playbook in sorted(path.stem for path in (COLLECTION / "playbooks").glob("*.yml")):
+        listed = run(["ansible-playbook", "-i", "hosts.json", "--list-tasks", "skp.cluster.%s" % playbook], elsewhere, **environment)
+        assert "playbook: skp.cluster.%s" % playbook in listed
+    listed = run(["ansible-galaxy", "collection", "list", "skp.cluster"], elsewhere, **environment)
+    assert listed.index(str(place)) < (listed.find(str(COLLECTION.parents[1])) % 10**6), "the installed copy must come first"
+
+
+def test_the_controllers_environment_sees_one_copy(tmp_path):
+    """`pip install -e` points at the sources; from the root and from elsewhere it is the same one place."""
+    for cwd in (COLLECTION.parents[3], tmp_path):
+        listed = run(["ansible-galaxy", "collection", "list", "skp.cluster"], cwd)
+        assert listed.count("skp.cluster ") == 1 and str(COLLECTION.parents[1]) in listed

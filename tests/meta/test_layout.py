@@ -1,0 +1,136 @@
+# Copyright (c) 2026 skp.cluster contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where things are: one home for everything shipped, an operator's menu that holds nothing, no links, one spelling of names."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+import yaml
+from tree import COLLECTION, ROOT, files, load, modules, relative, roles
+
+SHIM = """\
+# SPDX-License-Identifier: GPL-3.0-or-later
+---
+- name: {name}
+  ansible.builtin.import_playbook: skp.cluster.{stem}
+"""
+ROLE_PARTS = {"README.md", "defaults", "files", "handlers", "meta", "tasks", "templates", "vars"}
+ROLE_FILES = ["defaults/main.yml", "meta/argument_specs.yml", "meta/main.yml", "tasks/main.yml"]
+# Holds only the shared variables.
+ROLES_WITHOUT_TASKS = {"_common"}
+
+
+def menu():
+    """Return the root shims: site.yml and playbooks/*.yml."""
+    return [ROOT / "site.yml", *sorted((ROOT / "playbooks").glob("*.y*ml"))]
+
+
+def test_the_menu_and_the_collections_playbooks_are_the_same_set():
+    shims = {path.name for path in menu()}
+    playbooks = {path.name for path in (COLLECTION / "playbooks").glob("*.y*ml")}
+    assert shims == playbooks
+
+
+@pytest.mark.parametrize("shim", menu(), ids=relative)
+def test_a_shim_holds_one_import_and_nothing_else(shim):
+    text = shim.read_text(encoding="utf-8")
+    [play] = yaml.safe_load(text)
+    assert text == SHIM.format(name=play["name"], stem=shim.stem)
+
+
+def test_site_imports_the_whole_menu_in_order():
+    order = [play["ansible.builtin.import_playbook"] for play in load(COLLECTION / "playbooks/site.yml")]
+    start = ["preflight", "engine", "store", "swarm", "registry", "images"]
+    assert order[: len(start)] == ["skp.cluster.%s" % name for name in start]
+    assert order.index("skp.cluster.zookeeper") < order.index("skp.cluster.kafka")
+
+
+def test_no_links_in_the_collection():
+    assert [relative(path) for path in COLLECTION.rglob("*") if path.is_symlink()] == []
+    assert not any(path.is_symlink() for path in (COLLECTION, *COLLECTION.parents) if path.is_relative_to(ROOT))
+
+
+def test_own_roles_and_shipped_roles_have_different_names():
+    own = {path.name for path in roles() if path.parent == ROOT / "roles"}
+    shipped = {path.name for path in roles() if path.parent != ROOT / "roles"}
+    assert not own & shipped
+
+
+def test_the_collection_does_not_know_the_lab():
+    offenders = [
+        relative(path)
+        for path in files()
+        if path.is_relative_to(COLLECTION / "roles") or path.is_relative_to(COLLECTION / "plugins") or path.is_relative_to(COLLECTION / "playbooks")
+        if re.search(r"skp[-_]lab|inventory/lab|roles/lab", path.read_text(encoding="utf-8", errors="replace"))
+    ]
+    assert offenders == []
+
+
+def test_requirements_are_third_party_and_those_of_the_collection():
+    wanted = {entry["name"]: entry["version"] for entry in load(ROOT / "requirements.yml")["collections"]}
+    assert wanted == load(COLLECTION / "galaxy.yml")["dependencies"]
+    assert not any(name.startswith("skp.") for name in wanted)
+    assert all(version.startswith(">=") for version in wanted.values()), "a closed range makes ansible-galaxy look for another version"
+    assert not (ROOT / "roles/requirements.yml").exists() and not (ROOT / "collections/requirements.yml").exists()
+
+
+def test_one_version_everywhere():
+    version = load(COLLECTION / "galaxy.yml")["version"]
+    assert re.search(r"^version = (.*)$", (ROOT / "setup.cfg").read_text(), re.MULTILINE).group(1) == version
+
+
+@pytest.mark.parametrize("role", roles(), ids=relative)
+def test_every_role_has_the_same_files(role):
+    present = {str(path.relative_to(role)) for path in files() if path.is_relative_to(role)}
+    wanted = [name for name in ROLE_FILES if not (name.startswith("tasks/") and role.name in ROLES_WITHOUT_TASKS)]
+    assert [name for name in wanted if name not in present] == [], "missing"
+    if role.parent != ROOT / "roles":
+        assert {name.split("/")[0] for name in present} - ROLE_PARTS == set(), "unknown part of a role"
+
+
+def test_names_are_those_an_fqcn_can_have():
+    named = [path.stem for path in (COLLECTION / "playbooks").glob("*.yml")] + [path.name for path in roles()] + [path.stem for path in modules()]
+    assert [name for name in named if not re.fullmatch(r"[a-z_][a-z0-9_]*", name)] == []
+
+
+def test_yaml_files_end_in_yml():
+    # changelog.yaml and config.yaml are antsibull-changelog's own names.
+    assert [relative(path) for path in files() if path.suffix == ".yaml" and not path.is_relative_to(COLLECTION / "changelogs")] == []
+
+
+def needs_header(path):
+    """Tell whether a file is code of this project, which carries its licence on top."""
+    if path.is_relative_to(COLLECTION / "changelogs"):
+        return False
+    if path.suffix in (".py", ".yml", ".sh") or "Dockerfile" in path.name or path.name in ("Makefile", "setup.cfg", "pyproject.toml"):
+        return True
+    return not path.suffix and path.is_file() and path.read_bytes().startswith(b"#!")
+
+
+@pytest.mark.parametrize("path", [path for path in files() if needs_header(path)], ids=relative)
+def test_licence_on_top(path):
+    head = "\n".join(path.read_text(encoding="utf-8").splitlines()[:6])
+    assert "SPDX-License-Identifier: GPL-3.0-or-later" in head
+
+
+def awx_playbooks():
+    """List the checkout's playbooks as AWX does.
+
+    Its rule (``Project.playbooks``): a file ending in .yml or .yaml with a line that starts a play or imports a playbook, and none of
+    the directories that hold parts of playbooks, or whose name starts with a dot, on the way to it.
+    """
+    line = re.compile(r"^\s*-?\s*(?:hosts|include|(?:ansible\.builtin\.)?import_playbook):", re.MULTILINE)
+    parts = {"roles", "tasks", "group_vars", "host_vars"}
+    for path in files():
+        folders = path.relative_to(ROOT).parts[:-1]
+        if path.suffix in (".yml", ".yaml") and not any(name in parts or name.startswith(".") for name in folders):
+            if line.search(path.read_text(encoding="utf-8")):
+                yield path
+
+
+def test_awx_offers_the_menu():
+    behind = (COLLECTION / "playbooks", ROOT / "molecule", ROOT / "tests")
+    offered = [path for path in awx_playbooks() if not any(path.is_relative_to(folder) for folder in behind)]
+    assert [relative(path) for path in offered] == sorted(relative(path) for path in menu())

@@ -1,0 +1,102 @@
+# Copyright (c) 2026 skp.cluster contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""defaults/main.yml and meta/argument_specs.yml of every role say the same: names, order, values, types."""
+
+from __future__ import annotations
+
+import functools
+import re
+
+import pytest
+from tree import COLLECTION, load, relative, roles
+
+PYTHON_TYPES = {"str": str, "path": str, "int": int, "bool": bool, "float": (int, float), "list": list, "dict": dict}
+
+
+def defaults(role):
+    """Return a role's variables with their defaults, in the file's order."""
+    return load(role / "defaults/main.yml") or {}
+
+
+def options(role):
+    """Return the documented variables of a role's main entry point, in the file's order."""
+    return load(role / "meta/argument_specs.yml")["argument_specs"]["main"].get("options") or {}
+
+
+@functools.lru_cache(maxsize=None)
+def shared_variables():
+    """Return the names of the variables that all roles share."""
+    return frozenset(defaults(COLLECTION / "roles/_common"))
+
+
+@pytest.mark.parametrize("role", roles(), ids=relative)
+def test_same_names_in_the_same_order(role):
+    documented = [name for name, option in options(role).items() if not option.get("required")]
+    assert documented == list(defaults(role))
+
+
+@pytest.mark.parametrize("role", roles(), ids=relative)
+def test_same_values(role):
+    differing = {
+        name: {"defaults/main.yml": value, "meta/argument_specs.yml": options(role)[name].get("default", "no default")}
+        for name, value in defaults(role).items()
+        if name in options(role) and (options(role)[name].get("default", "no default"), type(options(role)[name].get("default"))) != (value, type(value))
+    }
+    assert differing == {}
+
+
+@pytest.mark.parametrize("role", roles(), ids=relative)
+def test_values_have_the_documented_type(role):
+    wrong = {
+        name: "%r is no %s" % (value, options(role)[name]["type"])
+        for name, value in defaults(role).items()
+        if name in options(role)
+        and options(role)[name]["type"] != "raw"
+        # A template is text until it is rendered; its type is the role's to keep.
+        and not (isinstance(value, str) and "{{" in value)
+        and (
+            not isinstance(value, PYTHON_TYPES[options(role)[name]["type"]])
+            or (isinstance(value, bool) and options(role)[name]["type"] in ("int", "float"))
+        )
+    }
+    assert wrong == {}
+
+
+@pytest.mark.parametrize("role", roles(), ids=relative)
+def test_every_option_is_documented(role):
+    for entry, spec in load(role / "meta/argument_specs.yml")["argument_specs"].items():
+        assert spec.get("short_description"), entry
+        for name, option in (spec.get("options") or {}).items():
+            assert option.get("type") in {*PYTHON_TYPES, "raw"}, name
+            assert option.get("description"), name
+            if option["type"] == "list":
+                assert option.get("elements"), name
+
+
+@pytest.mark.parametrize("role", roles(), ids=relative)
+def test_public_names_begin_with_the_role(role):
+    prefix = "skp_" if role.name == "_common" else "%s_" % role.name
+    assert [name for name in defaults(role) if not name.startswith(prefix)] == []
+
+
+@pytest.mark.parametrize("role", [role for role in roles() if role.parent.parent == COLLECTION and role.name != "_common"], ids=relative)
+def test_roles_that_use_shared_variables_depend_on_them(role):
+    used = set()
+    for path in role.rglob("*"):
+        if path.suffix in (".yml", ".j2") and path.is_file():
+            used |= set(re.findall(r"\bskp_[a-z_]+\b", path.read_text(encoding="utf-8"))) & shared_variables()
+    if used:
+        named = [entry if isinstance(entry, str) else entry.get("role", entry.get("name")) for entry in load(role / "meta/main.yml").get("dependencies") or []]
+        assert "skp.cluster._common" in named or role.name == "_service", "uses %s" % ", ".join(sorted(used))
+
+
+def test_no_default_passwords():
+    """A secret is generated or given by the site; a default is one that everybody knows."""
+    secret = re.compile(r"(passw(or)?d|secret|token|_key|credential)s?$")
+    offenders = [
+        "%s: %s" % (role.name, name)
+        for role in roles()
+        for name, value in defaults(role).items()
+        if secret.search(name) and value and not (isinstance(value, str) and ("{{" in value or value.startswith("/")))
+    ]
+    assert offenders == []
