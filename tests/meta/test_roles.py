@@ -75,7 +75,7 @@ def test_every_option_is_documented(role):
 
 @pytest.mark.parametrize("role", roles(), ids=relative)
 def test_public_names_begin_with_the_role(role):
-    prefix = "skp_" if role.name == "_common" else "%s_" % role.name
+    prefix = "skp_" if role.name == "_common" else "%s_" % role.name.lstrip("_")
     assert [name for name in defaults(role) if not name.startswith(prefix)] == []
 
 
