@@ -1,0 +1,326 @@
+# Copyright (c) 2026 skp.cluster contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: hosts_json
+short_description: The nodes, groups and labels of a cluster from one hosts.json
+version_added: 0.1.0
+author: skp.cluster contributors (@comafire)
+description:
+  - Reads the C(hosts.json) of st-kilda-pier, both its first form (labels as a list of one-key objects, C(groups)) and its later one
+    (labels as one object, C(roles)).
+  - Makes the groups C(master), C(manager) and C(worker), and one group per enabled label with every hyphen as an underscore
+    (C(spark-worker) makes C(spark_worker)). The master is always a manager.
+  - Sets C(ansible_host) (from C(ipv4)) and C(skp_labels) (label name to value, as written) for every host.
+  - The file is data. It is checked completely, every finding is one line that names file, host and key, and nothing in it is ever a template.
+  - The source is either the C(hosts.json) itself, for which the plugin has to be enabled before C(yaml)
+    (C([inventory] enable_plugins = skp.cluster.hosts_json, host_list, script, auto, yaml, ini)), or a YAML file that names the plugin, which needs no
+    configuration of Ansible.
+  - A broken file ends the command. Ansible would otherwise offer it to its other plugins, and C(ini) takes an empty C(hosts.json) for a cluster without hosts.
+options:
+  plugin:
+    description: The name of this plugin; it is how a YAML file says that it is meant for it.
+    type: str
+    required: true
+    choices: [skp.cluster.hosts_json]
+  hosts_file:
+    description:
+      - Path of the C(hosts.json), relative to the directory of the configuration file.
+      - Not used when the source is a C(hosts.json) itself.
+    type: str
+    default: hosts.json
+    env:
+      - name: SKP_HOSTS_FILE
+  allow_missing:
+    description: Whether a O(hosts_file) that does not exist means "no hosts yet", with a warning, rather than an error.
+    type: bool
+    default: false
+    env:
+      - name: SKP_HOSTS_FILE_ALLOW_MISSING
+  env_file:
+    description:
+      - Path of an C(env.sh) of st-kilda-pier, relative to the directory of the source. Its known names become variables of the group C(all)
+        (C(JUPYTER_PORT) becomes C(jupyter_port)); C(group_vars/all.yml) overrides them.
+      - It is read, never run. It may be encrypted with Ansible Vault.
+    type: str
+    env:
+      - name: SKP_ENV_FILE
+  compose:
+    description: Variables from Jinja expressions, evaluated for every host. In the environment, a JSON object.
+    type: raw
+    default: {}
+    env:
+      - name: SKP_INVENTORY_COMPOSE
+  groups:
+    description: Groups from Jinja conditions, evaluated for every host. In the environment, a JSON object.
+    type: raw
+    default: {}
+    env:
+      - name: SKP_INVENTORY_GROUPS
+  keyed_groups:
+    description: Groups from the values of variables. In the environment, a JSON list of objects.
+    type: raw
+    default: []
+    env:
+      - name: SKP_INVENTORY_KEYED_GROUPS
+  strict:
+    description: Whether a failing expression of O(compose), O(groups) or O(keyed_groups) is an error rather than skipped.
+    type: bool
+    default: false
+    env:
+      - name: SKP_INVENTORY_STRICT
+extends_documentation_fragment:
+  - ansible.builtin.constructed
+  - ansible.builtin.inventory_cache
+notes:
+  - Every host costs Jinja time only when O(compose), O(groups) or O(keyed_groups) is given.
+  - The cache keeps the checked hosts and is used only while size and modification time of the file are the same. Reading 10,000 hosts takes a fraction of a
+    second, so it rarely pays.
+seealso:
+  - plugin: skp.cluster.manager
+    plugin_type: lookup
+"""
+
+EXAMPLES = r"""
+# inventory/cluster/skp.yml, with a hosts.json beside it
+plugin: skp.cluster.hosts_json
+
+---
+# everything
+plugin: skp.cluster.hosts_json
+hosts_file: hosts.json
+env_file: env.sh
+strict: true
+compose:
+  ansible_user: "'admin'"
+groups:
+  broker_with_disk: "skp_labels.kafka | default('') == 'enable' and skp_labels.disk | default('') == 'ssd'"
+keyed_groups:
+  - key: skp_labels.rack
+    prefix: rack
+
+# ansible-inventory -i inventory/cluster/skp.yml --graph
+# ansible-inventory -i inventory/cluster/hosts.json --graph     (needs enable_plugins, see above)
+"""
+
+import difflib
+import json
+import os
+import re
+import typing as t
+
+from ansible import constants as C
+from ansible import context
+from ansible.errors import AnsibleError, AnsibleParserError
+from ansible.module_utils.common.text.converters import to_text
+from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructable
+from ansible_collections.skp.cluster.plugins.plugin_utils import _env_file, _hosts_json
+
+try:
+    # Since core 2.19 a string is a template only where it is marked as trusted; before, everywhere it is not marked as unsafe.
+    from ansible.template import trust_as_template
+except ImportError:
+    trust_as_template = None
+
+PLUGIN_LINE = re.compile(rb"^plugin:\s*['\"]?skp\.cluster\.hosts_json['\"]?\s*(?:#.*)?$", re.MULTILINE)
+HEAD = 65536  # bytes of a YAML file in which its "plugin:" line is looked for
+MOST_ERRORS = 20
+CACHE_FORMAT = 1
+
+# Errors are raised "from None" throughout: Ansible appends the text of every cause, and a finding is one line.
+
+
+class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
+    """hosts.json (or a configuration that names one) -> hosts, groups, variables."""
+
+    NAME = "skp.cluster.hosts_json"
+
+    def verify_file(self, path: str) -> bool:
+        """Take ``*hosts.json``, and YAML files that name this plugin."""
+        if not super().verify_file(path) or os.path.isdir(path):
+            return False
+        if path.endswith("hosts.json"):
+            return True
+        if not path.endswith((".yml", ".yaml")):
+            return False
+        with open(path, "rb") as stream:
+            return bool(PLUGIN_LINE.search(stream.read(HEAD)))
+
+    def parse(self, inventory: t.Any, loader: t.Any, path: str, cache: bool = True) -> None:
+        """Add everything the source says to the inventory, or nothing at all.
+
+        :raises AnsibleParserError: with one line per finding; within an Ansible command the lines are shown and the command ends
+        """
+        super().parse(inventory, loader, path, cache)
+        try:
+            self._parse(path, cache)
+        except AnsibleError as exc:
+            if not context.CLIARGS:
+                raise
+            for line in to_text(exc.message).splitlines():
+                self.display.display(f"[ERROR]: {line}", color=C.COLOR_ERROR, stderr=True)
+            raise SystemExit(4) from None  # the exit code Ansible has for a file that cannot be parsed
+
+    def _parse(self, path: str, cache: bool) -> None:
+        hosts_path = self._configure(path)
+        env_path = self.get_option("env_file")
+        variables = self._read_env(os.path.join(os.path.dirname(path), os.path.expanduser(env_path))) if env_path else {}
+        if not os.path.exists(hosts_path) and self.get_option("allow_missing"):
+            self.display.warning(f"{_shown(hosts_path)}: the file does not exist yet, so there are no hosts")
+            hosts = _hosts_json.HostsFile((), ())
+        else:
+            hosts = self._read_hosts(hosts_path, self.get_cache_key(path), cache)
+        self._refuse_second_cluster(hosts, hosts_path)
+        for warning in hosts.warnings:
+            self.display.warning(warning)
+        self._populate(hosts, variables)
+        self._construct(hosts, variables)
+
+    def _configure(self, path: str) -> str:
+        """Set the options; return the path of the hosts.json."""
+        if path.endswith("hosts.json"):
+            self.set_options(direct={"plugin": self.NAME})
+            if self.get_option("cache"):
+                self.load_cache_plugin()
+            return path
+        try:
+            config = self._read_config_data(path)
+        except AnsibleError as exc:
+            raise AnsibleParserError(f"{_shown(path)}: {to_text(exc.message).splitlines()[0]}") from None
+        for key in config:
+            if key not in self._options:
+                near = difflib.get_close_matches(str(key), list(self._options), n=1)
+                hint = f'; did you mean "{near[0]}"?' if near else ""
+                raise AnsibleParserError(f'{_shown(path)}: unknown option "{key}", expected one that ansible-doc shows for {self.NAME}{hint}')
+        return os.path.normpath(os.path.join(os.path.dirname(path), os.path.expanduser(self.get_option("hosts_file"))))
+
+    def _read_hosts(self, path: str, key: str, cache: bool) -> _hosts_json.HostsFile:
+        """The hosts of the file, from the cache while the file is the one the cache has seen."""
+        if not self.get_option("cache"):
+            return self._check_hosts(path)
+        try:
+            status = os.stat(path)
+        except OSError as exc:
+            raise AnsibleParserError(f"{_shown(path)}: cannot be read: {exc.strerror}") from None
+        stamp = [CACHE_FORMAT, path, status.st_mtime_ns, status.st_size]
+        if cache:
+            try:
+                kept = self._cache[key]
+                if kept["stamp"] == stamp:
+                    rows = [_hosts_json.Host(name, ipv4, labels, tuple(groups)) for name, ipv4, labels, groups in kept["hosts"]]
+                    return _hosts_json.HostsFile(tuple(rows), tuple(kept["warnings"]))
+            except KeyError:
+                pass
+        hosts = self._check_hosts(path)
+        rows = [[host.name, host.ipv4, host.labels, list(host.groups)] for host in hosts.hosts]
+        self._cache[key] = {"stamp": stamp, "hosts": rows, "warnings": list(hosts.warnings)}
+        return hosts
+
+    def _check_hosts(self, path: str) -> _hosts_json.HostsFile:
+        try:
+            return _hosts_json.parse(self._read(path), _shown(path))
+        except _hosts_json.HostsFileError as exc:
+            raise AnsibleParserError(_limited(exc.errors, _shown(path))) from None
+
+    def _read_env(self, path: str) -> dict[str, t.Any]:
+        try:
+            env = _env_file.parse(self._read(path), _shown(path), os.environ)
+        except _env_file.EnvFileError as exc:
+            raise AnsibleParserError(_limited(exc.errors, _shown(path))) from None
+        for warning in env.warnings:
+            self.display.warning(warning)
+        return env.variables
+
+    def _read(self, path: str) -> bytes:
+        """The bytes of a file, decrypted when it is a vault."""
+        try:
+            with open(self.loader.get_real_file(path), "rb") as stream:
+                return stream.read()
+        except OSError as exc:
+            raise AnsibleParserError(f"{_shown(path)}: cannot be read: {exc.strerror}") from None
+        except AnsibleError as exc:
+            raise AnsibleParserError(f"{_shown(path)}: cannot be read: {to_text(exc.message).splitlines()[0]}") from None
+
+    def _refuse_second_cluster(self, hosts: _hosts_json.HostsFile, path: str) -> None:
+        """Two files in one inventory must not add up to a cluster with two masters. The same file twice (a directory that holds it and its skp.yml) is fine."""
+        group = self.inventory.groups.get("master")
+        masters = [host.name for host in hosts.hosts if "master" in host.groups]
+        others = [host.name for host in group.get_hosts() if host.name not in masters] if group and masters else []
+        if others:
+            raise AnsibleParserError(f'{_shown(path)}: {masters[0]}: "groups": found "master", which {others[0]} of another inventory source is already, expected one')
+
+    def _populate(self, hosts: _hosts_json.HostsFile, variables: dict[str, t.Any]) -> None:
+        inventory = self.inventory
+        for group in _hosts_json.GROUPS:
+            inventory.add_group(group)
+        for group in dict.fromkeys(group for host in hosts.hosts for group in host.groups):
+            inventory.add_group(group)
+        for name, value in variables.items():
+            inventory.set_variable("all", name, _literal(value))
+        for host in hosts.hosts:
+            inventory.add_host(host.name)
+            inventory.set_variable(host.name, "ansible_host", host.ipv4)
+            inventory.set_variable(host.name, "skp_labels", _literal(host.labels))
+            for group in host.groups:
+                inventory.add_child(group, host.name)
+
+    def _construct(self, hosts: _hosts_json.HostsFile, variables: dict[str, t.Any]) -> None:
+        """What Ansible's "constructed" options add. Without them no host is touched: a few expressions cost 10,000 hosts some ten seconds."""
+        compose, groups, keyed = (self._structure(name, kind) for name, kind in (("compose", dict), ("groups", dict), ("keyed_groups", list)))
+        if not (compose or groups or keyed):
+            return
+        strict = self.get_option("strict")
+        for host in hosts.hosts:
+            known = {**variables, **self.inventory.get_host(host.name).get_vars()}
+            self._set_composite_vars(compose, known, host.name, strict=strict)
+            self._add_host_to_composed_groups(groups, known, host.name, strict=strict)
+            self._add_host_to_keyed_groups(keyed, known, host.name, strict=strict)
+
+    def _structure(self, option: str, kind: type) -> t.Any:
+        """An option that is a dict or list in the configuration and JSON in the environment."""
+        value = self.get_option(option)
+        words = "an object" if kind is dict else "a list"
+        if isinstance(value, str):
+            try:
+                value = _trusted(json.loads(value))
+            except ValueError as exc:
+                raise AnsibleParserError(f'{self.NAME}: option "{option}": found text that is no JSON ({exc}), expected {words}') from None
+        if not isinstance(value, kind):
+            raise AnsibleParserError(f'{self.NAME}: option "{option}": found {type(value).__name__}, expected {words}')
+        return value
+
+
+def _shown(path: str) -> str:
+    """A path as a message shows it: from the current directory on where it lies below, else in full."""
+    short = os.path.relpath(path)
+    return path if short.startswith("..") else short
+
+
+def _limited(errors: t.Sequence[str], name: str) -> str:
+    lines = list(errors[:MOST_ERRORS])
+    if len(errors) > MOST_ERRORS:
+        lines.append(f"{name}: and {len(errors) - MOST_ERRORS} more errors")
+    return "\n".join(lines)
+
+
+def _literal(value: t.Any) -> t.Any:
+    """A value that is never a template."""
+    if trust_as_template is not None:
+        return value
+    from ansible.utils.unsafe_proxy import wrap_var  # gone in newer versions of core, which do not come here
+
+    return wrap_var(value)
+
+
+def _trusted(value: t.Any) -> t.Any:
+    """Expressions someone who controls the environment of the command gave; they may be templates."""
+    if trust_as_template is None:
+        return value
+    if isinstance(value, dict):
+        return {key: _trusted(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_trusted(item) for item in value]
+    return trust_as_template(value) if isinstance(value, str) else value
