@@ -74,6 +74,11 @@ def prune(value):
     return value
 
 
+def file_text(data):
+    """Text of a config's base64 data as the engine gives it; bytes that are no text become replacement characters."""
+    return base64.b64decode(data or "").decode("utf-8", "replace")
+
+
 def _fingerprint(role, kind, name, content):
     """Hash of a config's or secret's content. For secrets a slow one: it is shown in names and diffs, and must not help to guess them."""
     material = content.encode()
