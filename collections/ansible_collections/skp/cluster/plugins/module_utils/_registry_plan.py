@@ -179,12 +179,12 @@ def plan_store(found, path, writer, create, recorded=None, expected=None, new_id
         return [], found["marker"]
     if known:
         raise PlanError(
-            "%s should hold the registry store %s, but there is no file %s in it (%s). The store is not mounted? Look at findmnt -T %s; nothing was started."
+            "%s should hold the registry store %s, but there is no file %s with that id in it (%s). The store is not mounted? Look at findmnt -T %s; nothing was started."
             % (path, known, MARKER, _shown(found), path),
             "store_missing", path=path, expected=known, entries=found["entries"][:10])
     if not writer or not create:
         raise PlanError(
-            "%s is no registry store: there is no file %s in it (%s). The store is not mounted? The registry of the master makes a store; run it "
+            "%s is no registry store: there is no file %s with an id in it (%s). The store is not mounted? The registry of the master makes a store; run it "
             "there first (--tags registry without --limit), or look at findmnt -T %s." % (path, MARKER, _shown(found), path),
             "store_missing", path=path, entries=found["entries"][:10])
     if found["marker"] == "":  # an empty marker made by hand: the operator says that this directory is to be used
@@ -199,6 +199,34 @@ def plan_store(found, path, writer, create, recorded=None, expected=None, new_id
             "The registry store %s cannot be made: the directory above it is missing. Is the shared store set up and mounted (--tags store)?" % path,
             "store_missing", path=path, entries=[])
     return ([] if found["exists"] else ["create_store"]) + ["mark_store"], new_id
+
+
+def refuse_unwritable(found, path, uid):
+    """Raises PlanError when the writer's user could not write to the store: without capabilities even root needs to own it."""
+    if not found["exists"]:
+        return
+    own = found["uid"] == uid and found["mode"] & 0o200
+    if not own and not found["mode"] & 0o002:
+        raise PlanError(
+            "The registry store %s belongs to user %d (mode %04o), and the registry runs as user %d without any capability, so every push would fail. "
+            "Either chown -R %d %s, or set registry_user to the owner." % (path, found["uid"], found["mode"], uid, uid, path),
+            "store_owner", path=path, found=found["uid"], expected=uid)
+
+
+def parse_user(text):
+    """(uid, gid) of a text such as `0:0` or `5000`; the group is that of the same number when it is left out. Raises PlanError."""
+    found = re.match(r"^(\d+)(?::(\d+))?$", text)
+    if not found:
+        raise PlanError("user must be numbers, as uid or uid:gid (names differ between the image and the node); found: %s" % text, "bad_user", found=text)
+    return int(found.group(1)), int(found.group(2) or found.group(1))
+
+
+def refuse_exposed(address):
+    """Raises PlanError for an address that others can reach: there is no login and no TLS."""
+    if not (address == "::1" or re.match(r"^127\.\d+\.\d+\.\d+$", address)):
+        raise PlanError(
+            "The registry listens on loopback only, it has no login and no TLS; found address %s. Every labelled node has a registry of its own, "
+            "so nothing needs to reach it from elsewhere." % address, "exposed_address", found=address)
 
 
 def _shown(found):
@@ -220,7 +248,7 @@ def plan_image(found, image, image_hash, archive):
 def plan_container(container, spec, image, config_drift, answering):
     """What has to happen to the container.
 
-    container: None or {"ours", "hash", "running", "image_id", "store_stale"}; image: None or {"id"}: the image that is to run;
+    container: None or {"hash", "status", "running", "image_id", "store_stale"}; image: None or {"id"}: the image that is to run;
     config_drift: the configuration file is not the one wanted; answering: HTTP asked, and the registry is healthy.
     Returns (actions, reasons); actions are some of `remove`, `create`, `start`, `restart`; reasons are for people.
     """
@@ -233,6 +261,8 @@ def plan_container(container, spec, image, config_drift, answering):
         reasons.append("the image is another one")
     if reasons:
         return ["remove", "create", "start"], reasons
+    if container["status"] == "restarting":  # "start" would be answered with "already started", and the engine waits up to a minute between tries
+        return ["restart"], ["the container keeps ending"]
     if not container["running"]:
         return ["start"], ["the container is not running"]
     if config_drift:
@@ -315,11 +345,17 @@ def explain_pull_error(text):
     return ""
 
 
-def summary(container, image, config_text, store):
-    """One side of a diff as a dict: what matters of a node's registry, secrets as hashes. Absent parts are None."""
-    return {
-        "container": container,
-        "image": image,
-        "store": store,
-        "config": masked(config_text).splitlines() if config_text is not None else None,
-    }
+def summary(container, config_text, store_id):
+    """What a diff shows of a node's registry as it is: {"registry": flat dict, "config": text with the secret masked}."""
+    facts = {"container": "absent", "store": store_id or "none"}
+    if container:
+        facts.update(container=container["status"], kind=container["kind"], settings=container["hash"][:12], image=container["image_id"])
+    return {"registry": facts, "config": masked(config_text) if config_text is not None else ""}
+
+
+def wish_summary(spec, image, config_text, store_id):
+    """The same of what is wanted. image: {"id"}, or None when it is known only after it was fetched."""
+    labels = spec["Labels"]
+    facts = {"container": "running", "kind": labels["skp.registry"], "settings": labels["skp.hash"][:12], "store": store_id}
+    facts["image"] = image["id"] if image else spec["Image"]
+    return {"registry": facts, "config": masked(config_text)}

@@ -1,0 +1,76 @@
+# Copyright (c) 2026 skp.cluster contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Private to skp.cluster. Small files written so that a crash leaves the old or the new one, never half of one."""
+
+from __future__ import annotations
+
+import os
+import stat
+import tempfile
+
+
+def read_text(path):
+    """The text of a file, or None when there is none. A symbolic link is followed only by `read_text`, never by `write_text`."""
+    try:
+        with open(path, encoding="utf-8", errors="replace") as handle:
+            return handle.read()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def drift(path, text, mode=0o600, uid=0, gid=0):
+    """What about the file is not as wished: a list of `content`, `mode`, `owner`, or ["missing"]; [] when all is well."""
+    try:
+        found = os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return ["missing"]
+    wrong = []
+    if not stat.S_ISREG(found.st_mode) or read_text(path) != text:
+        wrong.append("content")
+    if stat.S_IMODE(found.st_mode) != mode:
+        wrong.append("mode")
+    if (found.st_uid, found.st_gid) != (uid, gid):
+        wrong.append("owner")
+    return wrong
+
+
+def write_text(path, text, mode=0o600, uid=0, gid=0, directory_mode=0o755):
+    """Put a file in place in one step: temporary file beside it with the final mode from the start, fsync, rename, fsync of the directory.
+
+    Missing directories above it are made with `directory_mode`. What was there before (also a symbolic link) is replaced.
+    """
+    directory = os.path.dirname(path)
+    make_directories(directory, directory_mode)
+    handle, temporary = tempfile.mkstemp(prefix=".%s." % os.path.basename(path), dir=directory)  # made with mode 0600
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as target:
+            if (uid, gid) != (os.geteuid(), os.getegid()):
+                os.fchown(target.fileno(), uid, gid)
+            os.fchmod(target.fileno(), mode)
+            target.write(text)
+            target.flush()
+            os.fsync(target.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+    sync_directory(directory)
+
+
+def make_directories(path, mode):
+    """`path` and what is missing above it, each new one with exactly this mode; existing ones are left as they are."""
+    if os.path.isdir(path):
+        return
+    make_directories(os.path.dirname(path), mode)
+    os.mkdir(path)
+    os.chmod(path, mode)  # mkdir's own mode is cut by the umask
+
+
+def sync_directory(path):
+    """Make a rename or removal in a directory durable."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

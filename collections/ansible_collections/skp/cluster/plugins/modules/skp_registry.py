@@ -1,0 +1,243 @@
+#!/usr/bin/python
+# Copyright (c) 2026 skp.cluster contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: skp_registry
+short_description: The registry of a node, over the store all nodes share
+version_added: 0.1.0
+description:
+  - Keeps a plain container that serves images on the loopback address of this node, from one store that all registries share.
+  - Exactly one registry, the master's, writes; the others are read-only and refuse a push with 405. Two writers over one store lose uploads.
+  - A marker file in the store is checked before anything is started, so that a registry never runs over the bare directory below a mount point.
+  - Collects garbage (with the writer stopped) and re-hashes everything in the store, naming what is broken.
+author: skp.cluster contributors (@comafire)
+attributes:
+  check_mode:
+    support: full
+    details: With O(state=gc) a C(registry garbage-collect --dry-run) says what would be removed.
+  diff_mode:
+    support: full
+options:
+  state:
+    description:
+      - V(present), the container runs as described and answers as healthy; what was stopped, edited or mounted anew below it is repaired.
+      - V(absent), the container and its configuration are gone, the store is kept unless O(purge) is true.
+      - V(restarted), an existing container is restarted; always changed.
+      - V(gc), on the writer only. Looks first (dry run); where something can go, the writer is stopped, garbage collected, the writer started
+        again and every tag verified. The readers are to be restarted after it.
+      - V(verify), every tag, manifest, link file and blob of the store is read and re-hashed; changes nothing, needs no container.
+    type: str
+    choices: [present, absent, restarted, gc, verify]
+    default: present
+  name:
+    description: Name of the container.
+    type: str
+    default: registry-skp
+  image:
+    description: Reference of the image. Required with O(state=present).
+    type: str
+  image_hash:
+    description: Content hash the image must carry as its label C(skp.hash). Empty takes whatever O(image) is on this node.
+    type: str
+    default: ""
+  archive:
+    description:
+      - Archive (C(docker save)) the image is loaded from when it is not on this node with the wanted hash. Empty pulls O(image) in that case.
+    type: str
+    default: ""
+  store:
+    description: Directory of the store on this node.
+    type: path
+    default: /srv/skp/registry
+  writer:
+    description: This node's registry takes pushes. True on one node of the cluster.
+    type: bool
+    default: false
+  create_store_marker:
+    description:
+      - The writer may make a new store where there is none, in a missing or empty directory. It never does so on a node that used a store before.
+    type: bool
+    default: false
+  store_id:
+    description: Id of the store the writer reported (RV(store_id)). A reader that finds another one refuses. Empty leaves that check out.
+    type: str
+    default: ""
+  http_secret:
+    description: Secret all registries of the store share. Required with O(state=present).
+    type: str
+  secret_file:
+    description: Where to keep a copy of O(http_secret), mode 0600 root. Empty keeps none; meant for managers.
+    type: str
+    default: ""
+  address:
+    description: Loopback address to listen on. Others are refused, as the registry has neither login nor TLS.
+    type: str
+    default: 127.0.0.1
+  port:
+    description: Port to listen on.
+    type: int
+    default: 5000
+  user:
+    description: Numeric C(uid:gid) the registry runs as, without any capability. The writer's user must own the store.
+    type: str
+    default: "0:0"
+  log_level:
+    description: Level of the registry's log.
+    type: str
+    choices: [error, warn, info, debug]
+    default: info
+  config_dir:
+    description: Directory of the configuration on this node.
+    type: path
+    default: /etc/skp/registry
+  timeout:
+    description: Seconds to wait for the registry to answer as healthy.
+    type: int
+    default: 60
+  delete_untagged:
+    description: With O(state=gc), manifests that no tag names are removed too. Images that run by digest only lose theirs.
+    type: bool
+    default: false
+  gc_timeout:
+    description: Seconds one pass of garbage collection may take.
+    type: int
+    default: 3600
+  workers:
+    description: Threads that hash during O(state=verify) and after O(state=gc).
+    type: int
+    default: 4
+  fail_on_broken:
+    description: Fail when O(state=verify) finds something broken. With false only the list is returned.
+    type: bool
+    default: true
+  purge:
+    description: With O(state=absent) on the writer, the images in the store are removed for good.
+    type: bool
+    default: false
+seealso:
+  - module: skp.cluster.skp_registry_info
+"""
+
+EXAMPLES = r"""
+- name: The master's registry writes
+  skp.cluster.skp_registry:
+    image: localhost:5000/skp/docker-registry:latest
+    archive: /srv/skp/images/docker-registry.tar
+    writer: true
+    create_store_marker: true
+    http_secret: "{{ registry_http_secret }}"
+
+- name: Re-hash the whole store
+  skp.cluster.skp_registry:
+    state: verify
+
+- name: Collect garbage
+  skp.cluster.skp_registry:
+    state: gc
+    writer: true
+"""
+
+RETURN = r"""
+actions:
+  description: What was done, or would be in check mode, in order.
+  returned: when O(state) is not V(verify)
+  type: list
+  elements: str
+  sample: [write_config, restart]
+reasons:
+  description: Why the container was touched.
+  returned: O(state=present)
+  type: list
+  elements: str
+store_id:
+  description: Id of the store.
+  returned: O(state=present)
+  type: str
+container:
+  description: The container after the run; C(id), C(started_at), C(image_id), C(kind) and more. Empty when there is none.
+  returned: O(state=present) or O(state=restarted)
+  type: dict
+gc:
+  description: C(marked) (number of blobs in use), C(blobs) and C(manifests) (digests removed), C(bytes) freed.
+  returned: O(state=gc)
+  type: dict
+verify:
+  description: C(tags), C(repositories), C(blobs), C(bytes), C(seconds) and C(problems), each with C(kind), C(path), C(digest), C(found), C(used_by), C(manifests), C(msg).
+  returned: O(state=verify), or O(state=gc) when something was removed
+  type: dict
+failure:
+  description: The machine part of an error; C(kind) says which rule.
+  returned: failure
+  type: dict
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.skp.cluster.plugins.module_utils._engine import EngineError
+from ansible_collections.skp.cluster.plugins.module_utils._registry_http import RegistryError
+from ansible_collections.skp.cluster.plugins.module_utils._registry_plan import PlanError
+from ansible_collections.skp.cluster.plugins.module_utils._registry_run import RegistryNode
+from ansible_collections.skp.cluster.plugins.module_utils._registry_store import StoreError
+
+
+def main():
+    """One registry, one state."""
+    module = AnsibleModule(
+        argument_spec={
+            "state": {"type": "str", "choices": ["present", "absent", "restarted", "gc", "verify"], "default": "present"},
+            "name": {"type": "str", "default": "registry-skp"},
+            "image": {"type": "str"},
+            "image_hash": {"type": "str", "default": ""},
+            "archive": {"type": "str", "default": ""},
+            "store": {"type": "path", "default": "/srv/skp/registry"},
+            "writer": {"type": "bool", "default": False},
+            "create_store_marker": {"type": "bool", "default": False},
+            "store_id": {"type": "str", "default": ""},
+            "http_secret": {"type": "str", "no_log": True},
+            "secret_file": {"type": "str", "default": "", "no_log": False},
+            "address": {"type": "str", "default": "127.0.0.1"},
+            "port": {"type": "int", "default": 5000},
+            "user": {"type": "str", "default": "0:0"},
+            "log_level": {"type": "str", "choices": ["error", "warn", "info", "debug"], "default": "info"},
+            "config_dir": {"type": "path", "default": "/etc/skp/registry"},
+            "timeout": {"type": "int", "default": 60},
+            "delete_untagged": {"type": "bool", "default": False},
+            "gc_timeout": {"type": "int", "default": 3600},
+            "workers": {"type": "int", "default": 4},
+            "fail_on_broken": {"type": "bool", "default": True},
+            "purge": {"type": "bool", "default": False},
+        },
+        required_if=[("state", "present", ("image", "http_secret"))],
+        supports_check_mode=True,
+    )
+    try:
+        node = RegistryNode(module)
+        result = getattr(node, module.params["state"])()
+    except (EngineError, PlanError, StoreError) as exc:
+        module.fail_json(msg=exc.msg, failure=exc.failure)
+    except RegistryError as exc:
+        module.fail_json(msg=str(exc), failure=exc.failure)
+    except PermissionError as exc:
+        module.fail_json(msg="%s: not allowed. The module manages root's files: run it with become." % exc.filename, failure={"kind": "not_root"})
+    problems = (result.get("verify") or {}).get("problems")
+    if problems and module.params["fail_on_broken"]:
+        module.fail_json(
+            msg="The registry store %s is damaged in %d places:\n%s\n%s" % (
+                module.params["store"], len(problems), "\n".join("- " + problem["msg"] for problem in problems), NEXT_STEP),
+            failure={"kind": "store_damaged", "problems": problems}, **result)
+    module.exit_json(**result)
+
+
+NEXT_STEP = (
+    "What to do: remove each file named above on the node that holds the store (for a blob its whole directory), restart the registries "
+    "(--tags registry with the containers stopped, or playbooks/registry_gc.yml), and push the images again (--tags images): a push "
+    "uploads what the registry no longer has. Damage that comes back means a failing disk or memory."
+)
+
+
+if __name__ == "__main__":
+    main()

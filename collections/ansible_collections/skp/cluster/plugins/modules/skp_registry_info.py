@@ -1,0 +1,155 @@
+#!/usr/bin/python
+# Copyright (c) 2026 skp.cluster contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: skp_registry_info
+short_description: What a node's registry is doing and what it holds
+version_added: 0.1.0
+description:
+  - Reads the container, the registry's HTTP API and the store of this node. Changes nothing.
+author: skp.cluster contributors (@comafire)
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: none
+options:
+  name:
+    description: Name of the container.
+    type: str
+    default: registry-skp
+  address:
+    description: Address the registry listens on.
+    type: str
+    default: 127.0.0.1
+  port:
+    description: Port the registry listens on.
+    type: int
+    default: 5000
+  store:
+    description: Directory of the store on this node.
+    type: path
+    default: /srv/skp/registry
+  config_dir:
+    description: Directory of the registry's configuration on this node.
+    type: path
+    default: /etc/skp/registry
+  catalog:
+    description: List every repository with its tags and digests. Costs one request for each tag.
+    type: bool
+    default: true
+  error_text:
+    description: An engine's message about a pull or push that failed, to be explained in RV(hint).
+    type: str
+    default: ""
+seealso:
+  - module: skp.cluster.skp_registry
+"""
+
+EXAMPLES = r"""
+- name: What does this node's registry hold?
+  skp.cluster.skp_registry_info:
+  register: registry
+
+- name: Explain an error
+  skp.cluster.skp_registry_info:
+    catalog: false
+    error_text: filesystem layer verification failed for digest sha256:c3d7
+"""
+
+RETURN = r"""
+container:
+  description: >-
+    The container: C(id), C(kind) (V(writer) or V(reader)), C(status), C(running), C(health), C(restarts), C(image), C(image_id), C(started_at),
+    C(store_stale) and more. Empty when there is none.
+  returned: success
+  type: dict
+answering:
+  description: The registry answers over HTTP and calls itself healthy.
+  returned: success
+  type: bool
+health:
+  description: The registry's answer, or why there was none.
+  returned: success
+  type: str
+  sample: "200"
+store:
+  description: C(path), C(id) (of the marker found there, empty without), C(recorded) (the one this node used before), C(ok) (there is one, and no other).
+  returned: success
+  type: dict
+repositories:
+  description: Repository to tag to digest. Empty when O(catalog) is false or the registry does not answer.
+  returned: success
+  type: dict
+  sample: {"skp/docker-kafka": {"latest": "sha256:6a1f"}}
+hint:
+  description: The likely reason of O(error_text) and what to do. Empty when nothing is known about it.
+  returned: success
+  type: str
+"""
+
+import os
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.skp.cluster.plugins.module_utils import _private_file as private_file
+from ansible_collections.skp.cluster.plugins.module_utils import _registry_io as io
+from ansible_collections.skp.cluster.plugins.module_utils._engine import EngineError, connect_or_predict
+from ansible_collections.skp.cluster.plugins.module_utils._registry_http import RegistryClient, RegistryError
+from ansible_collections.skp.cluster.plugins.module_utils._registry_plan import RECORD_FILE, PlanError, explain_pull_error
+
+
+def main():
+    """Read, return."""
+    module = AnsibleModule(
+        argument_spec={
+            "name": {"type": "str", "default": "registry-skp"},
+            "address": {"type": "str", "default": "127.0.0.1"},
+            "port": {"type": "int", "default": 5000},
+            "store": {"type": "path", "default": "/srv/skp/registry"},
+            "config_dir": {"type": "path", "default": "/etc/skp/registry"},
+            "catalog": {"type": "bool", "default": True},
+            "error_text": {"type": "str", "default": ""},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        module.exit_json(changed=False, **read(module))
+    except (EngineError, PlanError) as exc:
+        module.fail_json(msg=exc.msg, failure=exc.failure)
+    except RegistryError as exc:
+        module.fail_json(msg=str(exc), failure=exc.failure)
+
+
+def read(module):
+    """The module's result as a dict."""
+    params = module.params
+    client = connect_or_predict(module)
+    container = io.read_container(client, params["name"]) if client else None
+    if container:
+        container["store_stale"] = container["running"] and io.store_is_stale(container, params["store"])
+    host = "[%s]" % params["address"] if ":" in params["address"] else params["address"]
+    registry = RegistryClient("http://%s:%d" % (host, params["port"]))
+    answering, health = registry.health()
+    found = io.read_store(params["store"])["marker"] or ""
+    recorded = (private_file.read_text(os.path.join(params["config_dir"], RECORD_FILE)) or "").strip()
+    repositories = {}
+    if params["catalog"] and answering:
+        for repository in registry.catalog():
+            repositories[repository] = {tag: registry.digest(repository, tag) for tag in registry.tags(repository)}
+    return {
+        "container": container or {},
+        "answering": answering,
+        "health": health,
+        "store": {"path": params["store"], "id": found, "recorded": recorded, "ok": bool(found) and recorded in ("", found)},
+        "repositories": repositories,
+        "hint": explain_pull_error(params["error_text"]),
+    }
+
+
+if __name__ == "__main__":
+    main()
