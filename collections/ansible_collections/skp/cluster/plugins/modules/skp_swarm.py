@@ -1,0 +1,222 @@
+#!/usr/bin/python
+# Copyright (c) 2026 skp.cluster contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: skp_swarm
+short_description: Keep a Docker swarm as the inventory says
+version_added: 0.1.0
+author:
+  - skp.cluster contributors (@comafire)
+description:
+  - With O(state=present), on one manager, makes labels, roles, entries and the overlay network of the swarm what is wanted. A second run
+    changes nothing.
+  - With O(state=init) and O(state=joined), on one node, makes that node a member. Every node joins as a worker; O(state=present)
+    promotes managers one at a time, so the manager token never leaves the managers.
+  - Who may start a swarm is decided before, by the filter P(skp.cluster.swarm_bootstrap#filter) from the facts of all nodes.
+attributes:
+  check_mode:
+    support: full
+    description: Predicts the change. Where the engine, the SDK or the swarm is not there yet, predicts from an empty state.
+  diff_mode:
+    support: full
+    description: Shows labels, roles and the network that change.
+options:
+  state:
+    description:
+      - V(present) syncs labels, roles, stale entries and the network; runs on a manager.
+      - V(init) starts a swarm on this node unless it is in one.
+      - V(joined) joins this node to the swarm of O(managers) unless it is in one.
+      - V(token) returns what a node needs to join; runs on a manager and changes nothing.
+    type: str
+    choices: [present, init, joined, token]
+    default: present
+  hosts:
+    description: The nodes to sync, by inventory name. Nodes that are not named are left as they are.
+    type: dict
+    default: {}
+  inventory:
+    description: Every host name of the inventory. A node of the swarm with another name is reported, never removed.
+    type: list
+    elements: str
+    default: []
+  network:
+    description: The overlay network. It is created attachable, and never changed in place.
+    type: dict
+    suboptions:
+      name:
+        description: Its name.
+        type: str
+        required: true
+      subnet:
+        description: Its subnet, as C(10.200.0.0/20).
+        type: str
+        required: true
+      encrypted:
+        description: Encrypt what nodes send each other through it. Refused where a node's kernel cannot.
+        type: bool
+        default: false
+  advertise_addr:
+    description: Address of this node for the other nodes. Required for O(state=init) and O(state=joined).
+    type: str
+  managers:
+    description: Addresses (C(host:port)) of managers to join. Required for O(state=joined).
+    type: list
+    elements: str
+  join_token:
+    description: The worker join token. Required for O(state=joined).
+    type: str
+  abandon:
+    description: Id of a swarm this node leaves before it joins or starts another, given up because all its managers are lost.
+    type: str
+    default: ""
+  timeout:
+    description: Seconds each step may take (a join, a promotion, an old entry going down).
+    type: int
+    default: 90
+notes:
+  - Each value of O(hosts) is a dictionary with C(role) (C(manager) or C(worker)), C(addr), C(labels) (dictionary of name and value),
+    C(node_id) (what the node's engine says; empty where it did not answer), C(joining) (in check mode, the node would have joined) and
+    C(encryption) (as RV(skp.cluster.skp_engine#module:engine.encryption)).
+"""
+
+EXAMPLES = r"""
+- name: Sync labels, roles and the network
+  skp.cluster.skp_swarm:
+    hosts:
+      c01: {role: manager, addr: 10.0.0.4, labels: {registry: enable}, node_id: mpwzlvhl1l9inkxk0d89fw7f2}
+      c02: {role: worker, addr: 10.0.0.5, labels: {kafka: enable}, node_id: 6lvs6jav9ikm31fvv22aytjcq}
+    inventory: [c01, c02]
+    network:
+      name: net-skp
+      subnet: 10.200.0.0/20
+"""
+
+RETURN = r"""
+node_id:
+  description: Id of this node in the swarm.
+  returned: success, where the node is in one
+  type: str
+join_token:
+  description: The worker join token. Register it with C(no_log).
+  returned: state=token
+  type: str
+managers:
+  description: Addresses of the reachable managers.
+  returned: state=token
+  type: list
+  elements: str
+nodes:
+  description: The swarm's nodes after the sync, by host name (hostname where it is none of ours).
+  returned: state=present
+  type: dict
+  sample: {c01: {id: mpwzlvhl1l9inkxk0d89fw7f2, role: manager, state: ready}}
+failure:
+  description: Machine-readable part of an error.
+  returned: failure
+  type: dict
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.skp.cluster.plugins.module_utils import _engine
+from ansible_collections.skp.cluster.plugins.module_utils._swarm_io import Swarm
+from ansible_collections.skp.cluster.plugins.module_utils._swarm_plan import HOST_LABEL, SwarmError, plan
+
+
+def present(module, client):
+    """Syncs the swarm; client is None in check mode before there is one."""
+    params = module.params
+    swarm = Swarm(client, params["timeout"]) if client else None
+    self_id = _engine.swarm_state(client)["node_id"] if client else ""
+    expected = [host["node_id"] for host in params["hosts"].values() if host.get("node_id")]
+    nodes = swarm.nodes(expected) if client else []
+    network = swarm.network(params["network"]["name"]) if client else None
+    hosts = {name: dict(host, joining=bool(host.get("joining")) or not client) for name, host in params["hosts"].items()}
+    desired = {"hosts": hosts, "inventory": params["inventory"], "network": params["network"]}
+    actions = plan(nodes, network, desired, self_id)
+    for text in actions["warnings"]:
+        module.warn(text)
+    changed = bool(actions["updates"] or actions["stale"] or actions["create_network"])
+    if changed and not module.check_mode:
+        swarm.apply(actions, params["network"], self_id)
+        if not actions["demote_last"]:
+            nodes = swarm.nodes()
+    return {
+        "changed": changed,
+        "diff": {"before": actions["before"], "after": actions["after"]},
+        "node_id": self_id,
+        "nodes": {node["labels"].get(HOST_LABEL) or node["hostname"]: {key: node[key] for key in ("id", "role", "state")} for node in nodes},
+    }
+
+
+def member(module, client):
+    """Makes this node a member, by starting a swarm or by joining one."""
+    params = module.params
+    state = _engine.swarm_state(client) if client else {"state": "inactive", "node_id": "", "cluster_id": "", "manager": False}
+    abandon = bool(params["abandon"]) and state["state"] != "inactive"
+    if abandon and state["manager"]:
+        raise SwarmError("This node is a manager of the swarm it should abandon (%s); only workers of a swarm without managers may." % params["abandon"],
+                         kind="abandon")
+    if state["state"] == "active" and not abandon:
+        return {"changed": False, "node_id": state["node_id"]}
+    result = {"changed": True, "node_id": "", "diff": {"before": "", "after": "member of the swarm, as %s\n" % params["advertise_addr"]}}
+    if module.check_mode:
+        return result
+    swarm = Swarm(client, params["timeout"])
+    if abandon:
+        swarm.leave()
+    if params["state"] == "init":
+        result["node_id"] = swarm.init(params["advertise_addr"])
+    else:
+        result["node_id"] = swarm.join(params["managers"], params["join_token"], params["advertise_addr"])
+    return result
+
+
+def token(module, client):
+    """What a node needs to join. In check mode before the swarm exists: nothing."""
+    if not client:
+        return {"changed": False, "join_token": "", "managers": []}
+    swarm = Swarm(client, module.params["timeout"])
+    return {"changed": False, "join_token": swarm.worker_token(), "managers": swarm.manager_addresses()}
+
+
+def main():
+    """Reads, plans, applies outside check mode."""
+    module = AnsibleModule(
+        argument_spec={
+            "state": {"type": "str", "choices": ["present", "init", "joined", "token"], "default": "present"},
+            "hosts": {"type": "dict", "default": {}},
+            "inventory": {"type": "list", "elements": "str", "default": []},
+            "network": {"type": "dict", "options": {
+                "name": {"type": "str", "required": True},
+                "subnet": {"type": "str", "required": True},
+                "encrypted": {"type": "bool", "default": False},
+            }},
+            "advertise_addr": {"type": "str"},
+            "managers": {"type": "list", "elements": "str"},
+            "join_token": {"type": "str", "no_log": True},
+            "abandon": {"type": "str", "default": ""},
+            "timeout": {"type": "int", "default": 90},
+        },
+        required_if=[
+            ("state", "present", ["network"]),
+            ("state", "init", ["advertise_addr"]),
+            ("state", "joined", ["advertise_addr", "managers", "join_token"]),
+        ],
+        supports_check_mode=True,
+    )
+    run = {"present": present, "init": member, "joined": member, "token": token}[module.params["state"]]
+    try:
+        client = _engine.connect_or_predict(module, manager=run is not member)
+        result = run(module, client)
+    except (_engine.EngineError, SwarmError) as exc:
+        _engine.fail(module, exc)
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()
