@@ -86,6 +86,10 @@ bench: venv ## Measure on the running lab and write docs/benchmarks.md
 build: venv ## Build the collection's tarball into dist/
 	@mkdir -p dist && ansible-galaxy collection build --force --output-path dist $(COLLECTION)
 
+.PHONY: shims
+shims: ## Write playbooks/*.yml for the collection's playbooks that have none yet
+	@tests/tools/shims.sh
+
 .PHONY: lock
 lock: ## Write tests/constraints.txt anew from the newest versions setup.cfg allows
 	@tests/tools/lock.sh
