@@ -62,9 +62,7 @@ def test_installed_collection_runs_from_anywhere(tarball, tmp_path):
     # Every playbook by its full name; --list-tasks also loads every role it names.
     for playbook in sorted(path.stem for path in (COLLECTION / "playbooks").glob("*.yml")):
         listed = run(["ansible-playbook", "-i", "hosts.json", "--list-tasks", "skp.cluster.%s" % playbook], elsewhere, **environment)
-        assert "playbook: skp.cluster.%s" % playbook in listed
-    listed = run(["ansible-galaxy", "collection", "list", "skp.cluster"], elsewhere, **environment)
-    assert listed.index(str(place)) < (listed.find(str(COLLECTION.parents[1])) % 10**6), "the installed copy must come first"
+        assert "playbook: %s/ansible_collections/skp/cluster/playbooks/%s.yml" % (place, playbook) in listed, "not from the installed copy"
 
 
 def test_the_controllers_environment_sees_one_copy(tmp_path):

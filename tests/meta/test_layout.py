@@ -63,7 +63,7 @@ def test_the_collection_does_not_know_the_lab():
         relative(path)
         for path in files()
         if path.is_relative_to(COLLECTION / "roles") or path.is_relative_to(COLLECTION / "plugins") or path.is_relative_to(COLLECTION / "playbooks")
-        if re.search(r"skp[-_]lab|inventory/lab|roles/lab", path.read_text(encoding="utf-8", errors="replace"))
+        if re.search(r"skp[-_]lab\b|inventory/lab|roles/lab", path.read_text(encoding="utf-8", errors="replace"))
     ]
     assert offenders == []
 

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # `make lint`: all linters, all findings, one verdict. Called by make, which sets the environment.
 set -uo pipefail
-cd "$(dirname "$0")/../.."
+cd "$(dirname "$0")/../.." || exit
 failed=()
 
 run() { # name command...
@@ -18,7 +18,7 @@ mapfile -t scripts < <(git ls-files -co --exclude-standard '*.sh' .ci/run | sort
 run yamllint yamllint --strict .
 run flake8 flake8 collections/ansible_collections/skp tests roles molecule
 run shellcheck shellcheck "${scripts[@]}"
-run ansible-lint ansible-lint --offline --profile production --strict
+run ansible-lint ansible-lint --offline --profile production --strict --nocolor -f pep8
 
 if [ ${#failed[@]} -gt 0 ]; then
     echo "lint: ${failed[*]} found something" >&2

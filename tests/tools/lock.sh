@@ -7,7 +7,7 @@ cd "$(dirname "$0")/../.."
 tests/tools/venv.sh --unpinned
 {
     echo '# SPDX-License-Identifier: GPL-3.0-or-later'
-    echo '# What `make venv` installs, exactly. Written by `make lock` from a fresh install of the [test] extra; not edited by hand.'
+    echo '# What make venv installs, exactly. Written by make lock from a fresh install of the [test] extra; not edited by hand.'
     .venv/bin/pip freeze --exclude-editable
 } >tests/constraints.txt
 tests/tools/venv.sh

@@ -11,7 +11,7 @@ cache=$HOME/.ansible/test/cache
 # ansible-test makes its environments with a get-pip script from its vendor's site, unless the script is in its cache already.
 mkdir -p "$cache"
 package=$(python -c 'import ansible_test; print(ansible_test.__path__[0])')
-for version in $(grep -hoE "\<pip='[0-9.]+'" "$package/_internal/python_requirements.py" | grep -oE '[0-9][0-9.]*' | sort -u); do
+grep -hoE "\<pip='[0-9.]+'" "$package/_internal/python_requirements.py" | grep -oE '[0-9][0-9.]*' | sort -u | while read -r version; do
     script=$cache/get_pip_${version//./_}.py
     [ -s "$script" ] || cp tests/tools/get_pip_standin.py "$script"
 done
