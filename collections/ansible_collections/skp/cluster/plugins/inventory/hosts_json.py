@@ -107,6 +107,7 @@ keyed_groups:
 """
 
 import difflib
+import functools
 import json
 import os
 import re
@@ -262,8 +263,10 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             inventory.set_variable("all", name, _literal(value))
         for host in hosts.hosts:
             inventory.add_host(host.name)
-            inventory.set_variable(host.name, "ansible_host", host.ipv4)
-            inventory.set_variable(host.name, "skp_labels", _literal(host.labels))
+            # The host's own method: the inventory's notes the origin of every single value first, a third of the time for 10,000 hosts.
+            entry = inventory.hosts[host.name]
+            entry.set_variable("ansible_host", _literal(host.ipv4))
+            entry.set_variable("skp_labels", _literal(host.labels))
             for group in host.groups:
                 inventory.add_child(group, host.name)
 
@@ -307,12 +310,28 @@ def _limited(errors: t.Sequence[str], name: str) -> str:
 
 
 def _literal(value: t.Any) -> t.Any:
-    """A value that is never a template."""
-    if trust_as_template is not None:
+    """A value that is never a template.
+
+    Text without a brace cannot be one whatever it is marked as. It is marked as trusted because ansible-inventory shows any other text
+    as {"__ansible_unsafe": ...}, which no reader of its output expects of an address.
+    """
+    if isinstance(value, dict):
+        return {key: _literal(item) for key, item in value.items()}
+    if not isinstance(value, str):
         return value
-    from ansible.utils.unsafe_proxy import wrap_var  # gone in newer versions of core, which do not come here
+    if trust_as_template is not None:
+        return value if "{" in value else _trusted_text(value)
+    if "{" not in value:
+        return value
+    from ansible.utils.unsafe_proxy import wrap_var  # gone from newer versions of core, which returned above
 
     return wrap_var(value)
+
+
+@functools.lru_cache(maxsize=1024)
+def _trusted_text(value: str) -> str:
+    """Marked as trusted; kept, because a cluster's few labels and values come again with every host."""
+    return trust_as_template(value)
 
 
 def _trusted(value: t.Any) -> t.Any:

@@ -243,6 +243,9 @@ def _any_of(words: t.Iterable[str]) -> str:
     return ", ".join(quoted[:-1]) + " or " + quoted[-1]
 
 
+_SWITCH_WORDS = _any_of(SWITCH)
+
+
 class _Reader:
     """Checks all hosts and collects every finding before anything is refused."""
 
@@ -251,6 +254,7 @@ class _Reader:
         self.errors: list[str] = []
         self._addresses: dict[str, str] = {}
         self._groups_known = True  # False once the groups of some host could not be read: then masters cannot be counted
+        self._good_labels = set(SERVICES)
         self._label_of_group = {group_name(label): label for label in SERVICES}
         self._meant: dict[str, str | None] = {}
         self._doubtful: dict[str, list[str]] = {}
@@ -407,9 +411,9 @@ class _Reader:
         return pairs
 
     def _label_name_is_good(self, host: str, name: str) -> bool:
-        where = f"label {_show(name)}"
-        if name in SERVICES:
+        if name in self._good_labels:
             return True
+        where = f"label {quote(name)}"
         if not _LABEL_NAME.match(name):
             self._error(host, where, f"not a label, expected 1 to {MAX_LABEL} letters, digits, hyphens, underscores and dots")
             return False
@@ -427,22 +431,19 @@ class _Reader:
         if owner != name:
             self._error(host, where, f'makes the same group "{group}" as label "{owner}", expected one of the two; did you mean "{owner}"?')
             return False
+        self._good_labels.add(name)
         return True
 
     def _label_value_is_good(self, host: str, name: str, value: t.Any) -> bool:
-        where = f'label "{name}"'
         if name in SERVICES:
-            if not isinstance(value, str) or value not in SWITCH:
-                self._error(host, where, f'found {_show(value)}, expected {_any_of(SWITCH)}')
-                return False
+            good, expected = isinstance(value, str) and value in SWITCH, _SWITCH_WORDS
         elif not isinstance(value, str):
-            self._error(host, where, f'found {_show(value)}, expected a string such as "r1"')
-            return False
-        elif not value or len(value) > MAX_VALUE or not value.isprintable():
-            found = f"a string of {len(value)} characters" if len(value) > MAX_VALUE else _show(value)
-            self._error(host, where, f"found {found}, expected 1 to {MAX_VALUE} printable characters")
-            return False
-        return True
+            good, expected = False, 'a string such as "r1"'
+        else:
+            good, expected = 0 < len(value) <= MAX_VALUE and value.isprintable(), f"1 to {MAX_VALUE} printable characters"
+        if not good:
+            self._error(host, f'label "{name}"', f"found {_show(value)}, expected {expected}")
+        return good
 
     def _meaning(self, label: str) -> str | None:
         """The service of ours that a label of another name is close to."""
