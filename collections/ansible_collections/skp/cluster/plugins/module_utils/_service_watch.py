@@ -19,6 +19,14 @@ HARD_REJECTIONS = 3
 """A task the node refuses this often within one wait will be refused for ever (bind source missing, no such image)."""
 
 
+def never_started(task):
+    """Whether a task ended before its program began. A taken port does not count: whoever has it may be about to stop."""
+    error = task["Status"].get("Err") or ""
+    if task["Status"]["State"] == "rejected":
+        return True
+    return task["Status"]["State"] == "failed" and error.startswith("starting container failed") and "port" not in error.replace("transport", "")
+
+
 def seconds_since(timestamp, now):
     """Seconds from an RFC 3339 time of the engine (nanoseconds, Z) to `now` (epoch seconds); 0 when it cannot be read."""
     match = re.match(r"^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?Z$", timestamp or "")
@@ -95,7 +103,7 @@ def _problem(name, host, service, tasks, settling, paused, finished):
     latest = newest_first[0] if newest_first else None
     blamed = bad[0] if bad else latest
     status = blamed["Status"] if blamed else {}
-    rejected = [task for task in bad if task["Status"]["State"] == "rejected" and task["ID"] not in finished]
+    rejected = [task for task in bad if never_started(task) and task["ID"] not in finished]
     once = (service["spec"]["TaskTemplate"].get("RestartPolicy") or {}).get("Condition") == "none"
     given_up = once and bool(bad) and bad[0] is latest and latest["ID"] not in finished
     if settling:
@@ -112,7 +120,7 @@ def _problem(name, host, service, tasks, settling, paused, finished):
         text = "task is %s (%s)" % (status.get("State"), status.get("Message") or "no message")
     return {
         "service": name, "host": host, "state": latest["Status"]["State"] if latest else "none", "error": text,
-        "exit_code": (status.get("ContainerStatus") or {}).get("ExitCode") or None,
+        "exit_code": None if blamed is None or never_started(blamed) else (status.get("ContainerStatus") or {}).get("ExitCode") or None,
         "task": blamed["ID"] if blamed else None,
         "hard": not settling and (len(rejected) >= HARD_REJECTIONS or given_up or (paused and bool(bad))),
     }

@@ -1,0 +1,160 @@
+#!/usr/bin/python
+# Copyright (c) 2026 skp.cluster contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: skp_members
+short_description: Member ids of a service that never move and are never reused
+version_added: 0.1.0
+author: skp.cluster contributors (@comafire)
+description:
+  - Gives every host of a service a member id and keeps it in the swarm, as a config (so that all managers have it) and as a label of the node.
+  - An id once given to a host name stays for ever, also while its label is away. New ids go up from the highest ever given, in natural order of names.
+  - An id found in a host's data directory counts when the swarm has forgotten; one that contradicts the record is refused.
+requirements:
+  - docker >= 5.0.3 (python3-docker)
+attributes:
+  check_mode:
+    description: Can run in check_mode and return changed status prediction without modifying target.
+    support: full
+  diff_mode:
+    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
+    support: full
+options:
+  service:
+    description: Name of the service the ids belong to.
+    type: str
+    required: true
+  hosts:
+    description: Inventory names that should be members now; all of them, not only those of this run.
+    type: list
+    elements: str
+    default: []
+  found:
+    description:
+      - Inventory name to the id found in its data directory, or null when there is none.
+      - A host that is missing here was not looked at; it keeps an id it has, but gets no new one.
+    type: dict
+    default: {}
+  limit_hosts:
+    description: When not empty, only these hosts may leave.
+    type: list
+    elements: str
+    default: []
+  state:
+    description: V(absent) forgets all ids of the service. Do that only with its data.
+    type: str
+    choices: [present, absent]
+    default: present
+"""
+
+EXAMPLES = r"""
+- name: Members of kafka
+  skp.cluster.skp_members:
+    service: kafka
+    hosts: "{{ groups['kafka'] }}"
+    found: {c01: 1, c02: null}
+"""
+
+RETURN = r"""
+ids:
+  description: Inventory name to id of all present members, by id.
+  returned: success
+  type: dict
+  sample: {c01: 1, c02: 2}
+retired:
+  description: Inventory name to id of those that were members.
+  returned: success
+  type: dict
+unseen:
+  description: Wanted hosts without an id that were not looked at in this run.
+  returned: success
+  type: list
+  elements: str
+generation:
+  description: Generation of the record; in check mode the present one.
+  returned: success
+  type: int
+failure:
+  description: The machine part of an error; C(kind) names it.
+  returned: failure
+  type: dict
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.skp.cluster.plugins.module_utils import _engine, _members_io, _members_plan
+
+
+def present(module, client):
+    """Plan the members; outside check mode write the record first and the node labels after it."""
+    params = module.params
+    service = params["service"]
+    label = _members_plan.id_label(service)
+    record, generations = _members_io.read_members(client, service)
+    nodes = _members_io.nodes_by_host(client)
+    labels = {host: (node["Spec"].get("Labels") or {}).get(label) for host, node in nodes.items()}
+    plan = _members_plan.plan_members(record, params["hosts"], found_ids(params["found"]), params["limit_hosts"], labels)
+    result = {
+        "changed": plan["changed"], "ids": plan["ids"], "retired": plan["retired"], "unseen": plan["unseen"], "generation": record["generation"],
+        "diff": {"before_header": "members of %s" % service, "after_header": "members of %s" % service,
+                 "before": _members_plan.describe(record, labels),
+                 "after": _members_plan.describe(plan["record"], dict(labels, **plan["labels"]))},
+    }
+    if not module.check_mode:
+        if plan["record_changed"]:
+            result["generation"] = _members_io.write_members(client, plan["record"], generations)["generation"]
+        elif len(generations) > 1:
+            _members_io.remove_generations(client, generations[:-1])
+        for host, number in plan["labels"].items():
+            _members_io.set_node_labels(client, nodes[host]["ID"], {label: number})
+    return result
+
+
+def absent(module, client):
+    """Forget the record and the node labels."""
+    service = module.params["service"]
+    label = _members_plan.id_label(service)
+    record, generations = _members_io.read_members(client, service)
+    nodes = {host: node for host, node in _members_io.nodes_by_host(client).items() if label in (node["Spec"].get("Labels") or {})}
+    labels = {host: node["Spec"]["Labels"][label] for host, node in nodes.items()}
+    if not module.check_mode:
+        for node in nodes.values():
+            _members_io.set_node_labels(client, node["ID"], {label: None})
+        _members_io.remove_generations(client, generations)
+    return {
+        "changed": bool(generations or nodes), "ids": {}, "retired": {}, "unseen": [], "generation": 0,
+        "diff": {"before_header": "members of %s" % service, "after_header": "members of %s" % service,
+                 "before": _members_plan.describe(record, labels), "after": ""},
+    }
+
+
+def found_ids(found):
+    """Ids as numbers: a template may have made text of them. What is no number is left for the plan to refuse."""
+    return {host: int(value) if isinstance(value, str) and value.isdigit() else (None if value == "" else value) for host, value in found.items()}
+
+
+def main():
+    module = AnsibleModule(
+        argument_spec=dict(
+            service=dict(type="str", required=True),
+            hosts=dict(type="list", elements="str", default=[]),
+            found=dict(type="dict", default={}),
+            limit_hosts=dict(type="list", elements="str", default=[]),
+            state=dict(type="str", choices=["present", "absent"], default="present"),
+        ),
+        supports_check_mode=True,
+    )
+    try:
+        client = _engine.connect_or_predict(module, manager=True)
+        result = present(module, client) if module.params["state"] == "present" else absent(module, client)
+    except (_engine.EngineError, _members_plan.PlanRefused) as exc:
+        _engine.fail(module, exc)
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,536 @@
+#!/usr/bin/python
+# Copyright (c) 2026 skp.cluster contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: skp_service
+short_description: All swarm services of a role, in one call
+version_added: 0.1.0
+author: skp.cluster contributors (@comafire)
+description:
+  - Makes the services of a role exactly what O(services) says, with their configs and secrets, and waits until every task really runs.
+  - A service by member (O(services[].host)) is one replica pinned to that host; one by label (O(services[].label)) runs on every node with the label.
+  - Always DNS round robin and ports in host mode. Nothing restarts that did not change; a change made by hand is put back.
+  - Services of the role that are not listed are removed, also while their node is down.
+requirements:
+  - docker >= 5.0.3 (python3-docker)
+attributes:
+  check_mode:
+    description: Can run in check_mode and return changed status prediction without modifying target.
+    support: full
+  diff_mode:
+    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
+    support: full
+options:
+  role:
+    description: Owner of the services. Only services with this label are ever changed or removed.
+    type: str
+    required: true
+  state:
+    description: V(absent) removes all services, configs and secrets of the role; data is never touched.
+    type: str
+    choices: [present, absent]
+    default: present
+  purge:
+    description: With O(state=absent), also forget on which hosts the role's data was, so that it may start anywhere.
+    type: bool
+    default: false
+  network:
+    description: Overlay network of services that name no O(services[].networks).
+    type: str
+    default: net-skp
+  registry:
+    description: Images of this registry are resolved to their digest by asking it, on the manager this module runs on.
+    type: str
+    default: localhost:5000
+  data_policy:
+    description:
+      - What to do when a service that owns data would start on another host than the one its data is on.
+      - V(refuse) stops before anything is changed; V(leave) starts empty there and leaves the old data where it is; V(moved) says it was copied.
+    type: str
+    choices: [refuse, leave, moved]
+    default: refuse
+  limit_hosts:
+    description: When not empty, services that concern none of these inventory hosts are left as they are.
+    type: list
+    elements: str
+    default: []
+  serial:
+    description: V(0) updates all services at once. V(1) stops running services one at a time and waits for each.
+    type: int
+    choices: [0, 1]
+    default: 0
+  gate:
+    description: With O(serial=1), a one-shot container run on the manager before the first stop of a running service and after each one.
+    type: dict
+    suboptions:
+      image:
+        description: Image to run.
+        type: str
+        required: true
+      command:
+        description: Exits with 0 when it is safe to stop one service; run again until then.
+        type: list
+        elements: str
+        required: true
+      network:
+        description: Attachable network to run it on; default O(network).
+        type: str
+      timeout:
+        description: Seconds until the run stops with the gate's last output.
+        type: int
+        default: 300
+  wait:
+    description: Wait until all tasks run (on nodes that are ready and active) and those of removed services are gone.
+    type: bool
+    default: true
+  timeout:
+    description: Seconds for each wait.
+    type: int
+    default: 300
+  settle:
+    description: Seconds a task must have been up to count as running.
+    type: float
+    default: 3
+  services:
+    description: All services the role should have.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name:
+        description: Name of the service, and its name on the overlay network.
+        type: str
+        required: true
+      image:
+        description: Image; one of O(registry) is run by the digest its tag has now.
+        type: str
+        required: true
+      host:
+        description: Inventory name of the only host it may run on.
+        type: str
+      label:
+        description: Runs once on every node on which this label is V(enable).
+        type: str
+      constraints:
+        description: More placement constraints, in swarm's own words.
+        type: list
+        elements: str
+      command:
+        description: Replaces the image's entry point.
+        type: list
+        elements: str
+      args:
+        description: Replaces the image's command.
+        type: list
+        elements: str
+      hostname:
+        description: Hostname in the container.
+        type: str
+      user:
+        description: User, or C(uid:gid).
+        type: str
+      groups:
+        description: More groups of the process.
+        type: list
+        elements: str
+      workdir:
+        description: Working directory.
+        type: str
+      env:
+        description: Environment. Never put a secret here.
+        type: dict
+      configs:
+        description: Files of the service, kept as swarm configs named by the hash of their content.
+        type: list
+        elements: dict
+        suboptions:
+          name:
+            description: Name within the role.
+            type: str
+            required: true
+          content:
+            description: Content.
+            type: str
+            required: true
+          target:
+            description: Path in the container.
+            type: str
+            required: true
+          mode:
+            description: Mode, quoted.
+            type: str
+            default: '0444'
+          uid:
+            description: Owner.
+            type: str
+            default: '0'
+          gid:
+            description: Group.
+            type: str
+            default: '0'
+      secrets:
+        description: Files in memory, kept as swarm secrets. Shown as a hash only.
+        type: list
+        elements: dict
+        suboptions:
+          name:
+            description: Name within the role.
+            type: str
+            required: true
+          content:
+            description: Content.
+            type: str
+            required: true
+          target:
+            description: Path in the container; a bare name is below C(/run/secrets). Default is the name.
+            type: str
+          mode:
+            description: Mode, quoted.
+            type: str
+            default: '0400'
+          uid:
+            description: Owner.
+            type: str
+            default: '0'
+          gid:
+            description: Group.
+            type: str
+            default: '0'
+      mounts:
+        description: Mounts. A bind mount whose source is missing holds the service back until it is there.
+        type: list
+        elements: dict
+        suboptions:
+          type:
+            description: Kind of mount.
+            type: str
+            choices: [bind, volume, tmpfs]
+            default: bind
+          source:
+            description: Path on the node, or name of the volume.
+            type: str
+          target:
+            description: Path in the container.
+            type: str
+            required: true
+          read_only:
+            description: Mount read-only.
+            type: bool
+            default: false
+          propagation:
+            description: Propagation of a bind mount.
+            type: str
+            choices: [private, rprivate, shared, rshared, slave, rslave]
+          size:
+            description: Size of a tmpfs, such as C(64m).
+            type: str
+          mode:
+            description: Mode of a tmpfs, quoted.
+            type: str
+      ports:
+        description: Ports published on the node itself (host mode).
+        type: list
+        elements: dict
+        suboptions:
+          target:
+            description: Port in the container.
+            type: int
+            required: true
+          published:
+            description: Port of the node; default is the same.
+            type: int
+          protocol:
+            description: Protocol.
+            type: str
+            choices: [tcp, udp, sctp]
+            default: tcp
+      aliases:
+        description: More names on the overlay; all tasks with one alias answer to it together.
+        type: list
+        elements: str
+      networks:
+        description: Networks; default is O(network). V(host) is the node's own.
+        type: list
+        elements: str
+      healthcheck:
+        description: The task counts as running, and its name resolves, only once this passes.
+        type: dict
+        suboptions:
+          test:
+            description: Shell text, or a list such as C([CMD, curl, ...]).
+            type: raw
+            required: true
+          interval:
+            description: Such as V(10s).
+            type: str
+          timeout:
+            description: Such as V(5s).
+            type: str
+          retries:
+            description: Failures until unhealthy.
+            type: int
+          start_period:
+            description: Failures in this time do not count.
+            type: str
+      stop_grace_period:
+        description: Time between the stop signal and the kill.
+        type: str
+      stop_signal:
+        description: Signal that stops it.
+        type: str
+      init:
+        description: Run a small init as process 1.
+        type: bool
+      read_only:
+        description: Root file system read-only.
+        type: bool
+      cap_add:
+        description: Capabilities to add.
+        type: list
+        elements: str
+      cap_drop:
+        description: Capabilities to drop.
+        type: list
+        elements: str
+      limits:
+        description: Upper limits of a task.
+        type: dict
+        suboptions:
+          cpus:
+            description: Such as V(0.5).
+            type: float
+          memory:
+            description: Such as V(512m).
+            type: str
+          pids:
+            description: Number of processes.
+            type: int
+      reservations:
+        description: What a node must have free.
+        type: dict
+        suboptions:
+          cpus:
+            description: Such as V(0.5).
+            type: float
+          memory:
+            description: Such as V(512m).
+            type: str
+          generic:
+            description: Generic resources, kind to number.
+            type: dict
+      restart:
+        description: When a task that ended is started again.
+        type: dict
+        suboptions:
+          condition:
+            description: Which ends.
+            type: str
+            choices: [any, on-failure, none]
+            default: any
+          delay:
+            description: Time between.
+            type: str
+            default: 5s
+          max_attempts:
+            description: How often, within O(services[].restart.window).
+            type: int
+          window:
+            description: Time the attempts are counted in.
+            type: str
+      ulimits:
+        description: Limits of the process.
+        type: list
+        elements: dict
+        suboptions:
+          name:
+            description: Such as V(nofile).
+            type: str
+            required: true
+          soft:
+            description: Soft limit.
+            type: int
+            required: true
+          hard:
+            description: Hard limit; default is the soft one.
+            type: int
+      sysctls:
+        description: Kernel settings of the container.
+        type: dict
+      extra_hosts:
+        description: Entries of /etc/hosts as C(name:address).
+        type: list
+        elements: str
+      dns:
+        description: Name servers.
+        type: list
+        elements: str
+      log:
+        description: Where the output goes; default is the engine's own setting.
+        type: dict
+        suboptions:
+          driver:
+            description: Log driver.
+            type: str
+            required: true
+          options:
+            description: Its options.
+            type: dict
+      labels:
+        description: More labels of the service.
+        type: dict
+      owns_data:
+        description: Path on the node of the data that belongs to this service. Guards against a label that moves away from it.
+        type: str
+"""
+
+EXAMPLES = r"""
+- name: A service on every node with the label
+  skp.cluster.skp_service:
+    role: web
+    services:
+      - name: web-skp
+        label: web
+        image: localhost:5000/skp/web:latest
+        ports: [{target: 8000}]
+
+- name: One service per member, restarted one at a time
+  skp.cluster.skp_service:
+    role: kafka
+    serial: 1
+    gate: {image: "localhost:5000/skp/docker-kafka:latest", command: [kafka-gate, kafka-skp:9092]}
+    services:
+      - name: kafka-skp-1
+        host: c01
+        image: localhost:5000/skp/docker-kafka:latest
+        aliases: [kafka-skp]
+        owns_data: /var/lib/skp/kafka
+        mounts: [{source: /var/lib/skp/kafka, target: /var/lib/kafka}]
+"""
+
+RETURN = r"""
+actions:
+  description: What was done, or in check mode would be, per service.
+  returned: success
+  type: list
+  elements: dict
+  sample: [{do: update, name: kafka-skp-1, host: c01, fields: [TaskTemplate.ContainerSpec.Env]}]
+unchanged:
+  description: Services that were as they should be.
+  returned: success
+  type: list
+  elements: str
+skipped:
+  description: Services outside O(limit_hosts).
+  returned: success
+  type: list
+  elements: str
+services:
+  description: Per service its image as run, its hash and the hosts it runs on (known after a wait).
+  returned: success
+  type: dict
+  sample: {kafka-skp-1: {image: "localhost:5000/skp/docker-kafka:latest@sha256:...", hash: "746a...", hosts: [c01]}}
+pending_down:
+  description: Tasks not waited for, because their node is down, drained or paused.
+  returned: success
+  type: list
+  elements: dict
+  sample: [{service: kafka-skp-3, host: c03, reason: node is down}]
+failure:
+  description: The machine part of an error; C(kind) names it.
+  returned: failure
+  type: dict
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.skp.cluster.plugins.module_utils import _engine, _members_io, _service_io, _service_plan
+from ansible_collections.skp.cluster.plugins.module_utils._members_plan import PlanRefused
+from ansible_collections.skp.cluster.plugins.module_utils._service_args import argument_spec
+from ansible_collections.skp.cluster.plugins.module_utils._service_spec import build_service, image_reference
+
+
+def run(module, result):
+    """Read, plan, stop there in check mode, apply and wait. Fills `result` as far as it gets: a failed wait has changed things too."""
+    params = module.params
+    role = params["role"]
+    client = _engine.connect_or_predict(module, manager=True)
+    state = _service_io.read_state(client, role)
+
+    asked = params["services"] if params["state"] == "present" else []
+    gate = params["gate"] if params["serial"] else None
+    images = [service["image"] for service in asked] + ([gate["image"]] if gate else [])
+    digests = _service_io.resolve_images(images, params["registry"], missing_ok=module.check_mode)
+    desired = [build_service(service, role, params["network"], digests, params["serial"]) for service in asked]
+    plan = _service_plan.plan_services(state, desired, role, params["limit_hosts"])
+    placement, generations = plan_placement(client, state, desired, params)
+    check_nodes(module, state, desired, plan, client is not None)
+
+    result.update({
+        "changed": plan["changed"], "unchanged": plan["unchanged"], "skipped": plan["skipped"], "pending_down": [],
+        "actions": [{key: action[key] for key in ("do", "name", "host", "fields")} for action in plan["actions"]],
+        "services": {service["name"]: {"image": service["payload"]["TaskTemplate"]["ContainerSpec"]["Image"], "hash": digest, "hosts": []}
+                     for service, digest in zip(desired, _service_plan.hashes(desired).values())},
+    })
+    if module._diff:
+        result["diff"] = plan["diff"]
+    if module.check_mode:
+        return
+
+    # Written before anything starts: a run that dies half-way must not forget where data is.
+    if placement is not None:
+        _members_io.write_generation(client, _members_io.PLACEMENT, role, {"services": placement}, generations)
+    opened = None
+    if gate:
+        opened = _service_io.gate_runner(
+            client, role, gate, image_reference(gate["image"], digests), gate["network"] or params["network"], gate["timeout"])
+    wanted = [service["name"] for service in desired if service["name"] not in plan["skipped"]]
+    outcome = _service_io.converge(
+        client, role, plan, state, wanted, wait=params["wait"], timeout=params["timeout"], settle=params["settle"], serial=params["serial"],
+        gate=opened, warn=module.warn)
+    for name, hosts in outcome.get("tasks", {}).items():
+        result["services"][name]["hosts"] = hosts
+    result["pending_down"] = outcome.get("pending_down", [])
+    if params["state"] == "absent" and params["purge"] and not params["limit_hosts"]:
+        _members_io.remove_generations(client, generations)
+
+
+def plan_placement(client, state, desired, params):
+    """(the new record of where data is, or None when it stays; the record's generations). Raises PlanRefused when a label left its data."""
+    generations = []
+    purge = params["state"] == "absent" and params["purge"]
+    if client is not None and (purge or any(service["owns_data"] for service in desired)):
+        generations = _members_io.read_generations(client, _members_io.PLACEMENT, params["role"])
+    before = generations[-1]["content"].get("services", {}) if generations else {}
+    if not desired:
+        return None, generations
+    after = _service_plan.plan_placement(before, state, desired, params["role"], params["data_policy"], params["limit_hosts"])
+    return (after if after != before else None), generations
+
+
+def check_nodes(module, state, desired, plan, in_swarm):
+    """A service pinned to a host that is in no swarm would wait for ever: an error, in check mode (the swarm comes first) a warning."""
+    missing = _service_plan.missing_nodes(state, [service for service in desired if service["name"] not in plan["skipped"]])
+    if not missing or not in_swarm:
+        return
+    text = "No node of the swarm is labelled skp.host=%s. Join it first (--tags swarm)." % ", ".join(sorted(set(missing.values())))
+    if not module.check_mode:
+        raise _engine.EngineError("Role %s: %s" % (module.params["role"], text), kind="node_missing", services=missing)
+    module.warn(text)
+
+
+def main():
+    module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
+    result = {}
+    try:
+        run(module, result)
+    except (_engine.EngineError, PlanRefused) as exc:
+        _engine.fail(module, exc, **result)
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()
