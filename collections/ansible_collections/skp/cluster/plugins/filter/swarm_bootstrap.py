@@ -28,6 +28,10 @@ options:
     description: Id of a swarm that lost all its managers and is given up.
     type: str
     default: ""
+  predict:
+    description: Check mode. An engine that does not run yet counts as one that will.
+    type: bool
+    default: false
 """
 
 EXAMPLES = r"""
@@ -40,7 +44,7 @@ RETURN = r"""
 _value:
   description:
     - C(manager), the host to ask for everything; C(init), the host that starts a swarm; C(join), hosts that join; C(leave), hosts that
-      leave an abandoned swarm first; C(probe), hosts to ask before deciding; C(cluster_id); C(warnings); C(error), empty or what stands
+      leave an abandoned swarm first; C(probe), hosts to ask before deciding; C(refused), host and why it alone cannot take part; C(cluster_id); C(warnings); C(error), empty or what stands
       against it.
   type: dict
 """
@@ -48,12 +52,13 @@ _value:
 from ansible_collections.skp.cluster.plugins.module_utils._swarm_plan import SwarmError, bootstrap
 
 
-def swarm_bootstrap(hosts, without_unreachable=False, abandon=""):
+def swarm_bootstrap(hosts, without_unreachable=False, abandon="", predict=False):
     """See DOCUMENTATION."""
     try:
-        decision = bootstrap(hosts, without_unreachable=without_unreachable, abandon=abandon)
+        decision = bootstrap(hosts, without_unreachable=without_unreachable, abandon=abandon, predict=predict)
     except SwarmError as exc:
-        return {"manager": None, "init": None, "join": [], "leave": [], "probe": [], "cluster_id": "", "warnings": [], "error": exc.msg}
+        return {"manager": None, "init": None, "join": [], "leave": [], "probe": [], "refused": {}, "cluster_id": "", "warnings": [],
+                "error": exc.msg}
     return dict(decision, error="")
 
 

@@ -46,6 +46,10 @@ options:
     description: Result of the module call that started the swarm.
     type: dict
     default: {}
+  predict:
+    description: Check mode. A host that would have joined has no node id yet.
+    type: bool
+    default: false
 """
 
 EXAMPLES = r"""
@@ -62,6 +66,13 @@ _value:
   type: dict
 """
 
+from ansible_collections.skp.cluster.plugins.plugin_utils._hosts_json import SERVICES
+
+
+def _node_labels(labels):
+    """The labels the swarm node gets: those switched off are none."""
+    return {name: value for name, value in labels.items() if not (name in SERVICES and value == "disable")}
+
 
 def _engine(name, variables, probed):
     """The engine facts of a host, None where it did not answer."""
@@ -69,7 +80,7 @@ def _engine(name, variables, probed):
     return answer.get("engine")
 
 
-def swarm_hosts(names, hostvars, groups, play_hosts, probed=(), decision=None, started=None):
+def swarm_hosts(names, hostvars, groups, play_hosts, probed=(), decision=None, started=None, predict=False):
     """See DOCUMENTATION."""
     decision, started = decision or {}, started or {}
     answers = {answer["item"]: answer for answer in probed}
@@ -88,12 +99,12 @@ def swarm_hosts(names, hostvars, groups, play_hosts, probed=(), decision=None, s
             "role": "manager" if name in managers else "worker",
             "master": name in groups.get("master", []),
             "addr": variables.get("swarm_advertise_addr") or variables.get("ansible_host") or name,
-            "labels": dict(variables.get("skp_labels") or {}),
+            "labels": _node_labels(variables.get("skp_labels") or {}),
             "joins": name in play_hosts,
             "asked": name in play_hosts or name in answers,
             "engine": engine,
             "node_id": node_id,
-            "joining": joining and not node_id,
+            "joining": predict and joining and not node_id,
             "encryption": engine["encryption"] if engine else "unknown",
         }
     return hosts

@@ -96,6 +96,15 @@ def certificate_cluster_id(root_dir):
         return ""
 
 
+def configured_root(path="/etc/docker/daemon.json"):
+    """The data directory of an engine that does not run."""
+    try:
+        with open(path, encoding="utf-8") as handle:
+            return json.load(handle).get("data-root") or EMPTY["root_dir"]
+    except (OSError, ValueError, AttributeError):
+        return EMPTY["root_dir"]
+
+
 def from_answers(info, version):
     """The engine's part of the facts from its answers to /info and /version. Pure."""
     swarm = info.get("Swarm") or {}
@@ -178,7 +187,11 @@ def read(wait_pending=0, probe_encryption=False, timeout=30):
         if settled or time.monotonic() >= deadline:
             break
         time.sleep(0.5)
-    if facts["swarm_state"] != "inactive" and not facts["cluster_id"]:
+    if not facts["running"]:
+        facts["root_dir"] = configured_root()
+        facts["cluster_id"] = certificate_cluster_id(facts["root_dir"])
+        facts["swarm_state"] = "stopped" if facts["cluster_id"] else "inactive"
+    elif facts["swarm_state"] != "inactive" and not facts["cluster_id"]:
         facts["cluster_id"] = certificate_cluster_id(facts["root_dir"])
     if probe_encryption:
         facts["encryption"] = encryption()

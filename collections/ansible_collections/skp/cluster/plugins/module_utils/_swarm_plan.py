@@ -45,68 +45,75 @@ def restart_refusal(managers, node_id):
 
 # --- who starts, who joins -------------------------------------------------------------------------------------------------------------
 
-def bootstrap(hosts, without_unreachable=False, abandon=""):
+def bootstrap(hosts, without_unreachable=False, abandon="", predict=False):
     """Decides who starts a swarm and who joins, from what every node's engine says.
 
     hosts: {inventory name: {"role": "manager"|"worker", "master": bool, "addr": address, "joins": bool (in this play, may be changed),
             "asked": bool, "engine": facts as of _engine_facts, or None where the node did not answer}}
     without_unreachable: start a new swarm although managers of the inventory do not answer.
     abandon: id of a swarm that has lost all its managers and is given up.
+    predict: check mode; an engine that does not run (or is not installed) yet counts as one that will.
 
     Returns {"manager": host whose engine is asked for everything (None: the one in "init"), "init": host or None,
              "join": [hosts], "leave": [hosts that leave an abandoned swarm first], "probe": [hosts to ask before deciding],
-             "cluster_id": id or "", "warnings": [text]}.
+             "refused": {host: why it alone cannot take part}, "cluster_id": id or "", "warnings": [text]}.
     Raises SwarmError with every finding where going on could split or lose a swarm.
     """
     engines = {name: host["engine"] for name, host in hosts.items() if host["engine"]}
     members = {name: engine for name, engine in engines.items() if engine["swarm_state"] == "active"}
-    broken = _broken_members(hosts, engines)
     clusters = {}
-    for name, engine in members.items():
-        clusters.setdefault(engine["cluster_id"] or "unknown", []).append(name)
+    for name, engine in engines.items():
+        if engine["swarm_state"] != "inactive":
+            clusters.setdefault(engine["cluster_id"] or "unknown", []).append(name)
     healthy = [name for name in members if members[name]["is_manager"] and not members[name]["swarm_error"]]
     unasked = [name for name, host in hosts.items() if not host["asked"]]
-    decision = {"manager": None, "init": None, "join": [], "leave": [], "probe": [], "cluster_id": "", "warnings": []}
+    decision = {"manager": None, "init": None, "join": [], "leave": [], "probe": [], "refused": _unfit(hosts, engines, predict),
+                "cluster_id": "", "warnings": []}
     if unasked and not healthy:
         decision["probe"] = [name for name in unasked if not members or hosts[name]["role"] == "manager"] or unasked
         return decision
     ours = _our_cluster(hosts, clusters)
-    errors = broken + _foreign(hosts, members, clusters, ours)
-    if errors:
-        raise SwarmError("\n".join(errors), kind="swarm_member", clusters=clusters)
-    if ours and not healthy:
-        if abandon and abandon == ours and not any(members[name]["is_manager"] for name in clusters[ours]):
-            decision["leave"] = sorted(clusters[ours])
-        else:
-            raise SwarmError(_no_manager(hosts, members, ours), kind="no_manager", cluster_id=ours, members=sorted(members))
+    foreign = _foreign(hosts, engines, clusters, ours)
+    if foreign:
+        raise SwarmError("\n".join(foreign), kind="foreign", clusters=clusters)
     if ours and healthy:
         decision["cluster_id"] = ours
         decision["manager"] = next((name for name in healthy if hosts[name]["master"]), healthy[0])
-    else:
+    elif ours and abandon == ours and not any(engines[name]["is_manager"] for name in clusters[ours]):
+        decision["leave"] = sorted(clusters[ours])
+        decision["refused"] = {}
+    elif ours:
+        raise SwarmError("\n".join(list(decision["refused"].values()) + [_no_manager(hosts, engines, clusters[ours], ours)]),
+                         kind="no_manager", cluster_id=ours, members=sorted(clusters[ours]))
+    if not decision["manager"]:
         decision["init"] = _starter(hosts, engines, without_unreachable, decision)
     for name, host in hosts.items():
-        if host["joins"] and name in engines and name != decision["init"] and (name not in members or name in decision["leave"]):
+        outside = name in engines and (engines[name]["swarm_state"] == "inactive" or name in decision["leave"])
+        if host["joins"] and outside and name != decision["init"] and name not in decision["refused"]:
             decision["join"].append(name)
     return decision
 
 
-def _broken_members(hosts, engines):
-    """Findings about engines that are neither in a swarm nor out of it."""
+def _unfit(hosts, engines, predict):
+    """{host: why} of engines that are neither in a swarm nor ready to join one."""
     ways = {
         "locked": "The swarm's key is locked (autolock): run `docker swarm unlock` on it, then run again.",
         "pending": "It looks for its managers (%s) and does not reach them: check that these run and that port 2377/tcp is open between them.",
         "error": "If its managers (%s) are well, take it out (`docker swarm leave --force` on it) and run again: it then joins anew.",
+        "stopped": "It is a member, but its engine does not run: `systemctl start docker` on it, or run the engine play (--tags engine).",
+        "inactive": "Its engine does not run: run the engine play (--tags engine).",
     }
-    findings = []
+    unfit = {}
     for name, engine in engines.items():
         state = engine["swarm_state"]
-        if state in ("active", "inactive"):
+        if state == "active" or (not engine["running"] and predict) or (state == "inactive" and engine["running"]):
             continue
         way = ways.get(state, "See `docker info` on it.")
-        findings.append("%s (%s): its swarm state is '%s'%s. %s" % (
-            name, hosts[name]["addr"], state, " (%s)" % engine["swarm_error"] if engine["swarm_error"] else "",
-            way % (", ".join(engine["remote_managers"]) or "none known") if "%s" in way else way))
-    return findings
+        words = engine["swarm_error"] or engine["error"]
+        unfit[name] = "%s (%s): its swarm state is '%s'%s. %s" % (
+            name, hosts[name]["addr"], state, " (%s)" % words if words else "",
+            way % (", ".join(engine["remote_managers"]) or "none known") if "%s" in way else way)
+    return unfit
 
 
 def _our_cluster(hosts, clusters):
@@ -117,7 +124,7 @@ def _our_cluster(hosts, clusters):
     return max(clusters, key=lambda cluster: len(clusters[cluster])) if clusters else ""
 
 
-def _foreign(hosts, members, clusters, ours):
+def _foreign(hosts, engines, clusters, ours):
     findings = []
     for cluster, names in clusters.items():
         if cluster == ours:
@@ -126,22 +133,22 @@ def _foreign(hosts, members, clusters, ours):
             findings.append(
                 "%s (%s) is in the swarm %s (managers %s), but this cluster is the swarm %s (%s). Two swarms are never merged: if nothing on "
                 "%s is needed, take it out (`docker swarm leave --force` on it); else correct hosts.json. Then run again."
-                % (name, hosts[name]["addr"], cluster, ", ".join(members[name]["remote_managers"]) or "unknown", ours,
+                % (name, hosts[name]["addr"], cluster, ", ".join(engines[name]["remote_managers"]) or "unknown", ours,
                    ", ".join(sorted(clusters[ours])), name))
     return findings
 
 
-def _no_manager(hosts, members, ours):
-    managers = sorted(name for name in members if members[name]["is_manager"])
-    silent = sorted(name for name, host in hosts.items() if not host["engine"])
+def _no_manager(hosts, engines, members, ours):
+    managers = sorted(name for name in members if engines[name]["is_manager"])
+    silent = ", ".join(sorted(name for name, host in hosts.items() if not host["engine"])) or "none of this inventory"
     if managers:
-        return ("The swarm %s has no leader: its managers %s answer, but they are fewer than a majority (%s says: %s). No new swarm is started. "
-                "Bring the other managers back (not answering: %s); only if they are lost for good, see docs/swarm.md, \"Majority lost\"."
-                % (ours, ", ".join(managers), managers[0], members[managers[0]]["swarm_error"], ", ".join(silent) or "none of this inventory"))
+        return ("The swarm %s has no leader: of its managers, %s answer, fewer than a majority (%s says: %s). No new swarm is started. Bring the "
+                "other managers back (not answering: %s); only if they are lost for good, see docs/swarm.md, \"Majority lost\"."
+                % (ours, ", ".join(managers), managers[0], engines[managers[0]]["swarm_error"], silent))
     return ("%s belong to the swarm %s, but none of its managers answers (not answering: %s). No second swarm is started while a member of the "
             "first is there. Bring a manager back, or restore its /var/lib/docker/swarm. Only if that swarm is lost for good: run again "
             "with -e swarm_abandon=%s; its members then leave it, and a new one is started."
-            % (", ".join(sorted(members)), ours, ", ".join(silent) or "none: no reachable host is a manager of it", ours))
+            % (", ".join(sorted(members)), ours, silent, ours))
 
 
 def _starter(hosts, engines, without_unreachable, decision):
@@ -152,6 +159,8 @@ def _starter(hosts, engines, without_unreachable, decision):
     if master not in engines:
         raise SwarmError("No swarm exists yet and the master %s (%s), which would start it, does not answer. Bring it up and run again."
                          % (master, hosts[master]["addr"]), kind="no_master")
+    if master in decision["refused"]:
+        raise SwarmError(decision["refused"][master], kind="no_master")
     if not hosts[master]["joins"]:
         raise SwarmError("No swarm exists yet; it starts on the master %s, which this run leaves out (--limit). Run without a limit first."
                          % master, kind="limit")
@@ -194,17 +203,24 @@ def wanted_labels(host, labels):
 
 
 def merged_labels(current, host, labels, carried=None):
-    """The labels of a node after the sync: not ours are kept, ours that are no longer wanted go, `carried` (of an old entry) come in."""
-    ours = set(filter(None, current.get(OURS_LABEL, "").split(",")))
-    kept = {name: value for name, value in current.items() if name not in ours}
-    before = {name: value for name, value in (carried or {}).items() if name.startswith("skp.") and name not in kept}
-    return {**before, **kept, **wanted_labels(host, labels)}
+    """The labels of a node after the sync: not ours are kept, ours that are no longer wanted go.
+
+    carried: the labels of the entry the node had before it lost its state; they come in the same way.
+    """
+    return {**_not_ours(carried or {}), **_not_ours(current), **wanted_labels(host, labels)}
+
+
+def _not_ours(labels):
+    ours = set(filter(None, labels.get(OURS_LABEL, "").split(",")))
+    return {name: value for name, value in labels.items() if name not in ours}
 
 
 def _find_nodes(host, wanted, nodes):
     """(the node of a host or None, its stale entries). nodes: summaries."""
     labelled = [node for node in nodes if node["labels"].get(HOST_LABEL) == host]
     current = None
+    if wanted.get("joining"):
+        return None, labelled
     if wanted.get("node_id"):
         current = next((node for node in nodes if node["id"] == wanted["node_id"]), None)
     elif labelled:
@@ -281,8 +297,9 @@ def plan(nodes, network, desired, self_id=""):
                 errors.append("%s says it is node %s of a swarm, but this swarm has no such node: it was removed here, or is in another swarm. "
                               "Take it out (`docker swarm leave --force` on it) and run again: it then joins." % (host, wanted["node_id"]))
             else:
-                warnings.append("%s is not in the swarm and did not answer; its labels wait for a run when it is up." % host)
+                warnings.append("%s is not in the swarm and did not answer or did not join; its labels wait for a run that reaches it." % host)
             continue
+        # Only a host that says who it is now proves that another entry of its name is an old one.
         known = bool(node is None or wanted.get("node_id"))
         for entry in old if known else []:
             if entry["state"] == "ready" and node is not None and entry["hostname"] != node["hostname"]:

@@ -134,7 +134,9 @@ engine:
       description: Oldest API version it accepts.
       type: str
     swarm_state:
-      description: C(inactive), C(pending), C(active), C(error) or C(locked).
+      description: >-
+        C(inactive), C(pending), C(active), C(error), C(locked), or C(stopped) where the engine does not run but has the certificate of
+        a swarm.
       type: str
     swarm_error:
       description: What the engine says is wrong with its membership.
