@@ -26,6 +26,8 @@ _CONFIG = """\
 version: 0.1
 log:
   level: {log_level}
+  accesslog:
+    disabled: true  # each request is logged once already, as "response completed"
 storage:
   # No "cache" block: an in-memory cache of blob descriptors answers for blobs that garbage collection or the writer of
   # another node has removed (distribution issues 1803, 3743, 4569).
@@ -179,8 +181,10 @@ def plan_store(found, path, writer, create, recorded=None, expected=None, new_id
         return [], found["marker"]
     if known:
         raise PlanError(
-            "%s should hold the registry store %s, but there is no file %s with that id in it (%s). The store is not mounted? Look at findmnt -T %s; nothing was started."
-            % (path, known, MARKER, _shown(found), path),
+            "%s should hold the registry store %s, but there is no file %s with that id in it (%s). The store is not mounted? Look at findmnt -T %s; "
+            "nothing was started.%s"
+            % (path, known, MARKER, _shown(found), path,
+               " If that file alone was lost: echo %s > %s/%s" % (known, path, MARKER) if found["entries"] else ""),
             "store_missing", path=path, expected=known, entries=found["entries"][:10])
     if not writer or not create:
         raise PlanError(

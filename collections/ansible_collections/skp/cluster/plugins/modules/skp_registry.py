@@ -226,16 +226,16 @@ def main():
     problems = (result.get("verify") or {}).get("problems")
     if problems and module.params["fail_on_broken"]:
         module.fail_json(
-            msg="The registry store %s is damaged in %d places:\n%s\n%s" % (
+            msg="The registry store %s is damaged, %d problem(s):\n%s\n%s" % (
                 module.params["store"], len(problems), "\n".join("- " + problem["msg"] for problem in problems), NEXT_STEP),
-            failure={"kind": "store_damaged", "problems": problems}, **result)
+            failure={"kind": "store_damaged", "problems": len(problems)}, **result)
     module.exit_json(**result)
 
 
 NEXT_STEP = (
-    "What to do: remove each file named above on the node that holds the store (for a blob its whole directory), restart the registries "
-    "(--tags registry with the containers stopped, or playbooks/registry_gc.yml), and push the images again (--tags images): a push "
-    "uploads what the registry no longer has. Damage that comes back means a failing disk or memory."
+    "What to do: on the node that holds the store, move each file named above out of the store (of a blob the directory around it). Then push the "
+    "images named with it again, on the master: docker push localhost:5000/<repository:tag>. A push sends only what the registry does not have, so "
+    "a damaged file that stays is not replaced. Damage that comes back means a failing disk or memory."
 )
 
 

@@ -1,0 +1,87 @@
+# Copyright (c) 2026 skp.cluster contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""skp_secret run as Ansible runs it: a process of its own with its arguments as JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import stat
+import subprocess
+import sys
+
+import pytest
+
+from ansible_collections.skp.cluster.plugins.modules import skp_secret
+
+pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="the module writes root's files")
+TOP = pathlib.Path(skp_secret.__file__).parents[5]
+
+
+@pytest.fixture(name="run")
+def _run(tmp_path):
+    def run(check=False, **args):
+        arguments = tmp_path / "arguments.json"
+        arguments.write_text(json.dumps({"ANSIBLE_MODULE_ARGS": dict(args, directory=str(tmp_path / "secrets"), _ansible_check_mode=check)}))
+        done = subprocess.run([sys.executable, skp_secret.__file__, str(arguments)], capture_output=True, text=True, check=False, timeout=60,
+                              env=dict(os.environ, PYTHONPATH=os.pathsep.join([str(TOP)] + sys.path)))
+        return json.loads(done.stdout), done.stdout + done.stderr
+
+    run.directory = tmp_path / "secrets"
+    return run
+
+
+def test_made_once(run):
+    first, _text = run(names=["one", "two"])
+    assert first["changed"] and first["created"] == ["one", "two"]
+    assert len({first["secrets"]["one"], first["secrets"]["two"]}) == 2
+    for name in ("one", "two"):
+        path = run.directory / name
+        assert path.read_text() == first["secrets"][name] + "\n" and len(first["secrets"][name]) == 64
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(run.directory.stat().st_mode) == 0o700
+    second, _text = run(names=["one", "two"])
+    assert not second["changed"] and second["secrets"] == first["secrets"]
+
+
+def test_check_mode_keeps_nothing(run):
+    result, _text = run(check=True, names=["one"])
+    assert result["changed"] and len(result["secrets"]["one"]) == 64
+    assert not run.directory.exists()
+
+
+def test_given_values_are_kept_and_not_shown(run):
+    result, text = run(values={"one": "given-by-the-site"})
+    assert result["changed"] and (run.directory / "one").read_text() == "given-by-the-site\n"
+    assert "given-by-the-site" not in text
+    assert not run(values={"one": "given-by-the-site"})[0]["changed"]
+    assert run(values={"one": "another"})[0]["repaired"] == ["one"]
+
+
+def test_mode_is_repaired_and_the_value_stays(run):
+    value = run(names=["one"])[0]["secrets"]["one"]
+    (run.directory / "one").chmod(0o644)
+    result, _text = run(names=["one"])
+    assert result["repaired"] == ["one"] and result["secrets"]["one"] == value
+    assert stat.S_IMODE((run.directory / "one").stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("args,kind", [
+    ({"names": ["../etc/passwd"]}, "bad_name"),
+    ({"names": [".hidden"]}, "bad_name"),
+    ({"names": ["one"], "bytes": 4}, "too_short"),
+    ({"names": ["one"], "create": False}, "missing_secret"),
+])
+def test_refused(run, args, kind):
+    result, _text = run(**args)
+    assert result["failed"] and result["failure"]["kind"] == kind
+    assert not run.directory.exists()
+
+
+def test_empty_file_is_not_replaced(run):
+    run.directory.mkdir()
+    (run.directory / "one").write_text("")
+    result, _text = run(names=["one"])
+    assert result["failed"] and result["failure"]["kind"] == "empty_secret"
+    assert (run.directory / "one").read_text() == ""
