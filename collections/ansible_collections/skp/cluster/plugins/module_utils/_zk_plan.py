@@ -127,8 +127,12 @@ def _step(action, ids, servers, reason, wait=True, **extra):
     return dict(action=action, ids=sorted(ids), servers=list(servers), wait=wait, reason=reason, **extra)
 
 
-def _bootstrap_step(target, unseen, limit):
+def _bootstrap_step(view, target, unseen, limit, names):
     """The one step of a first start that nothing else may repeat: identities, with the marker that lets empty members vote."""
+    if view["down"]:
+        raise PlanRefused(
+            "ZooKeeper: the first start concerns all members, but the nodes of %s are down. Nothing was changed. Bring them back or remove their "
+            "labels, and run again." % names.all(view["down"]), kind="node_down", members=list(view["down"]))
     if unseen or (limit is not None and set(target) - set(limit)):
         raise PlanRefused(
             "ZooKeeper: the first start concerns all members, but not all of their data directories were looked at (%s). Nothing was changed. "
@@ -144,7 +148,7 @@ def next_step(view, target, wanted, names, unseen=(), limit=None, allow_outage=F
     allow_outage: where one at a time cannot keep a quorum, all at once (writes stop for some seconds, nothing is lost).
     """
     if not view["bootstrapped"]:
-        return _bootstrap_step(target, unseen, limit)
+        return _bootstrap_step(view, target, unseen, limit, names)
     members = view["members"]
     lists, new = _next_list(view, target, names, keep=limit is not None or bool(unseen))
     _check_data(view, lists, new, names)
@@ -282,6 +286,27 @@ def after(view, step, wanted, hosts):
     if heirs and not any(members[n]["leader"] for n in members):
         members[max(heirs)]["leader"] = True
     return view
+
+
+def is_settled(view, target, wanted, names, **options):
+    """Whether nothing is to be done whatever the members answer, so that nobody has to ask them."""
+    calm = copy.deepcopy(view)
+    for number in calm["members"]:
+        calm["members"][number].update(ready=True, leader=number == max(calm["members"]))
+    return next_step(calm, target, wanted, names, **options) is None
+
+
+def check_move(view, target, names, data_policy):
+    """Refuse a label that moved from one host to another, unless data_policy is `leave`."""
+    lists = _lists_in_use(view)
+    current = lists[-1] if lists else []
+    leaving = [n for n in current if n not in target]
+    joining = [n for n in target if n not in current]
+    if data_policy != "leave" and leaving and joining and view["bootstrapped"]:
+        raise PlanRefused(
+            "ZooKeeper: the label moved: %s leaves and %s joins. The new member would copy all data from the others while the old directory stays "
+            "where it is, never used again. Nothing was changed. Say so with zookeeper_data_policy=leave, or put the label back."
+            % (names.all(leaving), names.all(joining)), kind="data_moved", leaving=leaving, joining=joining)
 
 
 def plan_steps(view, target, wanted, names, hosts, **options):

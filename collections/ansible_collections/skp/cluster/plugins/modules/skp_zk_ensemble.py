@@ -1,0 +1,363 @@
+#!/usr/bin/python
+# Copyright (c) 2026 skp.cluster contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: skp_zk_ensemble
+short_description: A ZooKeeper ensemble of swarm services, changed one member at a time
+version_added: 0.1.0
+author: skp.cluster contributors (@comafire)
+description:
+  - Makes the ZooKeeper ensemble have exactly the members O(hosts), as one swarm service each, C(<name_prefix>-<id>), pinned to its host.
+  - Ids are kept in the swarm and in the data directories; they never move and are never reused.
+  - What would lose the quorum or acknowledged writes is refused before anything is touched. Members are changed one at a time; absent ones
+    first, then those that do not serve, followers, and the leader last. After each the member must serve and have caught up.
+  - A member that does not serve is never cured by restarting another one.
+requirements:
+  - docker >= 5.0.3 (python3-docker)
+attributes:
+  check_mode:
+    description: Can run in check_mode and return changed status prediction without modifying target.
+    support: full
+    details:
+      - Where something is to change, the members are asked in check mode too, through a container on this manager that is removed again.
+  diff_mode:
+    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
+    support: full
+options:
+  hosts:
+    description: Inventory names that should be members; all of them, not only those of this run. Their order does not matter.
+    type: list
+    elements: str
+    required: true
+  found:
+    description:
+      - Inventory name to the id found in its data directory, or null when there is none.
+      - A host that is missing here was not looked at.
+    type: dict
+    default: {}
+  filesystems:
+    description: Inventory name to the type of the file system the data directory lies on. Network, FUSE and memory ones are refused.
+    type: dict
+    default: {}
+  service:
+    description:
+      - What all members share, in the form of one entry of the option C(services) of M(skp.cluster.skp_service), C(image) at least.
+      - Name, host, hostname, the server's configuration file, E(ZOO_MY_ID) and the JVM flag C(zookeeper.db.autocreate=false) are added.
+    type: dict
+    required: true
+  zoo_cfg:
+    description: Settings of C(zoo.cfg). Data directory, ports, server list, quorum and admin settings are the module's own.
+    type: dict
+    default: {}
+  name_prefix:
+    description: Services are called C(<name_prefix>-<id>).
+    type: str
+    default: zookeeper-skp
+  role:
+    description: Owner of the services, and name of the record of ids.
+    type: str
+    default: zookeeper
+  network:
+    description: Overlay network of the members; it must be attachable.
+    type: str
+    default: net-skp
+  registry:
+    description: An image of this registry is resolved to its digest by asking it, on the manager this module runs on.
+    type: str
+    default: localhost:5000
+  allow_even:
+    description: Allow an even number of members.
+    type: bool
+    default: false
+  allow_outage:
+    description:
+      - Where a change cannot be made one member at a time without losing the quorum, change all at once, with writes stopped for some seconds.
+      - Never needed while all members serve, except to shrink to fewer than three.
+    type: bool
+    default: false
+  data_policy:
+    description:
+      - What to do when the label moved from one host to another, so that one member leaves while another joins.
+      - V(refuse) stops before anything is changed; V(leave) lets the new member copy all data from the others, the old directory stays unused.
+    type: str
+    choices: [refuse, leave]
+    default: refuse
+  limit_hosts:
+    description: When not empty, only members on these hosts are touched, and the server list stays as it is.
+    type: list
+    elements: str
+    default: []
+  timeout:
+    description: Seconds for each wait; when one passes, nothing more is touched.
+    type: int
+    default: 300
+"""
+
+EXAMPLES = r"""
+- name: An ensemble of three
+  skp.cluster.skp_zk_ensemble:
+    hosts: [c01, c02, c03]
+    found: {c01: 1, c02: 2, c03: null}
+    filesystems: {c01: ext4, c02: ext4, c03: xfs}
+    zoo_cfg: {tickTime: 2000, initLimit: 10, syncLimit: 5}
+    service:
+      image: localhost:5000/skp/docker-zookeeper:latest
+      mounts: [{source: /var/lib/skp/zookeeper, target: /var/lib/zookeeper}]
+"""
+
+RETURN = r"""
+steps:
+  description: What was done, or in check mode would be, in order.
+  returned: success
+  type: list
+  elements: dict
+  sample: [{action: apply, ids: [2], servers: [1, 2, 3], wait: true, reason: "follower: settings"}]
+ids:
+  description: Inventory name to id of all members, by id.
+  returned: success
+  type: dict
+  sample: {c01: 1, c02: 2, c03: 3}
+retired:
+  description: Inventory name to id of those that were members.
+  returned: success
+  type: dict
+connection_string:
+  description: What a client on the overlay is given.
+  returned: success
+  type: str
+  sample: zookeeper-skp-1:2181,zookeeper-skp-2:2181,zookeeper-skp-3:2181
+services:
+  description: Id (as text) to the name of the member's service.
+  returned: success
+  type: dict
+  sample: {"1": zookeeper-skp-1}
+pending_down:
+  description: Members not waited for, because their node is down, drained or paused.
+  returned: success
+  type: list
+  elements: dict
+failure:
+  description: The machine part of an error; C(kind) names it.
+  returned: failure
+  type: dict
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.skp.cluster.plugins.module_utils import _engine, _members_io, _members_plan, _service_io, _service_plan
+from ansible_collections.skp.cluster.plugins.module_utils import _zk_config as config
+from ansible_collections.skp.cluster.plugins.module_utils import _zk_plan as zk_plan
+from ansible_collections.skp.cluster.plugins.module_utils import _zk_view as zk_view
+from ansible_collections.skp.cluster.plugins.module_utils._members_plan import PlanRefused
+from ansible_collections.skp.cluster.plugins.module_utils._service_args import service_options
+from ansible_collections.skp.cluster.plugins.module_utils._service_spec import build_service
+from ansible_collections.skp.cluster.plugins.module_utils._zk_io import PATIENCE_SECONDS, Ensemble, Probe
+
+OWN_OPTIONS = ("name", "host", "label", "hostname", "command", "args", "owns_data", "restart")
+
+
+class Record:
+    """The member record in the swarm with its node labels: read once, planned, written before anything starts."""
+
+    def __init__(self, client, role, hosts, found, limit_hosts):
+        self.client, self.role = client, role
+        self.present, self.generations = _members_io.read_members(client, role)
+        self.nodes = _members_io.nodes_by_host(client)
+        label = _members_plan.id_label(role)
+        self.labels = {host: (node["Spec"].get("Labels") or {}).get(label) for host, node in self.nodes.items()}
+        self.plan = _members_plan.plan_members(self.present, hosts, found, limit_hosts, self.labels)
+        self.facts = dict(self.present["facts"])
+
+    def diff(self):
+        """Before and after, as text."""
+        after = dict(self.labels, **self.plan["labels"])
+        return {"before_header": "members of %s" % self.role, "after_header": "members of %s" % self.role,
+                "before": _members_plan.describe(self.present, self.labels), "after": _members_plan.describe(self.plan["record"], after)}
+
+    def write(self, **facts):
+        """Write the ids, and these facts of the ensemble, where they differ from what is there."""
+        wanted = dict(self.plan["record"], facts=dict(self.facts, **facts))
+        if any(wanted[key] != self.present[key] for key in ("members", "retired", "facts")):
+            _members_io.write_members(self.client, wanted, self.generations)
+            self.present, self.generations = _members_io.read_members(self.client, self.role)
+            self.facts = dict(wanted["facts"])
+
+    def label_nodes(self):
+        """Give the nodes the ids of their hosts as labels, where they have not got them."""
+        for host, number in self.plan["labels"].items():
+            _members_io.set_node_labels(self.client, self.nodes[host]["ID"], {_members_plan.id_label(self.role): number})
+
+
+def check_options(params):
+    """Refuse what can be judged from the options alone."""
+    unknown = sorted(set(params["service"]) - (set(service_options()) - set(OWN_OPTIONS)))
+    if unknown or not params["service"].get("image"):
+        raise PlanRefused("ZooKeeper: option service %s." % ("has entries it cannot have: " + ", ".join(unknown) if unknown else "names no image"),
+                          kind="bad_value", unknown=unknown)
+    zk_plan.check_size(params["hosts"], params["allow_even"])
+    zk_plan.check_filesystems({host: kind for host, kind in params["filesystems"].items() if host in params["hosts"]})
+    try:
+        config.render_zoo_cfg(params["zoo_cfg"], params["name_prefix"], [1])
+    except ValueError as exc:
+        raise PlanRefused("ZooKeeper: setting %r cannot be given: it is the module's own, or no setting of one line." % str(exc),
+                          kind="bad_value", setting=str(exc)) from exc
+
+
+def builders(params, hosts, digests):
+    """(build, init) for `Ensemble`: one member's service for a server list, and its one-shot service."""
+    common, prefix, cache = params["service"], params["name_prefix"], {}
+
+    def finish(entry):
+        return build_service(entry, params["role"], params["network"], digests)
+
+    def build(number, servers):
+        key = (number, tuple(sorted(servers)))
+        if key not in cache:
+            text = config.render_zoo_cfg(params["zoo_cfg"], prefix, servers)
+            cache[key] = finish(zk_view.member_service(common, prefix, number, hosts[number], servers, text))
+        return cache[key]
+
+    def init(number, marker):
+        return finish(zk_view.init_service(common, prefix, number, hosts[number], marker))
+    return build, init
+
+
+def run(module, result):
+    """Read, plan, refuse or stop there in check mode, then one step after the other. Fills `result` as far as it gets."""
+    params = module.params
+    check_options(params)
+    client = _engine.connect_or_predict(module, manager=True)
+    found = {host: found_id(value) for host, value in params["found"].items()}
+    record = Record(client, params["role"], params["hosts"], found, params["limit_hosts"])
+    ids = record.plan["ids"]
+    hosts = {number: host for part in (record.plan["retired"], ids) for host, number in part.items()}
+    target = sorted(number for host, number in ids.items() if host in params["hosts"])
+    image = params["service"]["image"]
+    digests = _service_io.resolve_images([image], params["registry"], missing_ok=module.check_mode)
+    build, init = builders(params, hosts, digests)
+    names = zk_plan.names_of(params["name_prefix"], hosts)
+    options = {"unseen": record.plan["unseen"], "allow_outage": params["allow_outage"], "limit": None}
+    if params["limit_hosts"]:
+        options["limit"] = [number for number, host in hosts.items() if host in params["limit_hosts"]]
+    result.update(ids=ids, retired=record.plan["retired"], steps=[], pending_down=[],
+                  services={str(number): "%s-%d" % (params["name_prefix"], number) for number in target},
+                  connection_string=config.connection_string(params["name_prefix"], target))
+    run_image = image if not digests.get(image) else "%s@%s" % (image, digests[image])
+    with Probe(client, run_image, params["network"], params["role"], params["timeout"] * (2 * len(hosts) + 2)) as probe:
+        ensemble = Ensemble(client, params["role"], params["name_prefix"], target, hosts, found, record.facts, build, init, probe, params["timeout"])
+        ensemble.refresh()
+        steps = planned_steps(module, ensemble, names, options)
+        final = [build(number, target) for number in target]
+        services = _service_plan.plan_services(ensemble.state, final, params["role"], params["limit_hosts"])
+        result.update(changed=bool(steps) or record.plan["changed"], steps=steps)
+        if module._diff:
+            result["diff"] = diffs(steps, record, services, names)
+        if not module.check_mode:
+            apply(module, ensemble, record, steps, names, options, result)
+
+
+def planned_steps(module, ensemble, names, options):
+    """All steps from here to the target, by asking the members only when there is something to do. Raises PlanRefused."""
+    check = module.check_mode
+    view = ensemble.view(assume_nodes=check)
+    missing = sorted({ensemble.hosts[n] for n in ensemble.target} - set(zk_view.hosts_up(ensemble.state)))
+    if missing and not check:
+        raise PlanRefused("ZooKeeper: no node of the swarm is labelled skp.host=%s. Join it first (--tags swarm)." % ", ".join(missing),
+                          kind="node_missing", hosts=missing)
+    zk_plan.check_move(view, ensemble.target, names, module.params["data_policy"])
+    if zk_plan.is_settled(view, ensemble.target, ensemble.wanted, names, **options):
+        return []
+    if view["members"]:
+        return ensemble.judge(lambda seen: zk_plan.plan_steps(seen, ensemble.target, ensemble.wanted, names, ensemble.hosts, **options),
+                              patience=0 if check else PATIENCE_SECONDS)
+    return zk_plan.plan_steps(view, ensemble.target, ensemble.wanted, names, ensemble.hosts, **options)
+
+
+def apply(module, ensemble, record, steps, names, options, result):
+    """Do the steps, each decided anew from a fresh look, and wait until all members serve."""
+    record.write()
+    record.label_nodes()
+    done = []
+    while steps:
+        step = ensemble.judge(lambda seen: zk_plan.next_step(seen, ensemble.target, ensemble.wanted, names, **options))
+        if step is None:
+            break
+        if len(done) > 3 * len(steps) + 10:
+            raise _engine.EngineError("ZooKeeper: the ensemble keeps changing under this run. Done so far: %s" % done, kind="unstable")
+        if step["action"] == "apply" and step["servers"] != record.facts.get("servers"):
+            record.write(servers=step["servers"], bootstrapped=True)
+        done.append(step)
+        result["steps"] = done
+        ensemble.do(step)
+        if step["action"] == "init" and not record.facts.get("bootstrapped"):
+            record.write(servers=step["servers"], bootstrapped=True, formed=False)
+        ensemble.facts = dict(record.facts)
+    if steps:
+        ensemble.refresh()
+    members = zk_view.member_services(ensemble.state, ensemble.role, ensemble.prefix)
+    touched = [number for number in ensemble.target if number in members and (options["limit"] is None or number in options["limit"])]
+    if set(members) != set(ensemble.target):
+        module.warn("ZooKeeper: members join or leave (now %s, wanted %s), which concerns all of them: run again without --limit and with all of "
+                    "them reachable." % (sorted(members), ensemble.target))
+    if steps:
+        outcome = ensemble.await_serving(touched)
+        ensemble.drop_unused(module.warn)
+    else:
+        outcome = _service_io.wait_for(ensemble.client, ensemble.role, [ensemble.name(n) for n in touched], ensemble.timeout, settle=0.0,
+                                       state=ensemble.state)
+    if not outcome["pending_down"] and options["limit"] is None and not record.plan["unseen"]:
+        record.write(servers=ensemble.target, bootstrapped=True, formed=True)
+    result["pending_down"] = outcome["pending_down"]
+    for item in outcome["pending_down"]:
+        module.warn("ZooKeeper: %s does not run, %s on %s; it starts by itself when the node is back." % (item["service"], item["reason"], item["host"]))
+
+
+def diffs(steps, record, services, names):
+    """The diff: steps in order, the member record, then services and configs as `skp_service` shows them."""
+    text = "".join("%s %s: %s\n" % (step["action"], names.all(step["ids"]), step["reason"]) for step in steps)
+    parts = [{"before_header": "steps", "after_header": "steps, one after the other", "before": "", "after": text}] if steps else []
+    members = record.diff()
+    return parts + ([members] if members["before"] != members["after"] else []) + services["diff"]
+
+
+def found_id(value):
+    """An id as a number: a template may have made text of it. What is no number is left for the plan to refuse."""
+    if isinstance(value, str):
+        return int(value) if value.isdigit() else (value or None)
+    return value
+
+
+def main():
+    module = AnsibleModule(
+        argument_spec=dict(
+            hosts=dict(type="list", elements="str", required=True),
+            found=dict(type="dict", default={}),
+            filesystems=dict(type="dict", default={}),
+            service=dict(type="dict", required=True),
+            zoo_cfg=dict(type="dict", default={}),
+            name_prefix=dict(type="str", default="zookeeper-skp"),
+            role=dict(type="str", default="zookeeper"),
+            network=dict(type="str", default="net-skp"),
+            registry=dict(type="str", default="localhost:5000"),
+            allow_even=dict(type="bool", default=False),
+            allow_outage=dict(type="bool", default=False),
+            data_policy=dict(type="str", choices=["refuse", "leave"], default="refuse"),
+            limit_hosts=dict(type="list", elements="str", default=[]),
+            timeout=dict(type="int", default=300),
+        ),
+        supports_check_mode=True,
+    )
+    result = {}
+    try:
+        run(module, result)
+    except (_engine.EngineError, PlanRefused) as exc:
+        _engine.fail(module, exc, **result)
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()
