@@ -9,7 +9,7 @@ import subprocess
 import tarfile
 
 import pytest
-from tree import COLLECTION, files
+from tree import COLLECTION, ROOT, files
 
 # In the tree, not in the tarball: ansible-galaxy writes MANIFEST.json in place of galaxy.yml.
 NOT_SHIPPED = {"galaxy.yml", "changelogs/.plugin-cache.yaml"}
@@ -65,8 +65,8 @@ def test_installed_collection_runs_from_anywhere(tarball, tmp_path):
         assert "playbook: %s/ansible_collections/skp/cluster/playbooks/%s.yml" % (place, playbook) in listed, "not from the installed copy"
 
 
-def test_the_controllers_environment_sees_one_copy(tmp_path):
-    """`pip install -e` points at the sources; from the root and from elsewhere it is the same one place."""
-    for cwd in (COLLECTION.parents[3], tmp_path):
-        listed = run(["ansible-galaxy", "collection", "list", "skp.cluster"], cwd)
-        assert listed.count("skp.cluster ") == 1 and str(COLLECTION.parents[1]) in listed
+def test_the_sources_are_found_in_one_place_and_from_the_root_only(tmp_path):
+    """`pip install -e` must not make the sources visible elsewhere: they would shadow, or keep out, what is installed there."""
+    found = run(["ansible-galaxy", "collection", "list", "skp.cluster"], ROOT)
+    assert found.count("skp.cluster ") == 1 and str(COLLECTION.parents[1]) in found
+    assert "skp.cluster " not in run(["ansible-galaxy", "collection", "list"], tmp_path, ANSIBLE_HOME=str(tmp_path))

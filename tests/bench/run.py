@@ -1,0 +1,130 @@
+# Copyright (c) 2026 skp.cluster contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``make bench``: measures on the running lab and writes docs/benchmarks.md.
+
+``--rounds N`` takes another number of measured rounds than 7 (the file says how many); ``--skip-lab`` leaves out what needs the lab.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import os
+import pathlib
+import platform
+import re
+import subprocess
+import sys
+from importlib.metadata import version
+
+from harness import Variant, measure, table
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+TARGET = ROOT / "docs/benchmarks.md"
+STOCK = "tests/bench/stock_kafka.yml"
+
+HEAD = """# Benchmarks
+
+Written by `make bench`; not edited by hand. Each figure is a median of {rounds} interleaved rounds after one to warm up, given with the
+ratio to the first line of its table. The line marked "control" is the first command once more: how far its ratio is from 1 is how far
+all the others may be trusted.
+
+- {date}, commit {commit}
+- {machine}
+- {versions}
+"""
+
+
+def output(*command: str) -> str:
+    """Return what a command prints; raises when it fails."""
+    return subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
+
+
+def machine() -> str:
+    """Say what was measured on, in one line."""
+    memory = re.search(r"MemTotal:\s+(\d+)", pathlib.Path("/proc/meminfo").read_text(encoding="ascii"))
+    system = platform.freedesktop_os_release().get("PRETTY_NAME", "Linux")
+    load = "load %.1f when it began" % os.getloadavg()[0]
+    return "%d processors, %.0f GiB, %s, kernel %s, %s" % (os.cpu_count(), int(memory.group(1)) / 2**20, system, platform.release(), load)
+
+
+def versions() -> str:
+    """Say with what, in one line."""
+    packages = ", ".join("%s %s" % (name, version(name)) for name in ("ansible", "ansible-core", "docker"))
+    return "Python %s, %s" % (platform.python_version(), packages)
+
+
+def nothing_changed(printed: str) -> None:
+    """Raise unless a playbook's recap says that nothing changed: a second run is what the figure stands for."""
+    changes = re.findall(r"changed=(\d+)", printed)
+    if not changes or any(int(count) for count in changes):
+        raise RuntimeError("the run was to change nothing:\n%s" % printed[-3000:])
+
+
+def kafka_image() -> str:
+    """Return the image, with its digest, that the running brokers have."""
+    printed = output(
+        "ansible", "master", "-b", "-o", "-m", "community.docker.docker_swarm_service_info", "-a", "name=kafka-skp-1", "-e", "ansible_callback_result_format=json"
+    )  # fmt: skip
+    found = re.search(r'"Image":\s*"([^"]+@sha256:[0-9a-f]{64})', printed)
+    if not found:
+        raise RuntimeError("no running kafka-skp-1 with an image by digest: `make up` first\n%s" % printed[:2000])
+    return found.group(1)
+
+
+def second_run(rounds: int) -> list[str]:
+    """Second runs of the site and of one service, against a ping of all nodes and against stock tasks for the same service."""
+    stock = ["ansible-playbook", STOCK, "-e", "stock_image=%s" % kafka_image()]
+    subprocess.run(stock, cwd=ROOT, check=True)
+    try:
+        lineup = measure(
+            [
+                Variant("`ansible all -m ping`", ["ansible", "all", "-m", "ansible.builtin.ping"]),
+                Variant("`ansible-playbook site.yml`", ["ansible-playbook", "site.yml"], nothing_changed),
+                Variant("`ansible-playbook site.yml --tags kafka`", ["ansible-playbook", "site.yml", "--tags", "kafka"], nothing_changed),
+                Variant("Kafka with the tasks of community.docker (`%s`)" % STOCK, stock, nothing_changed),
+            ],
+            rounds,
+            str(ROOT),
+        )
+    finally:
+        subprocess.run([*stock, "-e", "stock_state=absent"], cwd=ROOT, check=True)
+    by_role, by_tasks = lineup[3], lineup[4]
+    return [
+        "## A second run",
+        "",
+        "Nothing changes in any of these runs (it is checked). The lab's nodes and the controller share the machine.",
+        "",
+        *table(lineup),
+        "",
+        "Kafka by its role takes %.2f of the time that the same service takes as stock tasks." % (by_role.median / by_tasks.median),
+    ]
+
+
+def inventory(rounds: int) -> list[str]:
+    """The inventory plugin against Ansible's own YAML inventory of the same hosts; measured and described by its own script."""
+    printed = output(sys.executable, "tests/bench/inventory_bench.py", "--rounds", str(rounds))
+    return ["## The inventory", "", *printed.splitlines()]
+
+
+def main() -> None:
+    """Measure, then write: a bench that fails leaves the old file as it is."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--skip-lab", action="store_true")
+    chosen = parser.parse_args()
+    head = HEAD.format(
+        rounds=chosen.rounds,
+        date=datetime.date.today().isoformat(),
+        commit=output("git", "rev-parse", "--short", "HEAD"),
+        machine=machine(),
+        versions=versions(),
+    )
+    parts = [] if chosen.skip_lab else [second_run(chosen.rounds)]
+    parts.append(inventory(chosen.rounds))
+    TARGET.write_text("\n".join([head, *("\n".join(part) + "\n" for part in parts)]), encoding="utf-8")
+    print("written: %s" % TARGET.relative_to(ROOT))
+
+
+if __name__ == "__main__":
+    main()
