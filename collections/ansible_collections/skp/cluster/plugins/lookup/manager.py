@@ -15,10 +15,11 @@ description:
   - When none answers it is the master again, so that the error that follows is about the master.
   - The answer is kept for the rest of the run of C(ansible-playbook), so every task talks to the same manager and the port is tried once.
   - The master is returned without a try when a connection from here would prove nothing. This is so when its connection is not SSH
-    (C(ansible_connection) other than C(ssh), C(paramiko), C(paramiko_ssh) or C(smart)), or when the way to it leads over a jump host (C(ProxyJump),
-    C(ProxyCommand) or C(-J) in C(ansible_ssh_common_args), C(ansible_ssh_extra_args), C(ansible_ssh_args) or Ansible's configuration of them).
-  - A jump host that only C(~/.ssh/config) knows of is not seen. The tries then fail, at the cost of O(timeout) for each manager, and the answer is the master. Set C(skp_manager) in
-    C(group_vars/all.yml) to leave the lookup out.
+    (C(ansible_connection) other than C(ssh), C(paramiko), C(paramiko_ssh) or C(smart)), or when the way to it leads over a jump host
+    (C(ProxyJump), C(ProxyCommand) or C(-J) in C(ansible_ssh_common_args), C(ansible_ssh_extra_args), C(ansible_ssh_args), or where
+    Ansible's configuration sets the same).
+  - A jump host that only C(~/.ssh/config) knows of is not seen. The tries then fail, at the cost of O(timeout) for each manager,
+    and the answer is the master. Set C(skp_manager) in C(group_vars/all.yml) to leave the lookup out.
 options:
   timeout:
     description: How long one try may take, in seconds.

@@ -269,7 +269,8 @@ class _Reader:
             return self.scope[name]
         if name in ENVIRONMENT and name in self.environment:
             value = self.environment[name]
-            self.warnings.append(f"{self._place}: {written} is taken from the machine Ansible runs on: {quote(value)}; write it out if the nodes differ")
+            source = f"{written} is taken from the machine Ansible runs on: {quote(value)}"
+            self.warnings.append(f"{self._place}: {source}; write it out if the nodes differ")
             return value
         raise _LineError(f"refers to {written}, expected a name that an earlier line sets")
 

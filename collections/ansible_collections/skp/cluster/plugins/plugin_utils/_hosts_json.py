@@ -51,7 +51,8 @@ MAX_LABEL = 63
 MAX_VALUE = 255
 
 _EXAMPLE = '{"c01": {"ipv4": "10.0.0.4", "labels": [{"kafka": "enable"}], "groups": ["master", "manager"]}}'
-_HOST_NAME = re.compile(r"(?=.{1,253}\Z)[A-Za-z0-9](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?)*\Z")
+_NAME_PART = r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?"
+_HOST_NAME = re.compile(rf"(?=.{{1,253}}\Z){_NAME_PART}(?:\.{_NAME_PART})*\Z")
 _LABEL_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,%d}[A-Za-z0-9])?\Z" % (MAX_LABEL - 2))
 # Names Ansible gives a meaning of its own: two groups, and the hosts it takes for the controller.
 _RESERVED_GROUPS = frozenset(("all", "ungrouped"))
@@ -78,7 +79,10 @@ class HostsFileError(Exception):
 
 @dataclasses.dataclass(frozen=True)
 class Host:
-    """One host. ``labels`` as written (name -> value), ``groups`` the Ansible groups: those of the swarm first, then one per enabled label."""
+    """One host.
+
+    ``labels`` as written (name -> value); ``groups`` the Ansible groups: those of the swarm first, then one per enabled label.
+    """
 
     name: str
     ipv4: str
@@ -215,8 +219,8 @@ def _explain(text: str, exc: json.JSONDecodeError) -> str:
 def quote(text: str, limit: int = 60) -> str:
     """A string in double quotes, cut at ``limit`` characters, with nothing in it that a terminal would act on."""
     short = text if len(text) <= limit else text[: limit - 3] + "..."
-    escapes = {'"': '\\"', "\\": "\\\\"}
-    return '"' + "".join(escapes.get(char) or (char if char.isprintable() else char.encode("unicode_escape").decode()) for char in short) + '"'
+    escaped = (char if char.isprintable() and char != "\\" else char.encode("unicode_escape").decode() for char in short)
+    return '"' + "".join(escaped).replace('"', '\\"') + '"'
 
 
 def _show(value: t.Any) -> str:
@@ -344,7 +348,8 @@ class _Reader:
         if unusable:
             self._error(host, '"ipv4"', f"found {_show(found)}, {unusable}, {expected}")
         elif found in self._addresses:
-            self._error(host, '"ipv4"', f"found {_show(found)}, the address of {self._addresses[found]} already, expected one address per host")
+            owner = self._addresses[found]
+            self._error(host, '"ipv4"', f"found {_show(found)}, the address of {owner} already, expected one address per host")
         else:
             self._addresses[found] = host
         return found
@@ -397,7 +402,8 @@ class _Reader:
                 self._error(host, f"label {_show(name)}", "the label is written twice, expected once")
             return list(found.items())
         if not isinstance(found, list):
-            self._error(host, '"labels"', f'found {_show(found)}, expected a list such as [{{"kafka": "enable"}}] or an object such as {{"kafka": "enable"}}')
+            expected = 'expected a list such as [{"kafka": "enable"}] or an object such as {"kafka": "enable"}'
+            self._error(host, '"labels"', f"found {_show(found)}, {expected}")
             return []
         pairs = []
         for number, entry in enumerate(found, 1):
@@ -429,7 +435,7 @@ class _Reader:
             return False
         owner = self._label_of_group.setdefault(group, name)
         if owner != name:
-            self._error(host, where, f'makes the same group "{group}" as label "{owner}", expected one of the two; did you mean "{owner}"?')
+            self._error(host, where, f'makes the same group "{group}" as label "{owner}", expected one of the two')
             return False
         self._good_labels.add(name)
         return True
@@ -465,7 +471,7 @@ class _Reader:
             other = "manager" if "manager" in words else "master"
             self._error(host, key, f'found both "{other}" and "worker", expected one of them (managers run services too)')
         if not words.intersection(GROUPS):
-            self._error(host, key, f'found {_any_of(words) if len(words) > 1 else _show(next(iter(words)))} alone, expected "manager" or "worker" with it')
+            self._error(host, key, 'found "slave" alone, expected "manager" or "worker" with it')
         if "master" in words:
             words.add("manager")
         return tuple(group for group in GROUPS if group in words)
