@@ -64,7 +64,7 @@ def nothing_changed(printed: str) -> None:
 def kafka_image() -> str:
     """Return the image, with its digest, that the running brokers have."""
     printed = output(
-        "ansible", "master", "-b", "-o", "-m", "community.docker.docker_swarm_service_info", "-a", "name=kafka-skp-1", "-e", "ansible_callback_result_format=json"
+        "ansible", "master", "-b", "-o", "-m", "community.docker.docker_swarm_service_info", "-a", "name=kafka-skp-1"
     )  # fmt: skip
     found = re.search(r'"Image":\s*"([^"]+@sha256:[0-9a-f]{64})', printed)
     if not found:
