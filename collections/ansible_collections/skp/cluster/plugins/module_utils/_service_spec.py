@@ -30,8 +30,8 @@ _SIZE_FACTOR = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
 
 
 def duration_ns(text, where):
-    """'10s', '1m30s', '500ms' or plain seconds -> nanoseconds. None stays None."""
-    if text is None:
+    """'10s', '1m30s', '500ms' or plain seconds -> nanoseconds. None and '' give None."""
+    if text in (None, ""):
         return None
     text = str(text).strip()
     if re.match(r"^\d+(\.\d+)?$", text):
@@ -43,8 +43,8 @@ def duration_ns(text, where):
 
 
 def size_bytes(text, where):
-    """'512m', '2g', '1.5GiB' or plain bytes -> bytes (powers of 1024, as docker does). None stays None."""
-    if text is None:
+    """'512m', '2g', '1.5GiB' or plain bytes -> bytes (powers of 1024, as docker does). None and '' give None."""
+    if text in (None, ""):
         return None
     match = _SIZE.match(str(text).strip())
     if not match:
@@ -53,8 +53,8 @@ def size_bytes(text, where):
 
 
 def file_mode(text, where):
-    """'0444' -> 292. None stays None."""
-    if text is None:
+    """'0444' -> 292. None and '' give None."""
+    if text in (None, ""):
         return None
     if not re.match(r"^0?[0-7]{3,4}$", str(text)):
         raise PlanRefused("%s: %r is no file mode; expected a quoted octal number like '0444'." % (where, text), kind="bad_value", where=where)

@@ -44,6 +44,15 @@ options:
     type: list
     elements: str
     default: []
+  facts:
+    description:
+      - Facts given with the first id and kept for ever, such as a cluster id. What the record already has under a key wins.
+    type: dict
+    default: {}
+  others:
+    description: Services whose ids are wanted too, each with the inventory names that should be its members; only read, never given.
+    type: dict
+    default: {}
   state:
     description: V(absent) forgets all ids of the service. Do that only with its data.
     type: str
@@ -74,6 +83,18 @@ unseen:
   returned: success
   type: list
   elements: str
+facts:
+  description: The facts of the record.
+  returned: success
+  type: dict
+  sample: {mode: zookeeper}
+others:
+  description:
+    - Service to its C({host: id}), for each of O(others).
+    - In check mode, hosts without an id appear under the one they would get.
+  returned: success
+  type: dict
+  sample: {zookeeper: {c01: 1, c02: 2, c03: 3}}
 generation:
   description: Generation of the record; in check mode the present one.
   returned: success
@@ -97,13 +118,17 @@ def present(module, client):
     record, generations = _members_io.read_members(client, service)
     nodes = _members_io.nodes_by_host(client)
     labels = {host: (node["Spec"].get("Labels") or {}).get(label) for host, node in nodes.items()}
-    plan = _members_plan.plan_members(record, params["hosts"], found_ids(params["found"]), params["limit_hosts"], labels)
+    plan = _members_plan.plan_members(record, params["hosts"], found_ids(params["found"]), params["limit_hosts"], labels, params["facts"])
     result = {
         "changed": plan["changed"], "ids": plan["ids"], "retired": plan["retired"], "unseen": plan["unseen"], "generation": record["generation"],
+        "facts": plan["record"]["facts"], "others": {name: ids_of(module, client, name, hosts) for name, hosts in params["others"].items()},
         "diff": {"before_header": "members of %s" % service, "after_header": "members of %s" % service,
                  "before": _members_plan.describe(record, labels),
                  "after": _members_plan.describe(plan["record"], dict(labels, **plan["labels"]))},
     }
+    if plan["unseen"]:
+        module.warn("%s: %s got no member id, because its data could not be looked at in this run (unreachable, or outside the limit)."
+                    % (service, ", ".join(plan["unseen"])))
     if not module.check_mode:
         if plan["record_changed"]:
             result["generation"] = _members_io.write_members(client, plan["record"], generations)["generation"]
@@ -112,6 +137,14 @@ def present(module, client):
         for host, number in plan["labels"].items():
             _members_io.set_node_labels(client, nodes[host]["ID"], {label: number})
     return result
+
+
+def ids_of(module, client, service, hosts):
+    """{host: id} of another service's present members; where a dry run comes before that service's first run, the ids it would get."""
+    record, _generations = _members_io.read_members(client, service)
+    if module.check_mode:
+        return _members_plan.plan_members(record, hosts, {host: None for host in hosts})["ids"]
+    return record["members"]
 
 
 def absent(module, client):
@@ -126,7 +159,7 @@ def absent(module, client):
             _members_io.set_node_labels(client, node["ID"], {label: None})
         _members_io.remove_generations(client, generations)
     return {
-        "changed": bool(generations or nodes), "ids": {}, "retired": {}, "unseen": [], "generation": 0,
+        "changed": bool(generations or nodes), "ids": {}, "retired": {}, "unseen": [], "generation": 0, "facts": {}, "others": {},
         "diff": {"before_header": "members of %s" % service, "after_header": "members of %s" % service,
                  "before": _members_plan.describe(record, labels), "after": ""},
     }
@@ -144,6 +177,8 @@ def main():
             hosts=dict(type="list", elements="str", default=[]),
             found=dict(type="dict", default={}),
             limit_hosts=dict(type="list", elements="str", default=[]),
+            facts=dict(type="dict", default={}),
+            others=dict(type="dict", default={}),
             state=dict(type="str", choices=["present", "absent"], default="present"),
         ),
         supports_check_mode=True,
