@@ -82,12 +82,13 @@ def _check_against_record(service, found, known):
                 kind="identity_conflict", service=service, host=host, found=number, recorded=None, owner=owner_of[number])
 
 
-def plan_members(record, hosts, found, limit_hosts=None, node_labels=None):
+def plan_members(record, hosts, found, limit_hosts=None, node_labels=None, facts=None):
     """Who is a member, under which id.
 
     record: as in the module's head. hosts: inventory names that should be members now. found: {host: id or None}, what lies in the data
     directory of each host that was looked at; a host that is missing here was not looked at (unreachable, or outside --limit).
     limit_hosts: when not empty, only these may leave. node_labels: {host: value of the id label or None} of the swarm's nodes.
+    facts: what the record should hold beside the ids, given once: a key the record already has keeps its value, and without a member none is set.
 
     Returns {"record": the new record (generation not yet raised), "ids": {host: id}, "retired": {host: id}, "unseen": [host, ...] (wanted,
     without an id and not looked at: they get one when they can be looked at), "labels": {host: id} to be set on nodes, "changed": bool (record
@@ -123,8 +124,9 @@ def plan_members(record, hosts, found, limit_hosts=None, node_labels=None):
                 members[host] = number
     retired = {host: number for host, number in known.items() if host not in members}
 
-    new = dict(record, members=_by_id(members), retired=_by_id(retired))
-    record_changed = record["members"] != new["members"] or record["retired"] != new["retired"]
+    kept = dict(facts or {}, **record["facts"]) if members else record["facts"]
+    new = dict(record, members=_by_id(members), retired=_by_id(retired), facts=kept)
+    record_changed = any(record[part] != new[part] for part in ("members", "retired", "facts"))
     labels = {}
     for host, number in new["members"].items():
         if node_labels is not None and host in node_labels and node_labels[host] != str(number):
