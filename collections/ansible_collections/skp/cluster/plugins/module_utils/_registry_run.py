@@ -38,6 +38,9 @@ class RegistryNode:
 
     def present(self):
         """The container runs over the right store with the wanted image and configuration."""
+        for option in ("image", "http_secret"):
+            if not self.params[option]:
+                raise plan.PlanError("%s is empty; the registry cannot run without it." % option, "empty_option", option=option)
         client = connect_or_predict(self.module, timeout=300)
         container = self._container(client)
         image = io.read_image(client, self.params["image"]) if client else None
