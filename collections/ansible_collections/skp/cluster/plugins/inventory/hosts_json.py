@@ -115,9 +115,10 @@ import os
 import re
 import typing as t
 
+import yaml
 from ansible import constants as C
 from ansible import context
-from ansible.errors import AnsibleError, AnsibleParserError
+from ansible.errors import AnsibleError, AnsibleFileNotFound, AnsibleParserError
 from ansible.module_utils.common.text.converters import to_text
 from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructable
 from ansible_collections.skp.cluster.plugins.plugin_utils import _env_file, _hosts_json
@@ -153,7 +154,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             return bool(PLUGIN_LINE.search(stream.read(HEAD)))
 
     def parse(self, inventory: t.Any, loader: t.Any, path: str, cache: bool = True) -> None:
-        """Add everything the source says to the inventory, or nothing at all.
+        """Add everything the source says to the inventory; nothing of files that are broken.
 
         :raises AnsibleParserError: with one line per finding; within an Ansible command the lines are shown and the command ends
         """
@@ -180,7 +181,10 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         for warning in hosts.warnings:
             self.display.warning(warning)
         self._populate(hosts, variables)
-        self._construct(hosts, variables)
+        try:
+            self._construct(hosts, variables)
+        except AnsibleError as exc:
+            raise AnsibleParserError(f"{_shown(path)}: {to_text(exc.message).splitlines()[0]}") from None
 
     def _configure(self, path: str) -> str:
         """Set the options; return the path of the hosts.json."""
@@ -192,7 +196,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         try:
             config = self._read_config_data(path)
         except AnsibleError as exc:
-            raise AnsibleParserError(f"{_shown(path)}: {to_text(exc.message).splitlines()[0]}") from None
+            raise AnsibleParserError(f"{_shown(path)}: {_yaml_place(path)}{to_text(exc.message).splitlines()[0]}") from None
         for key in config:
             if key not in self._options:
                 near = difflib.get_close_matches(str(key), list(self._options), n=1)
@@ -245,6 +249,8 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
                 return stream.read()
         except OSError as exc:
             raise AnsibleParserError(f"{_shown(path)}: cannot be read: {exc.strerror}") from None
+        except AnsibleFileNotFound:
+            raise AnsibleParserError(f"{_shown(path)}: the file does not exist") from None
         except AnsibleError as exc:
             raise AnsibleParserError(f"{_shown(path)}: cannot be read: {to_text(exc.message).splitlines()[0]}") from None
 
@@ -297,9 +303,9 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             try:
                 value = _trusted(json.loads(value))
             except ValueError as exc:
-                raise AnsibleParserError(f'{self.NAME}: option "{option}": found text that is no JSON ({exc}), expected {words}') from None
+                raise AnsibleParserError(f'option "{option}": found text that is no JSON ({exc}), expected {words}') from None
         if not isinstance(value, kind):
-            raise AnsibleParserError(f'{self.NAME}: option "{option}": found {type(value).__name__}, expected {words}')
+            raise AnsibleParserError(f'option "{option}": found {type(value).__name__}, expected {words}')
         return value
 
 
@@ -307,6 +313,19 @@ def _shown(path: str) -> str:
     """A path as a message shows it: from the current directory on where it lies below, else in full."""
     short = os.path.relpath(path)
     return path if short.startswith("..") else short
+
+
+def _yaml_place(path: str) -> str:
+    """Where a YAML file is broken, as "line 3, column 5: ", which the error Ansible raises does not say; empty when it is not broken."""
+    try:
+        with open(path, "rb") as stream:
+            yaml.safe_load(stream)
+    except yaml.MarkedYAMLError as exc:
+        if exc.problem_mark:
+            return f"line {exc.problem_mark.line + 1}, column {exc.problem_mark.column + 1}: "
+    except (yaml.YAMLError, OSError):
+        pass
+    return ""
 
 
 def _limited(errors: t.Sequence[str], name: str) -> str:

@@ -195,7 +195,8 @@ class _Reader:
             elif name and exported and (after == len(line) or line[after] in " \t;"):
                 pos = after  # "export NAME" of a name set before changes nothing for us
             else:
-                word = line[pos:].split(None, 1)[0].split("=", 1)[0]
+                word = line[pos:].split(None, 1)[0]
+                word = word.split("=", 1)[0] or word
                 raise _LineError(f"found {quote(word, 30)}, expected export NAME=value (nothing in the file is run)")
 
     def _assignment(self, line: str, name: str, pos: int) -> int:
@@ -227,7 +228,7 @@ class _Reader:
                 pos += 2
             elif char in "$`":
                 pos = self._dollar(line, pos, parts)
-            elif char in "&|<>()":
+            elif char in "&|<>(){}":
                 raise _LineError(f"found {quote(char)} outside quotes, {_PLAIN}, or quotes around it")
             else:
                 parts.append(char)
