@@ -138,7 +138,12 @@ class Swarm:
                               "`docker node inspect %s` says where it is." % (node_id, host, self.timeout, host, node_id),
                               kind="stale", host=host, node_id=node_id)
         if manager:
-            self.demote(host, node_id)
+            try:
+                self.demote(host, node_id)
+            except EngineError as exc:
+                # After `docker swarm init --force-new-cluster` the entry says manager, but the consensus has forgotten it.
+                if "raft memberlist" not in exc.msg:
+                    raise
         _engine.delete(self.client, "/nodes/%s" % node_id, what="removing the old entry %s of %s" % (node_id, host))
 
     def create_network(self, wanted):

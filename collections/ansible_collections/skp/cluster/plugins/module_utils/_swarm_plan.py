@@ -141,6 +141,8 @@ def _foreign(hosts, engines, clusters, ours):
 def _no_manager(hosts, engines, members, ours):
     managers = sorted(name for name in members if engines[name]["is_manager"])
     silent = ", ".join(sorted(name for name, host in hosts.items() if not host["engine"])) or "none of this inventory"
+    outside = ", ".join(sorted(name for name, engine in engines.items() if name not in members))
+    silent += "; in no swarm, so their state is lost: %s" % outside if outside else ""
     if managers:
         return ("The swarm %s has no leader: of its managers, %s answer, fewer than a majority (%s says: %s). No new swarm is started. Bring the "
                 "other managers back (not answering: %s); only if they are lost for good, see docs/swarm.md, \"Majority lost\"."
