@@ -23,8 +23,8 @@ LOG_LINES = 15
 
 
 def read_container(client, name):
-    """None, or the container as plain data: {"id", "name", "ours", "kind" (writer, reader, gc or ""), "hash", "store", "image", "image_id", "user",
-    "running", "status", "health", "restarts", "exit_code", "error", "started_at", "pid"}."""
+    """None, or the container as plain data: {"id", "name", "ours", "kind" (writer, reader, gc or ""), "hash", "store", "image",
+    "image_id", "user", "running", "status", "health", "restarts", "exit_code", "error", "started_at", "pid"}."""
     try:
         found = engine.get(client, "/containers/%s/json" % name, what="looking at container %s" % name)
     except engine.EngineError as exc:
@@ -55,8 +55,8 @@ def read_container(client, name):
 
 
 def store_is_stale(container, store):
-    """True when the container holds another directory than the one now at the store's path: it was mounted anew after the container started,
-    or its file handle went stale. Compared by device and inode through /proc."""
+    """True when the container holds another directory than the one now at the store's path: it was mounted anew after the container
+    started, or its file handle went stale. Compared by device and inode through /proc."""
     try:
         inside = os.stat("/proc/%d/root%s" % (container["pid"], STORE_TARGET))
         outside = os.stat(store)
@@ -119,7 +119,8 @@ def start(client, name):
 
 def stop(client, name):
     """Stop a container and give it the time to finish what it is serving."""
-    engine.post(client, "/containers/%s/stop" % name, params={"t": STOP_SECONDS}, what="stopping container %s" % name, timeout=STOP_SECONDS + 60)
+    engine.post(client, "/containers/%s/stop" % name, params={"t": STOP_SECONDS}, what="stopping container %s" % name,
+                timeout=STOP_SECONDS + 60)
 
 
 def remove(client, name):
@@ -184,7 +185,8 @@ def refuse_taken_port(address, port):
     except OSError:
         return
     raise PlanError(
-        "Port %d on %s is taken by another program, so the registry cannot start. See who it is with: ss -ltnp 'sport = :%d'" % (port, address, port),
+        "Port %d on %s is taken by another program, so the registry cannot start. "
+        "See who it is with: ss -ltnp 'sport = :%d'" % (port, address, port),
         "port_taken", address=address, port=port)
 
 
@@ -200,7 +202,8 @@ def run_to_end(client, name, spec, seconds):
             if container is None or container["status"] in ("exited", "dead"):
                 break
             if time.monotonic() > deadline:
-                raise PlanError("%s was not done after %d s and was ended. Give it more time (gc_timeout)." % (name, seconds), "gc_timeout", name=name)
+                raise PlanError(
+                    "%s was not done after %d s and was ended. Give it more time (gc_timeout)." % (name, seconds), "gc_timeout", name=name)
             time.sleep(POLL)
         if container is None:
             raise PlanError("Container %s was removed by somebody else while it ran." % name, "gc_failed", name=name)
@@ -223,15 +226,17 @@ def read_store(path, wait_marker=0):
 
 
 def _look_at_store(path):
-    found = {"exists": False, "parent_exists": os.path.isdir(os.path.dirname(path)), "entries": [], "marker": None, "uid": None, "mode": None}
+    found = {"exists": False, "entries": [], "marker": None, "uid": None, "mode": None}
+    found["parent_exists"] = os.path.isdir(os.path.dirname(path))
     try:
         names = sorted(os.listdir(path))
         about = os.stat(path)
     except FileNotFoundError:
         return found
     except OSError as exc:
-        raise PlanError("The registry store %s cannot be read: %s. Is the shared store's server up (findmnt -T %s)?" % (path, exc.strerror, path),
-                        "store_unreadable", path=path) from exc
+        raise PlanError(
+            "The registry store %s cannot be read: %s. Is the shared store's server up (findmnt -T %s)?" % (path, exc.strerror, path),
+            "store_unreadable", path=path) from exc
     text = private_file.read_text(os.path.join(path, MARKER))
     found.update(exists=True, entries=[name for name in names if name != MARKER], uid=about.st_uid, mode=about.st_mode & 0o7777,
                  marker=None if text is None else text.strip())

@@ -174,33 +174,39 @@ def plan_store(found, path, writer, create, recorded=None, expected=None, new_id
         for wanted, who in ((recorded, "this node used"), (expected, "the master's registry writes to")):
             if wanted and found["marker"] != wanted:
                 raise PlanError(
-                    "%s holds the registry store %s, but %s store %s. Is the right file system mounted there? Compare the mounts of this node and the "
-                    "master (findmnt -T %s). If the store was replaced on purpose, remove the file %s from the registry's configuration directory "
+                    "%s holds the registry store %s, but %s store %s. Is the right file system mounted there? Compare the "
+                    "mounts of this node and the "
+                    "master (findmnt -T %s). If the store was replaced on purpose, remove the file %s from the registry's "
+                    "configuration directory "
                     "(/etc/skp/registry) of each node and run again." % (path, found["marker"], who, wanted, path, RECORD_FILE),
                     "store_changed", path=path, found=found["marker"], expected=wanted)
         return [], found["marker"]
     if known:
         raise PlanError(
-            "%s should hold the registry store %s, but there is no file %s with that id in it (%s). The store is not mounted? Look at findmnt -T %s; "
+            "%s should hold the registry store %s, but there is no file %s with that id in it (%s). The store is not mounted? "
+            "Look at findmnt -T %s; "
             "nothing was started.%s"
             % (path, known, MARKER, _shown(found), path,
                " If that file alone was lost: echo %s > %s/%s" % (known, path, MARKER) if found["entries"] else ""),
             "store_missing", path=path, expected=known, entries=found["entries"][:10])
     if not writer or not create:
         raise PlanError(
-            "%s is no registry store: there is no file %s with an id in it (%s). The store is not mounted? The registry of the master makes a store; run it "
+            "%s is no registry store: there is no file %s with an id in it (%s). The store is not mounted? The registry of the "
+            "master makes a store; run it "
             "there first (--tags registry without --limit), or look at findmnt -T %s." % (path, MARKER, _shown(found), path),
             "store_missing", path=path, entries=found["entries"][:10])
     if found["marker"] == "":  # an empty marker made by hand: the operator says that this directory is to be used
         return ["mark_store"], new_id
     if found["entries"]:
         raise PlanError(
-            "%s has no file %s, yet it is not empty (%s). It is taken neither for a new store nor for an old one. If it is a registry's store "
+            "%s has no file %s, yet it is not empty (%s). It is taken neither for a new store nor for an old one. If it is a "
+            "registry's store "
             "that is to be used, say so with: touch %s/%s; otherwise name another directory." % (path, MARKER, _shown(found), path, MARKER),
             "store_foreign", path=path, entries=found["entries"][:10])
     if not found["parent_exists"]:
         raise PlanError(
-            "The registry store %s cannot be made: the directory above it is missing. Is the shared store set up and mounted (--tags store)?" % path,
+            "The registry store %s cannot be made: the directory above it is missing. Is the shared store set up and mounted "
+            "(--tags store)?" % path,
             "store_missing", path=path, entries=[])
     return ([] if found["exists"] else ["create_store"]) + ["mark_store"], new_id
 
@@ -212,7 +218,8 @@ def refuse_unwritable(found, path, uid):
     own = found["uid"] == uid and found["mode"] & 0o200
     if not own and not found["mode"] & 0o002:
         raise PlanError(
-            "The registry store %s belongs to user %d (mode %04o), and the registry runs as user %d without any capability, so every push would fail. "
+            "The registry store %s belongs to user %d (mode %04o), and the registry runs as user %d without any capability, so "
+            "every push would fail. "
             "Either chown -R %d %s, or set registry_user to the owner." % (path, found["uid"], found["mode"], uid, uid, path),
             "store_owner", path=path, found=found["uid"], expected=uid)
 
@@ -221,7 +228,9 @@ def parse_user(text):
     """(uid, gid) of a text such as `0:0` or `5000`; the group is that of the same number when it is left out. Raises PlanError."""
     found = re.match(r"^(\d+)(?::(\d+))?$", text)
     if not found:
-        raise PlanError("user must be numbers, as uid or uid:gid (names differ between the image and the node); found: %s" % text, "bad_user", found=text)
+        raise PlanError(
+            "user must be numbers, as uid or uid:gid (names differ between the image and the node); found: %s" % text,
+            "bad_user", found=text)
     return int(found.group(1)), int(found.group(2) or found.group(1))
 
 
@@ -229,7 +238,8 @@ def refuse_exposed(address):
     """Raises PlanError for an address that others can reach: there is no login and no TLS."""
     if not (address == "::1" or re.match(r"^127\.\d+\.\d+\.\d+$", address)):
         raise PlanError(
-            "The registry listens on loopback only, it has no login and no TLS; found address %s. Every labelled node has a registry of its own, "
+            "The registry listens on loopback only, it has no login and no TLS; found address %s. Every labelled node has a "
+            "registry of its own, "
             "so nothing needs to reach it from elsewhere." % address, "exposed_address", found=address)
 
 
@@ -265,7 +275,8 @@ def plan_container(container, spec, image, config_drift, answering):
         reasons.append("the image is another one")
     if reasons:
         return ["remove", "create", "start"], reasons
-    if container["status"] == "restarting":  # "start" would be answered with "already started", and the engine waits up to a minute between tries
+    # "start" would be answered with "already started", and the engine waits up to a minute between its tries.
+    if container["status"] == "restarting":
         return ["restart"], ["the container keeps ending"]
     if not container["running"]:
         return ["start"], ["the container is not running"]
@@ -286,6 +297,11 @@ def refuse_foreign(container, name):
             "If it may go: docker rm -f %s; or choose another name." % (name, name), "foreign_container", name=name)
 
 
+def no_container(name):
+    """The error for a registry that should be here and is not; the caller raises it."""
+    return PlanError("There is no registry container %s here. Run the registry first (--tags registry)." % name, "no_container", name=name)
+
+
 def plan_gc(container, writer, name):
     """Raises PlanError unless garbage may be collected from here."""
     found = None if container is None else container["kind"]
@@ -294,7 +310,7 @@ def plan_gc(container, writer, name):
             "Garbage collection is refused here: %s is a reader. Only the master's registry writes; run playbooks/registry_gc.yml, "
             "which stops it first, because an upload during a collection loses its layers." % name, "gc_on_reader", name=name)
     if container is None:
-        raise PlanError("There is no registry container %s here. Run the registry first (--tags registry)." % name, "no_container", name=name)
+        raise no_container(name)
     refuse_foreign(container, name)
 
 
@@ -318,25 +334,30 @@ def parse_gc(text):
 _HINTS = (
     (r"layer verification failed|unexpected digest|digest mismatch|does not match digest|manifest verification failed|failed to verify"
      r"|unexpected commit digest|failed precondition|failed size validation|unexpected EOF|archive/tar: invalid|invalid checksum",
-     "The bytes that arrived are not the bytes the digest names. Check in this order: the clock of this node (timedatectl: synchronised?), its name servers "
+     "The bytes that arrived are not the bytes the digest names. Check in this order: the clock of this node (timedatectl: "
+     "synchronised?), its name servers "
      "(resolvectl or /etc/resolv.conf; wrong ones are the usual reason for a wrong clock), then the store itself: "
      "ansible-playbook playbooks/registry_verify.yml re-hashes it and names what is damaged."),
     (r"certificate has expired or is not yet valid|x509",
-     "A certificate was refused. The usual reason is a wrong clock on this node (timedatectl); the other is a site CA that this node does not know."),
+     "A certificate was refused. The usual reason is a wrong clock on this node (timedatectl); the other is a site CA that this "
+     "node does not know."),
     (r"no such host|server misbehaving|name resolution|lookup \S+ on ",
      "A name did not resolve. Images of the cluster come from localhost:5000, which needs no name server: is the image's name complete? "
      "For other registries check this node's name servers (resolvectl or /etc/resolv.conf)."),
     (r"connection refused|no route to host|i/o timeout|context deadline exceeded|request canceled",
-     "The registry of this node does not answer. Start it with: ansible-playbook site.yml --tags registry; its last words: docker logs registry-skp."),
+     "The registry of this node does not answer. Start it with: ansible-playbook site.yml --tags registry; its last words: "
+     "docker logs registry-skp."),
     (r"no space left", "The disk is full: df -h on this node and on the shared store; playbooks/registry_gc.yml frees what no tag needs."),
     (r"service unavailable|\b503\b|health check",
      "The registry says that its store does not answer. Is the shared store mounted and its server up (findmnt, ls on it)?"),
     (r"\b405\b|method not allowed|unsupported",
      "This registry is a reader. Only the master's registry takes pushes; build and push there (--tags images)."),
     (r"http response to https client",
-     "The engine speaks HTTPS to a plain registry. Use the name localhost:5000; engines from 29.10 with insecure-registries set need localhost:5000 listed there."),
+     "The engine speaks HTTPS to a plain registry. Use the name localhost:5000; engines from 29.10 with insecure-registries set "
+     "need localhost:5000 listed there."),
     (r"manifest unknown|name unknown|not found|repository does not exist|pull access denied",
-     "The registry does not have this image. Push it with: ansible-playbook site.yml --tags images. Just pushed: a node that asked earlier may "
+     "The registry does not have this image. Push it with: ansible-playbook site.yml --tags images. Just pushed: a node that "
+     "asked earlier may "
      "remember the absence for up to 60 s where the shared store is mounted without lookupcache=positive."),
 )
 

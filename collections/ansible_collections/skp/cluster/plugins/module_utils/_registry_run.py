@@ -59,7 +59,8 @@ class RegistryNode:
             else:
                 image = None
         actions += self._plan_files(config_drift, store_id)
-        container_actions, reasons = plan.plan_container(container, spec, image, bool({"missing", "content"}.intersection(config_drift)), answering)
+        other_config = bool({"missing", "content"}.intersection(config_drift))
+        container_actions, reasons = plan.plan_container(container, spec, image, other_config, answering)
         actions += container_actions
 
         before, after = plan.summary(container, before_config, self._recorded()), plan.wish_summary(spec, image, config, store_id)
@@ -82,7 +83,8 @@ class RegistryNode:
         gc_run = io.read_container(client, self.name + "-gc")
         if gc_run and gc_run["running"]:
             raise plan.PlanError(
-                "Garbage is being collected on this node (container %s-gc); a writer that runs meanwhile loses uploads. Wait for it to end, "
+                "Garbage is being collected on this node (container %s-gc); a writer that runs meanwhile loses uploads. Wait "
+                "for it to end, "
                 "or end it with: docker rm -f %s-gc" % (self.name, self.name), "gc_running", name=self.name)
         if container:
             container["store_stale"] = container["running"] and io.store_is_stale(container, self.store)
@@ -144,7 +146,8 @@ class RegistryNode:
             "mark_store": lambda: io.mark_store(self.store, store_id, self.uid, self.gid),
             "write_record": lambda: private_file.write_text(self.record_path, store_id + "\n", mode=0o644),
             "write_config": lambda: private_file.write_text(self.config_path, config, uid=self.uid, gid=self.gid),
-            "write_secret": lambda: private_file.write_text(self.params["secret_file"], self.params["http_secret"] + "\n", directory_mode=0o700),
+            "write_secret": lambda: private_file.write_text(
+                self.params["secret_file"], self.params["http_secret"] + "\n", directory_mode=0o700),
             "remove": lambda: io.remove(client, self.name),
             "create": lambda: io.create(client, self.name, spec),
             "start": lambda: self._start(client),
@@ -170,7 +173,8 @@ class RegistryNode:
         container = self._container(client)
         purge = self.params["purge"]
         if purge and not self.params["writer"]:
-            raise plan.PlanError("Only the writer's node may purge the store (purge with writer: false).", "purge_on_reader", path=self.store)
+            raise plan.PlanError(
+                "Only the writer's node may purge the store (purge with writer: false).", "purge_on_reader", path=self.store)
         actions = ["remove"] if container else []
         if os.path.exists(self.config_path):
             actions.append("remove_config")
@@ -198,7 +202,7 @@ class RegistryNode:
         client = connect_or_predict(self.module)
         container = self._container(client)
         if container is None and client is not None:
-            raise plan.PlanError("There is no registry container %s here. Run the registry first (--tags registry)." % self.name, "no_container", name=self.name)
+            raise plan.no_container(self.name)
         plan.plan_store(io.read_store(self.store), self.store, False, False, self._recorded())
         if not self.module.check_mode:
             self._restart(client)
@@ -237,7 +241,8 @@ class RegistryNode:
         found = plan.parse_gc(text)
         if code != 0 or found is None:
             raise plan.PlanError(
-                "Garbage collection%s ended with exit code %d. The registry runs again. Its last lines:\n%s\nA store that is damaged stops it: "
+                "Garbage collection%s ended with exit code %d. The registry runs again. Its last lines:\n%s\nA store that is "
+                "damaged stops it: "
                 "playbooks/registry_verify.yml names what is broken."
                 % (" (dry run)" if dry_run else "", code, "\n".join(text.splitlines()[-io.LOG_LINES:])), "gc_failed", exit_code=code)
         return found
@@ -267,7 +272,7 @@ class RegistryNode:
 
 
 def _diff(before, after, path=""):
-    """Before and after as Ansible shows them: the registry as a few lines, and its configuration file. Parts that are equal are left out."""
+    """Before and after as Ansible shows them: the registry as a few lines, and its configuration file. Equal parts are left out."""
     parts = []
     for header, old, new in (
         ("registry", _lines(before.get("registry")), _lines(after.get("registry"))),

@@ -12,7 +12,8 @@ The layout is that of distribution's filesystem driver, the same in registry 2 a
     blobs/sha256/<first two>/<hex>/data
 
 A registry that was killed while it wrote could leave empty link files (before 3.1), and a pull then fails with an unclear message. The
-disk is read directly, and not through the registry's API: the API hides which file is at fault, and answers only for what it believes to have.
+disk is read directly, and not through the registry's API: the API hides which file is at fault, and answers only for what it believes to
+have.
 """
 
 from __future__ import annotations

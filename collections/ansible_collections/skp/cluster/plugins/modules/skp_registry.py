@@ -11,15 +11,19 @@ short_description: The registry of a node, over the store all nodes share
 version_added: 0.1.0
 description:
   - Keeps a plain container that serves images on the loopback address of this node, from one store that all registries share.
-  - Exactly one registry, the master's, writes; the others are read-only and refuse a push with 405. Two writers over one store lose uploads.
-  - A marker file in the store is checked before anything is started, so that a registry never runs over the bare directory below a mount point.
+  - Exactly one registry, the master's, writes; the others are read-only and refuse a push with 405.
+    Two writers over one store lose uploads.
+  - A marker file in the store is checked before anything is started, so that a registry never runs over the bare directory
+    below a mount point.
   - Collects garbage (with the writer stopped) and re-hashes everything in the store, naming what is broken.
 author: skp.cluster contributors (@comafire)
 attributes:
   check_mode:
+    description: Can run in check_mode and return changed status prediction without modifying target.
     support: full
     details: With O(state=gc) a C(registry garbage-collect --dry-run) says what would be removed.
   diff_mode:
+    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
     support: full
 options:
   state:
@@ -27,8 +31,8 @@ options:
       - V(present), the container runs as described and answers as healthy; what was stopped, edited or mounted anew below it is repaired.
       - V(absent), the container and its configuration are gone, the store is kept unless O(purge) is true.
       - V(restarted), an existing container is restarted; always changed.
-      - V(gc), on the writer only. Looks first (dry run); where something can go, the writer is stopped, garbage collected, the writer started
-        again and every tag verified. The readers are to be restarted after it.
+      - V(gc), on the writer only. Looks first (dry run); where something can go, the writer is stopped, garbage collected, the writer
+        started again and every tag verified. The readers are to be restarted after it.
       - V(verify), every tag, manifest, link file and blob of the store is read and re-hashed; changes nothing, needs no container.
     type: str
     choices: [present, absent, restarted, gc, verify]
@@ -46,7 +50,8 @@ options:
     default: ""
   archive:
     description:
-      - Archive (C(docker save)) the image is loaded from when it is not on this node with the wanted hash. Empty pulls O(image) in that case.
+      - Archive (C(docker save)) the image is loaded from when it is not on this node with the wanted hash.
+      - Empty pulls O(image) in that case.
     type: str
     default: ""
   store:
@@ -59,7 +64,8 @@ options:
     default: false
   create_store_marker:
     description:
-      - The writer may make a new store where there is none, in a missing or empty directory. It never does so on a node that used a store before.
+      - The writer may make a new store where there is none, in a missing or empty directory.
+      - It never does so on a node that used a store before.
     type: bool
     default: false
   store_id:
@@ -166,7 +172,9 @@ gc:
   returned: O(state=gc)
   type: dict
 verify:
-  description: C(tags), C(repositories), C(blobs), C(bytes), C(seconds) and C(problems), each with C(kind), C(path), C(digest), C(found), C(used_by), C(manifests), C(msg).
+  description:
+    - C(tags), C(repositories), C(blobs), C(bytes), C(seconds) and C(problems).
+    - Each problem has C(kind), C(path), C(digest), C(found), C(used_by), C(manifests) and C(msg).
   returned: O(state=verify), or O(state=gc) when something was removed
   type: dict
 failure:
@@ -222,7 +230,8 @@ def main():
     except RegistryError as exc:
         module.fail_json(msg=str(exc), failure=exc.failure)
     except PermissionError as exc:
-        module.fail_json(msg="%s: not allowed. The module manages root's files: run it with become." % exc.filename, failure={"kind": "not_root"})
+        module.fail_json(
+            msg="%s: not allowed. The module manages root's files: run it with become." % exc.filename, failure={"kind": "not_root"})
     problems = (result.get("verify") or {}).get("problems")
     if problems and module.params["fail_on_broken"]:
         module.fail_json(
@@ -233,8 +242,10 @@ def main():
 
 
 NEXT_STEP = (
-    "What to do: on the node that holds the store, move each file named above out of the store (of a blob the directory around it). Then push the "
-    "images named with it again, on the master: docker push localhost:5000/<repository:tag>. A push sends only what the registry does not have, so "
+    "What to do: on the node that holds the store, move each file named above out of the store (of a blob the directory around "
+    "it). Then push the "
+    "images named with it again, on the master: docker push localhost:5000/<repository:tag>. A push sends only what the "
+    "registry does not have, so "
     "a damaged file that stays is not replaced. Damage that comes back means a failing disk or memory."
 )
 

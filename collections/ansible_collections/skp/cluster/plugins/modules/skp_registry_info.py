@@ -14,8 +14,10 @@ description:
 author: skp.cluster contributors (@comafire)
 attributes:
   check_mode:
+    description: Can run in check_mode and return changed status prediction without modifying target.
     support: full
   diff_mode:
+    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
     support: none
 options:
   name:
@@ -64,8 +66,8 @@ EXAMPLES = r"""
 RETURN = r"""
 container:
   description: >-
-    The container: C(id), C(kind) (V(writer) or V(reader)), C(status), C(running), C(health), C(restarts), C(image), C(image_id), C(started_at),
-    C(store_stale) and more. Empty when there is none.
+    The container: C(id), C(kind) (V(writer) or V(reader)), C(status), C(running), C(health), C(restarts), C(image), C(image_id),
+    C(started_at), C(store_stale) and more. Empty when there is none.
   returned: success
   type: dict
 answering:
@@ -78,7 +80,9 @@ health:
   type: str
   sample: "200"
 store:
-  description: C(path), C(id) (of the marker found there, empty without), C(recorded) (the one this node used before), C(ok) (there is one, and no other).
+  description: >-
+    C(path), C(id) (of the marker found there, empty without), C(recorded) (the one this node used before), C(ok) (there is one, and no
+    other).
   returned: success
   type: dict
 repositories:

@@ -10,15 +10,17 @@ module: skp_secret
 short_description: Secrets made once and kept in files of root
 version_added: 0.1.0
 description:
-  - Each secret is one file of mode 0600, owned by root. A missing one is made from the system's random source; one that is there is never changed,
-    unless O(values) gives another.
+  - Each secret is one file of mode 0600, owned by root. A missing one is made from the system's random source; one that is there is
+    never changed, unless O(values) gives another.
   - The result carries the secrets. Put C(no_log=true) on the task.
 author: skp.cluster contributors (@comafire)
 attributes:
   check_mode:
+    description: Can run in check_mode and return changed status prediction without modifying target.
     support: full
     details: A secret that would be made is returned as a random value that is not kept, so that what depends on it shows as changed.
   diff_mode:
+    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
     support: full
     details: Names only.
 options:
@@ -119,8 +121,9 @@ def main():
             if name not in params["values"]:
                 found[name] = value
     except OSError as exc:
-        module.fail_json(msg="The secrets in %s cannot be kept: %s. The module writes root's files: run it with become." % (params["directory"], exc),
-                         failure={"kind": "unwritable", "path": params["directory"]})
+        module.fail_json(
+            msg="The secrets in %s cannot be kept: %s. The module writes root's files: run it with become." % (params["directory"], exc),
+            failure={"kind": "unwritable", "path": params["directory"]})
     touched = created + repaired
     module.exit_json(
         changed=bool(touched), secrets=found, created=created, repaired=repaired,
@@ -131,7 +134,8 @@ def _refuse(module):
     """End with an error for names that would leave the directory and for secrets too short to be one."""
     for name in list(module.params["names"]) + list(module.params["values"]):
         if not NAME.match(name):
-            module.fail_json(msg="%r is no name for a secret: letters, digits, _ - and . only." % name, failure={"kind": "bad_name", "name": name})
+            module.fail_json(
+                msg="%r is no name for a secret: letters, digits, _ - and . only." % name, failure={"kind": "bad_name", "name": name})
     if module.params["bytes"] < MINIMUM_BYTES:
         module.fail_json(msg="bytes is %d; a secret of less than %d bytes can be guessed." % (module.params["bytes"], MINIMUM_BYTES),
                          failure={"kind": "too_short", "bytes": module.params["bytes"]})
@@ -140,8 +144,9 @@ def _refuse(module):
 def _check_missing(module, name, path, present):
     """A file that is there but empty was cut short by something; making a new secret over it could lock data away."""
     if present is not None:
-        module.fail_json(msg="The secret %s is empty. Restore it from a backup or another manager; remove the file to have a new one made." % path,
-                         failure={"kind": "empty_secret", "name": name, "path": path})
+        module.fail_json(
+            msg="The secret %s is empty. Restore it from a backup or another manager; remove the file to have a new one made." % path,
+            failure={"kind": "empty_secret", "name": name, "path": path})
     if not module.params["create"]:
         module.fail_json(msg="The secret %s is missing and must not be made anew here. Restore it from a backup or another manager." % path,
                          failure={"kind": "missing_secret", "name": name, "path": path})

@@ -139,7 +139,9 @@ def test_owner(found, uid, fine):
             plan.refuse_unwritable(found, "/s", uid)
 
 
-@pytest.mark.parametrize("text,expected", [("0:0", (0, 0)), ("5000", (5000, 5000)), ("1:2", (1, 2)), ("root", None), ("1:", None), ("-1", None), ("", None)])
+@pytest.mark.parametrize("text,expected", [
+    ("0:0", (0, 0)), ("5000", (5000, 5000)), ("1:2", (1, 2)), ("root", None), ("1:", None), ("-1", None), ("", None),
+])
 def test_user(text, expected):
     if expected:
         assert plan.parse_user(text) == expected
@@ -149,7 +151,8 @@ def test_user(text, expected):
 
 
 @pytest.mark.parametrize("address,fine", [
-    ("127.0.0.1", True), ("127.1.2.3", True), ("::1", True), ("0.0.0.0", False), ("10.0.0.1", False), ("::", False), ("localhost.evil", False),
+    ("127.0.0.1", True), ("127.1.2.3", True), ("::1", True), ("0.0.0.0", False), ("10.0.0.1", False), ("::", False),
+    ("localhost.evil", False),
     ("127.0.0.1.evil", False),
 ])
 def test_loopback_only(address, fine):
@@ -171,7 +174,10 @@ def test_image(found, image_hash, archive, expected):
     assert plan.plan_image(found, "ref", image_hash, archive) == expected
 
 
-GOOD = {"ours": True, "kind": "writer", "hash": _spec()["Labels"]["skp.hash"], "status": "running", "running": True, "image_id": "i1", "store_stale": False}
+GOOD = {
+    "ours": True, "kind": "writer", "hash": _spec()["Labels"]["skp.hash"], "status": "running", "running": True, "image_id": "i1",
+    "store_stale": False,
+}
 
 
 @pytest.mark.parametrize("changes,image_id,drift,answering,actions", [

@@ -23,9 +23,10 @@ TOP = pathlib.Path(skp_secret.__file__).parents[5]
 def _run(tmp_path):
     def run(check=False, **args):
         arguments = tmp_path / "arguments.json"
-        arguments.write_text(json.dumps({"ANSIBLE_MODULE_ARGS": dict(args, directory=str(tmp_path / "secrets"), _ansible_check_mode=check)}))
-        done = subprocess.run([sys.executable, skp_secret.__file__, str(arguments)], capture_output=True, text=True, check=False, timeout=60,
-                              env=dict(os.environ, PYTHONPATH=os.pathsep.join([str(TOP)] + sys.path)))
+        wanted = dict(args, directory=str(run.directory), _ansible_check_mode=check)
+        arguments.write_text(json.dumps({"ANSIBLE_MODULE_ARGS": wanted}))
+        done = subprocess.run([sys.executable, skp_secret.__file__, str(arguments)], capture_output=True, text=True, check=False,
+                              timeout=60, env=dict(os.environ, PYTHONPATH=os.pathsep.join([str(TOP)] + sys.path)))
         return json.loads(done.stdout), done.stdout + done.stderr
 
     run.directory = tmp_path / "secrets"
