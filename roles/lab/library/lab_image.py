@@ -65,7 +65,7 @@ class Log:
         for line in str(text).splitlines():
             if line.strip():
                 self.handle.write(line + "\n")
-                self.lines = self.lines[-40:] + [line]
+                self.lines = self.lines[-40:] + [line[:400]]
 
     def tail(self, count=12):
         """The last lines, as one text."""
@@ -88,7 +88,7 @@ def pull(module, log):
                 return event["error"]
     except (DockerException, OSError) as exc:
         # requests' ReadTimeout is an OSError: the registry is not refused but swallowed by a firewall
-        return str(exc)
+        return str(getattr(exc, "explanation", None) or exc)
     return "" if has_image(client, tag) else "the engine did not say why"
 
 
@@ -110,8 +110,16 @@ def bootstrap(module, client, log, why_no_pull):
         # mmdebstrap in its unshare mode (a normal user's) writes through another user id
         os.chmod(folder, 0o711)
         archive = os.path.join(folder, "base.tar")
-        command = [tool, "--variant=minbase", "--include=ca-certificates", params["base_suite"], archive]
-        run_logged(module, log, command + ([params["apt_mirror"]] if params["apt_mirror"] else []), "mmdebstrap cannot make the base image")
+        # As a normal user only this mode gives a true file system; what mmdebstrap would fall back to fails in the middle.
+        mode = "root" if os.geteuid() == 0 else "unshare"
+        command = [tool, "--mode=%s" % mode, "--variant=minbase", "--include=ca-certificates", params["base_suite"], archive]
+        failure = "the base image %s cannot be pulled (%s), and mmdebstrap cannot make one" % (params["base_image"], why_no_pull)
+        if mode == "unshare":
+            failure += (
+                "; as a normal user it needs `sudo apt-get install uidmap` and your name in /etc/subuid and /etc/subgid. "
+                "Or load an image of Debian %s into the engine and name it with -e lab_base_image=..." % params["base_suite"]
+            )
+        run_logged(module, log, command + ([params["apt_mirror"]] if params["apt_mirror"] else []), failure)
         log.add("importing %s" % params["base_fallback"])
         client.api.import_image_from_file(
             archive, *split_tag(params["base_fallback"]), changes=["LABEL %s=%s" % item for item in sorted(params["labels"].items())]
@@ -150,7 +158,7 @@ def run_logged(module, log, command, failure, environment=None):
                 process.kill()
                 module.fail_json(msg="%s: not done after %d s. Its last lines:\n%s" % (failure, BOOTSTRAP_TIMEOUT, log.tail()))
     if process.returncode != 0:
-        module.fail_json(msg="%s (exit code %d). Its last lines:\n%s" % (failure, process.returncode, log.tail()))
+        module.fail_json(msg="%s (exit code %d). Its last lines:\n%s" % (failure, process.returncode, log.tail(8)))
 
 
 def build(module, client, log, base):

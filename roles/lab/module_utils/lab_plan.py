@@ -349,7 +349,7 @@ def known_hosts(nodes, public_keys):
 
 
 def resolvers(text):
-    """Name servers of a resolv.conf that a container can reach too: those that are not this machine's loopback.
+    """Name servers of a resolv.conf that a container can reach too: neither this machine's loopback nor its link's.
 
     >>> resolvers("nameserver 127.0.0.53\\nnameserver 10.0.0.2\\n")
     ['10.0.0.2']
@@ -361,10 +361,11 @@ def resolvers(text):
             continue
         address = words[1].split("%")[0]
         try:
-            if not ipaddress.ip_address(address).is_loopback and address not in found:
-                found.append(address)
+            parsed = ipaddress.ip_address(address)
         except ValueError:
             continue
+        if not parsed.is_loopback and not parsed.is_link_local and address not in found:
+            found.append(address)
     return found
 
 

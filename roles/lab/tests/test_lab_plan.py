@@ -245,7 +245,7 @@ def test_known_hosts_names_every_node_twice():
     [
         ("nameserver 10.0.0.2\nnameserver 10.0.0.3\n", ["10.0.0.2", "10.0.0.3"]),
         ("# nameserver 1.1.1.1\nnameserver 127.0.0.53\noptions edns0\n", []),
-        ("nameserver fe80::1%eth0\nnameserver ::1\nnameserver x\nnameserver\n", ["fe80::1"]),
+        ("nameserver fe80::1%eth0\nnameserver ::1\nnameserver x\nnameserver\nnameserver fd00::2\n", ["fd00::2"]),
     ],
 )
 def test_resolvers_a_container_can_reach(text, found):
