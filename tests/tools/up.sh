@@ -8,4 +8,5 @@ cd "$(dirname "$0")/../.."
 
 phase 'lab' ansible-playbook -i localhost, roles/lab/playbooks/up.yml
 phase 'site.yml' ansible-playbook site.yml
+phase 'cache' ansible-playbook -i localhost, roles/lab/playbooks/cache.yml
 phase 'services' ansible-playbook playbooks/status.yml

@@ -202,7 +202,8 @@ def main():
     if module.check_mode:
         module.exit_json(changed=True)
     log = Log(params["log"])
-    base = next(({"image": tag, "how": "present"} for tag in (params["base_image"], params["base_fallback"]) if has_image(client, tag)), None)
+    candidates = (params["base_image"], params["base_fallback"])
+    base = next(({"image": tag, "how": "present"} for tag in candidates if has_image(client, tag)), None)
     if base is None:
         log.add("pulling %s" % params["base_image"])
         why_no_pull = pull(module, log)
