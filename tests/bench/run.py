@@ -103,7 +103,7 @@ def second_run(rounds: int) -> list[str]:
 
 def inventory(rounds: int) -> list[str]:
     """The inventory plugin against Ansible's own YAML inventory of the same hosts; measured and described by its own script."""
-    printed = output(sys.executable, "tests/bench/inventory_bench.py", "--rounds", str(rounds))
+    printed = output(sys.executable, "tests/bench/inventory_bench.py", "--markdown", "--rounds", str(rounds))
     return ["## The inventory", "", *printed.splitlines()]
 
 
