@@ -30,9 +30,11 @@ def member_service(common, prefix, number, host, servers, zoo_cfg):
     name = "%s-%d" % (prefix, number)
     env = dict(common.get("env") or {})
     flags = str(env.get("SERVER_JVMFLAGS") or "").split()
-    env["SERVER_JVMFLAGS"] = " ".join(flags + [flag for flag in config.SAFETY_FLAGS if flag not in flags])
+    env["SERVER_JVMFLAGS"] = " ".join(flags + [flag for flag in config.OWN_FLAGS if flag not in flags])
     env["ZOO_MY_ID"] = str(number)
-    configs = list(common.get("configs") or []) + [{"name": "zoo.cfg", "content": zoo_cfg, "target": config.CONFIG_PATH}]
+    configs = list(common.get("configs") or []) + [
+        {"name": "zoo.cfg", "content": zoo_cfg, "target": config.CONFIG_PATH},
+        {"name": "java.security", "content": config.SECURITY_TEXT, "target": config.SECURITY_PATH}]
     labels = dict(common.get("labels") or {}, **{SERVERS_LABEL: ",".join(str(item) for item in sorted(servers))})
     return dict(common, name=name, hostname=name, host=host, env=env, configs=configs, labels=labels)
 

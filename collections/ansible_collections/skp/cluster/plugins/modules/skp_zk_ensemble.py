@@ -29,7 +29,9 @@ attributes:
     support: full
 options:
   hosts:
-    description: Inventory names that should be members; all of them, not only those of this run. Their order does not matter.
+    description:
+      - Inventory names that should be members; all of them, not only those of this run. Their order does not matter.
+      - None is right only where there is no ensemble; a running one is removed by taking it down, not by taking all labels away.
     type: list
     elements: str
     required: true
@@ -198,7 +200,8 @@ def check_options(params):
     if unknown or not params["service"].get("image"):
         raise PlanRefused("ZooKeeper: option service %s." % ("has entries it cannot have: " + ", ".join(unknown) if unknown else "names no image"),
                           kind="bad_value", unknown=unknown)
-    zk_plan.check_size(params["hosts"], params["allow_even"])
+    if params["hosts"]:
+        zk_plan.check_size(params["hosts"], params["allow_even"])
     zk_plan.check_filesystems({host: kind for host, kind in params["filesystems"].items() if host in params["hosts"]})
     try:
         config.render_zoo_cfg(params["zoo_cfg"], params["name_prefix"], [1])
@@ -250,6 +253,11 @@ def run(module, result):
     with Probe(client, run_image, params["network"], params["role"], params["timeout"] * (2 * len(hosts) + 2)) as probe:
         ensemble = Ensemble(client, params["role"], params["name_prefix"], target, hosts, found, record.facts, build, init, probe, params["timeout"])
         ensemble.refresh()
+        if zk_view.member_services(ensemble.state, params["role"], params["name_prefix"]):
+            zk_plan.check_size(params["hosts"], params["allow_even"])
+        elif not params["hosts"]:
+            result["changed"] = False
+            return
         steps = planned_steps(module, ensemble, names, options)
         final = [build(number, target) for number in target]
         services = _service_plan.plan_services(ensemble.state, final, params["role"], params["limit_hosts"])
