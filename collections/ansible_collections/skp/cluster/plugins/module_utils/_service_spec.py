@@ -203,6 +203,17 @@ def _restart(service):
     }
 
 
+def _update_config(rolling):
+    """How swarm itself updates the tasks of one service: node by node, stopping at the first that fails, or all at once.
+
+    All at once has nothing left to stop, and its short watch ends before our own wait does: swarm writes its verdict into the service,
+    and a service should not change by itself after a run has ended.
+    """
+    if rolling:
+        return {"Parallelism": 1, "FailureAction": "pause", "Order": "stop-first"}
+    return {"FailureAction": "continue", "Monitor": 10**9, "Order": "stop-first"}
+
+
 def image_reference(image, digests):
     """The image as it is run: by digest when digests {image: digest or None} knows it; an image that is not in there stays as it is."""
     if image not in digests:
@@ -233,8 +244,7 @@ def build_service(service, role, network, digests, serial=0):
             "LogDriver": {"Name": log.get("driver"), "Options": {key: _text(value) for key, value in (log.get("options") or {}).items()}},
         },
         "Mode": {"Replicated": {"Replicas": 1}} if service.get("host") else {"Global": {}},
-        # One at a time stops at the first node that fails; all at once has nothing left to stop.
-        "UpdateConfig": {"Parallelism": 1 if serial else 0, "FailureAction": "pause" if serial else "continue", "Order": "stop-first"},
+        "UpdateConfig": _update_config(bool(serial) and not service.get("host")),
         "EndpointSpec": {
             "Mode": "dnsrr",
             "Ports": [{"Protocol": port.get("protocol") or "tcp", "TargetPort": port["target"],

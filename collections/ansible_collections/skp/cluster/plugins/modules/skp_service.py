@@ -423,7 +423,7 @@ unchanged:
   returned: success
   type: list
   elements: str
-skipped:
+outside_limit:
   description: Services outside O(limit_hosts).
   returned: success
   type: list
@@ -470,7 +470,7 @@ def run(module, result):
     check_nodes(module, state, desired, plan, client is not None)
 
     result.update({
-        "changed": plan["changed"], "unchanged": plan["unchanged"], "skipped": plan["skipped"], "pending_down": [],
+        "changed": plan["changed"], "unchanged": plan["unchanged"], "outside_limit": plan["skipped"], "pending_down": [],
         "actions": [{key: action[key] for key in ("do", "name", "host", "fields")} for action in plan["actions"]],
         "services": {service["name"]: {"image": service["payload"]["TaskTemplate"]["ContainerSpec"]["Image"], "hash": digest, "hosts": []}
                      for service, digest in zip(desired, _service_plan.hashes(desired).values())},
