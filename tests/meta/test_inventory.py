@@ -1,0 +1,126 @@
+# Copyright (c) 2026 skp.cluster contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The inventories of this repository as its own ansible.cfg reads them, and docs/hosts_json.md against the plugin's lists.
+
+``python tests/meta/test_inventory.py`` writes the lists into the document.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+DOCUMENT = ROOT / "docs/hosts_json.md"
+sys.path.insert(0, str(ROOT / "collections"))
+
+from ansible_collections.skp.cluster.plugins.plugin_utils import _env_file, _hosts_json  # noqa: E402  (needs the path above)
+
+
+def section(name: str) -> re.Pattern[str]:
+    """A part of the document between its two comments."""
+    return re.compile(rf"(<!-- {name}: [^\n]*-->\n)(.*?)(<!-- end of {name} -->\n)", re.DOTALL)
+
+
+def lists() -> dict[str, str]:
+    """What the parts must hold."""
+    services = [f"| `{label}` | {text} |" for label, text in _hosts_json.SERVICES.items()]
+    names = [
+        f"| `{name}` | {'' if kind == _env_file.UNUSED else f'`{name.lower()}`'} | {kind} | {text} |"
+        for name, (kind, text) in sorted(_env_file.NAMES.items())
+    ]
+    return {
+        "services": "\n".join(["", "| label | what |", "|---|---|", *services, "", ""]),
+        "env": "\n".join(["", "| name | variable | kind | what |", "|---|---|---|---|", *names, "", ""]),
+    }
+
+
+def ansible_inventory(*words: str) -> subprocess.CompletedProcess[str]:
+    """The command at the root of the repository, with the ansible.cfg that is there."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "SKP_"))}
+    program = pathlib.Path(sys.executable).with_name("ansible-inventory")
+    return subprocess.run([program, *words], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False)
+
+
+@pytest.mark.parametrize("name", lists())
+def test_the_document_has_the_list(name):
+    assert section(name).search(DOCUMENT.read_text(encoding="utf-8")).group(2) == lists()[name]
+
+
+@pytest.mark.parametrize("source", ["inventory/cluster", "inventory/cluster/skp.yml", "inventory/cluster/hosts.json"])
+def test_the_example_by_each_of_its_three_names(source):
+    result = ansible_inventory("-i", source, "--list")
+    assert (result.returncode, result.stderr) == (0, "")
+    inventory = json.loads(result.stdout)
+    hosts = json.loads((ROOT / "inventory/cluster/hosts.json").read_text(encoding="utf-8"))
+    assert {name: host["ansible_host"] for name, host in inventory["_meta"]["hostvars"].items()} == {
+        name: host["ipv4"] for name, host in hosts.items()
+    }
+    assert inventory["master"]["hosts"] == ["c01"]
+    assert inventory["zookeeper"]["hosts"] == ["c01", "c02", "c03"]
+    assert inventory["_meta"]["hostvars"]["c05"]["skp_net"] == "net-skp", "group_vars beside the file are read"
+
+
+def test_the_example_env_file_is_good():
+    path = ROOT / "inventory/cluster/env.sh.example"
+    found = _env_file.parse(path.read_bytes(), path.name, {})
+    assert found.warnings == ()
+    assert found.variables["jupyter_volume"] == "/srv/skp/volume"
+
+
+def test_other_files_of_a_directory_are_no_inventories(tmp_path):
+    (tmp_path / "hosts.json").write_bytes((ROOT / "inventory/cluster/hosts.json").read_bytes())
+    (tmp_path / "skp.yml").write_text("plugin: skp.cluster.hosts_json\nenv_file: env.sh\n", encoding="utf-8")
+    (tmp_path / "env.sh").write_text(f"#!/bin/sh\nexport SKP_NET=net-of-env # touch {tmp_path}/run\n", encoding="utf-8")
+    (tmp_path / "env.sh").chmod(0o755)
+    (tmp_path / "README.md").write_text("notes", encoding="utf-8")
+    (tmp_path / "ssh").mkdir()
+    (tmp_path / "ssh" / "id_ed25519").write_text("key", encoding="utf-8")
+    result = ansible_inventory("-i", str(tmp_path), "--list")
+    assert (result.returncode, result.stderr) == (0, "")
+    inventory = json.loads(result.stdout)
+    assert sorted(inventory["_meta"]["hostvars"]) == ["c01", "c02", "c03", "c04", "c05"]
+    assert inventory["_meta"]["hostvars"]["c01"]["skp_net"] == "net-of-env"
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("clients.ini", "[clients]\nlaptop ansible_host=10.9.9.9\n"),
+        ("clients", "[clients]\nlaptop ansible_host=10.9.9.9\n"),
+        ("clients.yml", "clients: {hosts: {laptop: {ansible_host: 10.9.9.9}}}\n"),
+        ("clients.json", '{"clients": {"hosts": {"laptop": {"ansible_host": "10.9.9.9"}}}}\n'),
+        ("clients.toml", '[clients.hosts.laptop]\nansible_host = "10.9.9.9"\n'),
+    ],
+)
+def test_other_inventories_still_work(name, text, tmp_path):
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    result = ansible_inventory("-i", str(tmp_path / name), "--list")
+    assert result.returncode == 0, result.stderr
+    inventory = json.loads(result.stdout)
+    assert inventory["clients"]["hosts"] == ["laptop"]
+
+
+def test_a_mistyped_path_is_an_error():
+    assert ansible_inventory("-i", "inventory/none/hosts.json", "--list").returncode != 0
+
+
+def test_before_the_lab_is_up_its_inventory_is_empty_and_no_error(tmp_path):
+    (tmp_path / "skp.yml").write_bytes((ROOT / "inventory/lab/skp.yml").read_bytes())
+    result = ansible_inventory("-i", str(tmp_path), "--list")
+    assert result.returncode == 0, result.stderr
+    assert "hosts.json: the file does not exist yet, so there are no hosts" in result.stderr
+    assert json.loads(result.stdout)["_meta"]["hostvars"] == {}
+
+
+if __name__ == "__main__":
+    written = DOCUMENT.read_text(encoding="utf-8")
+    for part, content in lists().items():
+        written = section(part).sub(lambda match, content=content: match.group(1) + content + match.group(3), written)
+    DOCUMENT.write_text(written, encoding="utf-8")
