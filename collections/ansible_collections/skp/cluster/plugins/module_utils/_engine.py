@@ -12,6 +12,8 @@ from __future__ import annotations
 import json
 import traceback
 
+from ._swarm_plan import local_node_state
+
 try:
     import docker
     import docker.errors
@@ -144,7 +146,7 @@ def swarm_state(client):
     info = get(client, "/info", what="reading the engine's state")
     swarm = info.get("Swarm") or {}
     return {
-        "state": swarm.get("LocalNodeState") or "inactive",
+        "state": local_node_state(swarm),
         "manager": bool(swarm.get("ControlAvailable")),
         "node_id": swarm.get("NodeID") or "",
         "node_addr": swarm.get("NodeAddr") or "",
