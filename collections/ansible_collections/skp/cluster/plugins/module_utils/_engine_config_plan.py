@@ -12,6 +12,8 @@ from __future__ import annotations
 import copy
 import json
 
+from ._failure import Failure
+
 RELOADABLE = frozenset((
     "debug", "labels", "live-restore", "max-concurrent-downloads", "max-concurrent-uploads", "max-download-attempts",
     "default-runtime", "runtimes", "authorization-plugins", "insecure-registries", "registry-mirrors", "shutdown-timeout", "features",
@@ -19,13 +21,8 @@ RELOADABLE = frozenset((
 """Keys the engine takes over on SIGHUP (docs: dockerd, "Configuration reload behavior"). Every other key needs a restart."""
 
 
-class ConfigError(Exception):
-    """daemon.json cannot be used as it is. `msg` is the whole sentence, `failure` the machine part."""
-
-    def __init__(self, msg, **failure):
-        super().__init__(msg)
-        self.msg = msg
-        self.failure = failure
+class ConfigError(Failure):
+    """daemon.json cannot be used as it is."""
 
 
 def parse(text, path):

@@ -18,6 +18,8 @@ import ssl
 import subprocess
 import time
 
+from ._swarm_plan import local_node_state
+
 EMPTY = {
     "installed": False, "running": False, "error": "", "cli": False, "sdk_version": "",
     "version": "", "api_version": "", "min_api_version": "", "hostname": "", "root_dir": "/var/lib/docker",
@@ -122,7 +124,7 @@ def from_answers(info, version):
         "live_restore": bool(info.get("LiveRestoreEnabled")),
         "runtimes": sorted(info.get("Runtimes") or {}),
         "default_runtime": info.get("DefaultRuntime") or "",
-        "swarm_state": swarm.get("LocalNodeState") or "inactive",
+        "swarm_state": local_node_state(swarm),
         "swarm_error": (swarm.get("Error") or "").strip(),
         "node_id": swarm.get("NodeID") or "",
         "node_addr": swarm.get("NodeAddr") or "",
@@ -132,6 +134,20 @@ def from_answers(info, version):
         "nodes": swarm.get("Nodes") or 0,
         "remote_managers": sorted(item.get("Addr", "") for item in swarm.get("RemoteManagers") or []),
     }
+
+
+def our_name(container):
+    """The name of a container of ours (its service's name where it is a task), "" for somebody else's.
+
+    container: an item of GET /containers/json. A task carries the name of its service only, and all of ours have the word skp in it
+    (kafka-skp-1, spark-skp-worker); a plain container of ours has the label skp.role.
+    """
+    labels = container.get("Labels") or {}
+    service = labels.get("com.docker.swarm.service.name", "")
+    if service and ("skp.role" in labels or "skp" in service.split("-")):
+        return service
+    names = container.get("Names") or [container.get("Id", "")[:12]]
+    return names[0].lstrip("/") if "skp.role" in labels and not service else ""
 
 
 def sdk_version():
@@ -144,19 +160,26 @@ def sdk_version():
 
 
 def encryption():
-    """Whether the kernel can carry an encrypted overlay: "yes", "no: <its words>" or "unknown: <why>".
+    """Whether the kernel can carry an encrypted overlay: as `try_ip`.
 
-    Tried, not looked up: /proc/net/xfrm_stat exists on kernels without ESP. In a network namespace of its own that ends with the
-    command, the very security association the engine would make (libnetwork, encryption.go: ESP, rfc4106(gcm(aes))) is added.
+    /proc/net/xfrm_stat exists on kernels without ESP, so the very security association the engine would make (libnetwork,
+    encryption.go: ESP, rfc4106(gcm(aes))) is tried.
+    """
+    return try_ip("xfrm", "state", "add", "src", "127.0.0.1", "dst", "127.0.0.2", "proto", "esp", "spi", "0x100",
+                  "mode", "transport", "aead", "rfc4106(gcm(aes))", "0x" + "01" * 20, "64")
+
+
+def try_ip(*arguments):
+    """What the kernel says to an ip command: "yes", "no: <its words>" or "unknown: <why>".
+
+    Tried, not looked up: modules may be built in, missing or not loadable. It happens in a network namespace of its own, which ends
+    with the command.
     """
     unshare, ip_command = (shutil.which(name, path=SEARCH_PATH) for name in ("unshare", "ip"))
     if not unshare or not ip_command:
         return "unknown: the commands unshare and ip are needed to try it (packages util-linux, iproute2)"
-    key = "0x" + "01" * 20
-    argv = [unshare, "--net", ip_command, "xfrm", "state", "add", "src", "127.0.0.1", "dst", "127.0.0.2", "proto", "esp", "spi", "0x100",
-            "mode", "transport", "aead", "rfc4106(gcm(aes))", key, "64"]
     try:
-        done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=20, check=False)
+        done = subprocess.run([unshare, "--net", ip_command, *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=20, check=False)
     except (OSError, subprocess.SubprocessError) as exc:
         return "unknown: %s" % exc
     if done.returncode == 0:

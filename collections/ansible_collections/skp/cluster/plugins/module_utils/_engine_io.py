@@ -13,7 +13,7 @@ import tempfile
 import time
 
 from . import _engine_facts
-from ._engine import EngineError
+from ._failure import Failure
 
 
 def read_text(path):
@@ -24,7 +24,7 @@ def read_text(path):
     except FileNotFoundError:
         return ""
     except (OSError, UnicodeDecodeError) as exc:
-        raise EngineError("%s cannot be read: %s" % (path, exc), kind="file", path=path) from exc
+        raise Failure("%s cannot be read: %s" % (path, exc), kind="file", path=path) from exc
 
 
 def write_text(path, text, mode):
@@ -46,7 +46,7 @@ def write_text(path, text, mode):
             os.unlink(temporary)
             raise
     except OSError as exc:
-        raise EngineError("%s cannot be written: %s" % (path, exc), kind="file", path=path) from exc
+        raise Failure("%s cannot be written: %s" % (path, exc), kind="file", path=path) from exc
 
 
 class Record:
@@ -62,7 +62,7 @@ class Record:
             value = json.loads(text) if text.strip() else {}
             return {"set": list(value.get("set") or []), "restart_since": value.get("restart_since")}
         except (ValueError, AttributeError, TypeError) as exc:
-            raise EngineError(
+            raise Failure(
                 "%s, the record of our engine settings, is damaged: %s. Remove the file: settings we made earlier then count as the "
                 "machine owner's and stay." % (self.path, exc), kind="record", path=self.path) from exc
 
@@ -110,13 +110,13 @@ def validate(text, path, installed):
         done = _run([dockerd, "--validate", "--config-file", handle.name], 60)
     words = " ".join((done.stderr or done.stdout).split()).replace(handle.name, path)
     if done.returncode != 0 and "unknown flag" not in words:
-        raise EngineError("The engine would not start with the merged %s: %s. Nothing was written; correct engine_daemon_config, "
+        raise Failure("The engine would not start with the merged %s: %s. Nothing was written; correct engine_daemon_config, "
                           "engine_daemon_config_extra or the file." % (path, words), kind="config_refused", path=path)
 
 
 def _systemctl(verb, timeout):
     if not os.path.isdir("/run/systemd/system"):
-        raise EngineError("docker.service cannot be told to %s: this machine does not run systemd. Do it by hand, then run again." % verb,
+        raise Failure("docker.service cannot be told to %s: this machine does not run systemd. Do it by hand, then run again." % verb,
                           kind="no_systemd")
     try:
         done = _run(["systemctl", verb, "docker.service"], timeout)
@@ -125,7 +125,7 @@ def _systemctl(verb, timeout):
         done, words = None, "no answer in %d s" % timeout
     if done is None or done.returncode != 0:
         journal = _run(["journalctl", "-u", "docker.service", "-n", "15", "-o", "cat", "--no-pager"], 30).stdout.strip()
-        raise EngineError("systemctl %s docker.service failed: %s. The engine's last words:\n%s" % (verb, words, journal), kind="service")
+        raise Failure("systemctl %s docker.service failed: %s. The engine's last words:\n%s" % (verb, words, journal), kind="service")
 
 
 def reload_engine():
@@ -138,7 +138,7 @@ def managers():
     try:
         nodes = _engine_facts.ask("/nodes")
     except (OSError, RuntimeError) as exc:
-        raise EngineError("The swarm's managers cannot be listed, so nobody can tell whether this one may be restarted: %s. See `docker node "
+        raise Failure("The swarm's managers cannot be listed, so nobody can tell whether this one may be restarted: %s. See `docker node "
                           "ls` on another manager; force (engine_restart_force) restarts anyway." % exc, kind="quorum") from exc
     return [{
         "id": node["ID"],
@@ -149,13 +149,12 @@ def managers():
 
 
 def our_services():
-    """Names of the services of ours with a running container on this node ({"com.docker.swarm.service.name"} of labelled containers)."""
+    """Names of what runs on this node and is ours: swarm services and plain containers."""
     try:
         containers = _engine_facts.ask("/containers/json")
     except (OSError, RuntimeError):
         return set()
-    return {item["Labels"]["com.docker.swarm.service.name"] for item in containers
-            if "skp.role" in (item.get("Labels") or {}) and "com.docker.swarm.service.name" in item["Labels"]}
+    return {name for name in (_engine_facts.our_name(item) for item in containers) if name}
 
 
 def _not_back(before, services):
@@ -170,7 +169,7 @@ def _not_back(before, services):
             return "it is not a manager again"
         try:
             mine = [item for item in managers() if item["id"] == before["node_id"]]
-        except EngineError as exc:
+        except Failure as exc:
             return exc.msg
         if not mine or not mine[0]["reachable"]:
             return "the swarm does not see it as a reachable manager again"
@@ -179,7 +178,7 @@ def _not_back(before, services):
 
 
 def restart_engine(before, timeout):
-    """Restarts (or starts) the engine and waits until all is as `before` (facts); EngineError with what is missing at the deadline."""
+    """Restarts (or starts) the engine and waits until all is as `before` (facts); Failure with what is missing at the deadline."""
     services = our_services() if before["running"] else set()
     deadline = time.monotonic() + timeout
     _systemctl("restart" if before["running"] else "start", timeout)
@@ -188,6 +187,6 @@ def restart_engine(before, timeout):
         if not missing:
             return
         if time.monotonic() >= deadline:
-            raise EngineError("The engine was restarted but %d s later %s. No further engine was restarted. Look at `journalctl -u docker` on "
+            raise Failure("The engine was restarted but %d s later %s. No further engine was restarted. Look at `journalctl -u docker` on "
                               "this node; run again when it is well." % (timeout, missing), kind="restart", missing=missing)
         time.sleep(0.5)

@@ -11,17 +11,24 @@ from __future__ import annotations
 
 import ipaddress
 
+from ._failure import Failure
+
 HOST_LABEL = "skp.host"
 OURS_LABEL = "skp.labels"
 
 
-class SwarmError(Exception):
-    """The swarm cannot be brought to what is wanted. `msg` is the whole sentence, `failure` the machine part."""
+class SwarmError(Failure):
+    """The swarm cannot be brought to what is wanted."""
 
-    def __init__(self, msg, **failure):
-        super().__init__(msg)
-        self.msg = msg
-        self.failure = failure
+
+def local_node_state(swarm):
+    """The state of a node from the Swarm part of /info.
+
+    An engine whose manager part was restarted by itself (seen after demote and promote in quick succession, 26.1.5) goes on saying "error"
+    without any error while it manages the swarm; that is active.
+    """
+    state = swarm.get("LocalNodeState") or "inactive"
+    return "active" if state == "error" and swarm.get("ControlAvailable") and not swarm.get("Error") else state
 
 
 def quorum(managers):

@@ -196,7 +196,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.skp.cluster.plugins.module_utils import _engine_config_plan as config_plan
 from ansible_collections.skp.cluster.plugins.module_utils import _engine_facts
 from ansible_collections.skp.cluster.plugins.module_utils import _engine_io
-from ansible_collections.skp.cluster.plugins.module_utils._engine import EngineError
+from ansible_collections.skp.cluster.plugins.module_utils._failure import Failure
 from ansible_collections.skp.cluster.plugins.module_utils._swarm_plan import restart_refusal
 
 
@@ -247,7 +247,7 @@ def restarted(module, facts):
     if facts["running"] and facts["is_manager"] and not module.params["force"]:
         refusal = restart_refusal(_engine_io.managers(), facts["node_id"])
         if refusal:
-            raise EngineError(refusal, kind="quorum", node_id=facts["node_id"])
+            raise Failure(refusal, kind="quorum", node_id=facts["node_id"])
     if module.check_mode:
         # In check mode nothing was written, so nothing waits: the caller asks only where it was predicted.
         result["changed"] = True
@@ -286,7 +286,7 @@ def main():
             result = present(module, facts)
         elif module.params["state"] == "restarted":
             result = restarted(module, facts)
-    except (EngineError, config_plan.ConfigError) as exc:
+    except Failure as exc:
         module.fail_json(msg=exc.msg, failure=exc.failure, engine=facts)
     if module.params["state"] == "restarted" and result["changed"] and not module.check_mode:
         facts = _engine_facts.read(wait_pending=wait)

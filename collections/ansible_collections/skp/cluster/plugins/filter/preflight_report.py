@@ -1,0 +1,77 @@
+# Copyright (c) 2026 skp.cluster contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Filter preflight_report: judges the facts of all nodes at once."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: preflight_report
+short_description: Judge the facts of all nodes at once
+version_added: 0.1.0
+author: skp.cluster contributors (@comafire)
+description:
+  - Makes every check of C(docs/preflight.md) over the results of M(skp.cluster.skp_preflight) and returns all findings.
+options:
+  _input:
+    description: The hosts of the run.
+    type: list
+    elements: str
+    required: true
+  hostvars:
+    description: The variable C(hostvars); of each host the result C(__preflight), C(ansible_host), C(swarm_advertise_addr) and C(skp_labels).
+    type: dict
+    required: true
+  groups:
+    description: The variable C(groups).
+    type: dict
+    required: true
+  settings:
+    description: The thresholds, by the names of role preflight's variables without their prefix.
+    type: dict
+    required: true
+  write:
+    description: Whether markers were left in the shared store (not so in check mode).
+    type: bool
+    default: true
+"""
+
+EXAMPLES = r"""
+- name: Judge
+  ansible.builtin.set_fact:
+    report: "{{ ansible_play_hosts_all | skp.cluster.preflight_report(hostvars, groups, settings) }}"
+"""
+
+RETURN = r"""
+_value:
+  description: C(ok), C(errors), C(warnings) (each C(check), C(host), C(found), C(expected), C(next)), C(unreachable), C(hosts), C(table).
+  type: dict
+"""
+
+from ansible_collections.skp.cluster.plugins.module_utils import _preflight_plan
+
+
+def preflight_report(hosts, hostvars, groups, settings, write=True):
+    """See DOCUMENTATION."""
+    site = {"hosts": {}, "groups": {name: list(groups.get(name, [])) for name in ("master", "manager", "zookeeper")},
+            "settings": settings, "write": write}
+    for name in hosts:
+        variables = hostvars[name]
+        result = variables.get("__preflight") or {}
+        site["hosts"][name] = {
+            "facts": result.get("facts"),
+            "clock": result.get("clock"),
+            "addr": variables.get("swarm_advertise_addr") or variables.get("ansible_host") or name,
+            "labels": dict(variables.get("skp_labels") or {}),
+            "error": " ".join(str(result.get("msg") or "unreachable").split())[:300],
+        }
+    report = _preflight_plan.judge(site)
+    return dict(report, table=_preflight_plan.table(report))
+
+
+class FilterModule:
+    """The filter of this file."""
+
+    def filters(self):
+        """Name and function."""
+        return {"preflight_report": preflight_report}

@@ -1,0 +1,445 @@
+# Copyright (c) 2026 skp.cluster contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Private to skp.cluster. Judges the facts of all nodes at once. Pure functions.
+
+Every check is a function of the whole site that yields findings; its name is its id, in the report, in docs/preflight.md and in
+preflight_warn_only. `judge` runs all of them, in the order of CHECKS.
+
+A site is {"hosts": {inventory name: {"facts": as of skp_preflight or None where the node did not answer, "clock": {...} or None,
+"addr": text, "labels": {name: value}, "error": why it did not answer}}, "groups": {"master": [...], "manager": [...], "zookeeper": [...]},
+"settings": {...} (the variables of role preflight without their prefix), "write": whether markers were written (no check mode)}.
+"""
+
+from __future__ import annotations
+
+import re
+
+GIB = 1024 ** 3
+MIB = 1024 ** 2
+
+CHECKS = {}
+"""{check id: function}, in the order they are made and documented."""
+
+
+def check(function):
+    """Registers a check under its name."""
+    CHECKS[function.__name__] = function
+    return function
+
+
+def error(host, found, expected, way):
+    """A finding that fails the run."""
+    return {"severity": "error", "host": host, "found": found, "expected": expected, "next": way}
+
+
+def warning(host, found, expected, way):
+    """A finding that is only reported."""
+    return dict(error(host, found, expected, way), severity="warning")
+
+
+def answering(site):
+    """[(host, facts)] of the nodes that answered."""
+    return [(name, host["facts"]) for name, host in site["hosts"].items() if host["facts"]]
+
+
+def version(text):
+    """A version as a tuple of its leading numbers: "26.1.5+dfsg1" -> (26, 1, 5)."""
+    numbers = []
+    for part in re.split(r"[.+~-]", text):
+        if not part.isdigit():
+            break
+        numbers.append(int(part))
+    return tuple(numbers)
+
+
+def size(amount):
+    """Bytes in words."""
+    return "%.1f GiB" % (amount / GIB) if amount >= GIB else "%d MiB" % (amount // MIB)
+
+
+def living_swarm(site):
+    """Whether a node that answers manages a swarm that works."""
+    return any(facts["engine"]["is_manager"] and not facts["engine"]["swarm_error"] for dummy, facts in answering(site))
+
+
+@check
+def reachable(site):
+    """Every node answers."""
+    for name, host in site["hosts"].items():
+        if not host["facts"] and name not in site["groups"].get("master", []):
+            make = warning if living_swarm(site) else error
+            yield make(name, "no answer at %s (%s)" % (host["addr"], host["error"]), "the node answers",
+                       "start it, or correct its address in hosts.json; `ansible %s -m ping` tries it alone" % name)
+
+
+@check
+def master(site):
+    """The master answers."""
+    for name in site["groups"].get("master", []):
+        host = site["hosts"].get(name)
+        if host and not host["facts"]:
+            yield error(name, "the master does not answer at %s (%s)" % (host["addr"], host["error"]), "the master answers",
+                        "start it; `ansible %s -m ping` tries it alone. Services can be changed without it (--tags kafka), images and the "
+                        "shared store cannot" % name)
+
+
+@check
+def root(site):
+    """Ansible is root on the node."""
+    for name, facts in answering(site):
+        if facts["system"]["uid"] != 0:
+            yield error(name, "the modules run as user id %d" % facts["system"]["uid"], "root, through become",
+                        "give the user sudo, and ansible_become_password where sudo asks for one")
+
+
+@check
+def address(site):
+    """The address of hosts.json is one of the node's own, and no other node has it."""
+    seen = {}
+    for name, host in site["hosts"].items():
+        seen.setdefault(host["addr"], []).append(name)
+        if host["facts"] and host["facts"]["address_local"] is False:
+            yield error(name, "%s is on no network interface of the node" % host["addr"], "the node's own address",
+                        "the swarm can only advertise an address the node has: set swarm_advertise_addr for it where hosts.json names a "
+                        "translated one, else correct hosts.json")
+    for value, names in seen.items():
+        if len(names) > 1:
+            yield error(", ".join(names), "the same address %s" % value, "one address for each node", "correct hosts.json")
+
+
+@check
+def peers(site):
+    """Every node reaches every manager."""
+    for name, facts in answering(site):
+        for peer, words in facts["peers"].items():
+            target = site["hosts"].get(peer)
+            if words and target and target["facts"]:
+                yield error(name, "%s at %s: %s" % (peer, target["addr"], words), "every node reaches every manager",
+                            "look for a firewall between them; open 2377/tcp, 7946/tcp, 7946/udp and 4789/udp between all nodes")
+
+
+@check
+def clock(site):
+    """The node's clock agrees with the controller's."""
+    limit = site["settings"]["clock_skew_max"]
+    for name, host in site["hosts"].items():
+        times = host["clock"]
+        if not times:
+            continue
+        # The node read its clock first after `before` and last before `after`: the true difference lies between these two.
+        low, high = times["end"] - times["after"], times["start"] - times["before"]
+        if low > limit or high < -limit:
+            found = low if low > limit else high
+            yield error(name, "its clock is %.0f s %s" % (abs(found), "ahead" if found > 0 else "behind"),
+                        "at most %g s from the controller's" % limit,
+                        "let it follow a time server (timedatectl set-ntp true); certificates of the swarm and digests at pull fail with it")
+        elif high - low > 2 * limit:
+            yield warning(name, "the call took %.0f s, too long to compare clocks" % (high - low), "a call shorter than %g s" % (2 * limit),
+                          "look at `date` on the node, and at why it is slow")
+
+
+def _duplicates(site, what):
+    seen = {}
+    for name, facts in answering(site):
+        if facts["system"][what]:
+            seen.setdefault(facts["system"][what], []).append(name)
+    return {value: names for value, names in seen.items() if len(names) > 1}
+
+
+@check
+def hostname(site):
+    """No two nodes have the same hostname."""
+    for value, names in _duplicates(site, "hostname").items():
+        yield error(", ".join(names), "the same hostname %s" % value, "a hostname of its own for each node",
+                    "hostnamectl set-hostname on all but one; the swarm's and the services' listings cannot tell them apart")
+
+
+@check
+def machine_id(site):
+    """No two nodes have the same machine id."""
+    for names in _duplicates(site, "machine_id").values():
+        yield warning(", ".join(names), "the same /etc/machine-id: clones of one machine", "an id of its own for each machine",
+                      "rm /etc/machine-id && systemd-machine-id-setup on all but one, then reboot it; DHCP may give both one address")
+
+
+@check
+def operating_system(site):
+    """The node runs a system this is made for."""
+    for name, facts in answering(site):
+        system = facts["system"]
+        oldest = site["settings"]["os_versions"].get(system["os"])
+        if oldest is None:
+            yield warning(name, system["os_name"] or "an unknown system", "Debian or Ubuntu",
+                          "with engine_manage: false and an engine of its own it may work; nobody tested it")
+        elif system["os_version"] and version(system["os_version"]) < version(str(oldest)):
+            yield warning(name, system["os_name"], "%s %s or newer" % (system["os"], oldest), "upgrade it")
+        if not system["systemd"]:
+            yield error(name, "systemd does not run", "systemd as the service manager", "boot the node with systemd")
+
+
+@check
+def container(site):
+    """The node is a machine of its own, or a container that may run an engine."""
+    for name, facts in answering(site):
+        if facts["system"]["container"] == "lxc":
+            yield warning(name, "an LXC container", "a machine, or a container set up for an engine in it",
+                          "it needs nesting (security.nesting, features: nesting=1,keyctl=1) and the host's overlay and vxlan modules loaded")
+
+
+@check
+def engine(site):
+    """The engine fits, where there is one."""
+    settings = site["settings"]
+    versions = {}
+    for name, facts in answering(site):
+        found = facts["engine"]
+        if not found["installed"]:
+            if not settings["engine_manage"]:
+                yield error(name, "no Docker engine", "an engine, since engine_manage is false", "install one, or set engine_manage: true")
+            continue
+        if not found["running"]:
+            make = warning if settings["engine_manage"] else error
+            yield make(name, "the engine does not answer: %s" % found["error"], "a running engine", "journalctl -u docker on it says why")
+            continue
+        versions.setdefault(found["version"], []).append(name)
+        if version(found["version"]) < version(settings["engine_version_min"]):
+            yield error(name, "engine %s" % found["version"], "%s or newer" % settings["engine_version_min"], "upgrade the engine")
+        elif version(found["version"]) < version(settings["engine_version_recommended"]):
+            yield warning(name, "engine %s" % found["version"], "%s or newer" % settings["engine_version_recommended"],
+                          "before 28.0 a neighbour in the same network segment can reach ports published on loopback, the registry's among "
+                          "them (moby#45610): upgrade, or drop such packets")
+        if found["live_restore"]:
+            yield error(name, "the engine runs with live-restore", "live-restore off: it excludes swarm mode",
+                        "remove it from daemon.json, or set engine_daemon_config_extra: {live-restore: false}")
+    if len(versions) > 1:
+        yield warning(", ".join(sum(versions.values(), [])), "engines of %d versions: %s" % (len(versions), ", ".join(sorted(versions))),
+                      "one version on all nodes", "upgrade the older ones, managers last")
+
+
+@check
+def engine_api(site):
+    """The engine speaks an API version the modules speak."""
+    settings = site["settings"]
+    for name, facts in answering(site):
+        found = facts["engine"]
+        if not found["running"]:
+            continue
+        if version(found["api_version"]) < version(settings["api_min"]) or version(found["min_api_version"]) > version(settings["api_max"]):
+            yield error(name, "API %s to %s" % (found["min_api_version"], found["api_version"]),
+                        "a version between %s and %s" % (settings["api_min"], settings["api_max"]), "take another engine, or a newer skp.cluster")
+
+
+@check
+def sdk(site):
+    """The Docker SDK for Python fits, where there is one."""
+    oldest = site["settings"]["sdk_version_min"]
+    for name, facts in answering(site):
+        found = facts["engine"]["sdk_version"]
+        if found and version(found) < version(oldest):
+            yield error(name, "Docker SDK %s for Python" % found, "%s or newer" % oldest, "install the distribution's python3-docker, or upgrade it")
+        elif not found and not site["settings"]["engine_manage"]:
+            yield error(name, "no Docker SDK for Python", "the SDK, since engine_manage is false", "install python3-docker, or set engine_manage: true")
+
+
+@check
+def swarm(site):
+    """All nodes that are in a swarm are in the same one, and well."""
+    clusters = {}
+    for name, facts in answering(site):
+        found = facts["engine"]
+        if found["swarm_state"] in ("locked", "error", "pending"):
+            yield error(name, "its swarm state is %s (%s)" % (found["swarm_state"], found["swarm_error"] or "no reason given"), "active or inactive",
+                        "docs/swarm.md says what each state means and what to do")
+        if found["cluster_id"]:
+            clusters.setdefault(found["cluster_id"], []).append(name)
+    if len(clusters) > 1:
+        yield error(", ".join(sum(clusters.values(), [])),
+                    "%d swarms: %s" % (len(clusters), "; ".join("%s (%s)" % (key, ", ".join(names)) for key, names in clusters.items())),
+                    "one swarm", "take the nodes that are in the wrong one out of it (docker swarm leave), or correct hosts.json")
+
+
+@check
+def dns(site):
+    """Names resolve, localhost to the loopback address, the node's own name to something."""
+    for name, facts in answering(site):
+        own = facts["system"]["hostname"]
+        for wanted, answer in facts["names"].items():
+            if wanted == "localhost" and not set(answer.get("addresses", [])) & {"127.0.0.1", "::1"}:
+                yield error(name, "localhost is %s" % (", ".join(answer.get("addresses", [])) or answer.get("error")), "127.0.0.1 or ::1",
+                            "correct /etc/hosts; images are pulled from localhost")
+            elif "error" in answer and wanted == own:
+                yield warning(name, "its own name %s does not resolve (%s)" % (wanted, answer["error"]), "it resolves",
+                              "add it to /etc/hosts; sudo and Java programs wait for it")
+            elif "error" in answer:
+                yield error(name, "%s does not resolve (%s)" % (wanted, answer["error"]), "it resolves",
+                            "correct the node's resolvers (resolvectl, /etc/resolv.conf)")
+            elif answer["seconds"] > site["settings"]["dns_seconds_max"]:
+                yield warning(name, "%s took %.1f s to resolve" % (wanted, answer["seconds"]),
+                              "less than %g s" % site["settings"]["dns_seconds_max"], "a resolver of the node does not answer: correct the list")
+
+
+@check
+def ports(site):
+    """The ports the node's services need are free, or ours already."""
+    for name, facts in answering(site):
+        for held in facts["ports"]:
+            if not held["ours"]:
+                holder = "container %s" % held["container"] if held["container"] else "%s (process %d)" % (held["process"], held["pid"])
+                yield error(name, "port %s is held by %s" % (held["port"], holder), "free", "stop it, or move it to another port")
+
+
+@check
+def disk(site):
+    """There is room where data goes."""
+    settings = site["settings"]
+    kinds = (("data", "disk_data_min_gb"), ("docker", "disk_docker_min_gb"), ("home", "disk_home_min_gb"))
+    for name, facts in answering(site):
+        for kind, setting in kinds:
+            found, least = facts["disks"][kind], settings[setting]
+            if found["free"] < least * GIB:
+                yield error(name, "%s free for %s (on %s)" % (size(found["free"]), found["path"], found["mount"]), "%g GiB or more" % least,
+                            "free or add space, or lower preflight_%s" % setting)
+            if found["inodes_free"] is not None and found["inodes_free"] < settings["disk_inodes_min"]:
+                yield error(name, "%d inodes free for %s (on %s)" % (found["inodes_free"], found["path"], found["mount"]),
+                            "%d or more" % settings["disk_inodes_min"], "remove small files, or make the file system with more inodes")
+        if facts["disks"]["data"]["type"] in settings["network_file_systems"]:
+            yield error(name, "%s is on %s" % (facts["disks"]["data"]["path"], facts["disks"]["data"]["type"]), "a local disk",
+                        "set skp_data to a directory on a local disk; ZooKeeper, Kafka and databases lose data on shared file systems")
+
+
+@check
+def memory(site):
+    """The node has memory enough."""
+    settings = site["settings"]
+    for name, facts in answering(site):
+        total = facts["memory"]["total"]
+        if total < settings["memory_min_mb"] * MIB:
+            yield error(name, "%s of memory" % size(total), "%s or more" % size(settings["memory_min_mb"] * MIB),
+                        "add memory, or lower preflight_memory_min_mb")
+        elif facts["memory"]["available"] < settings["memory_available_min_mb"] * MIB:
+            yield warning(name, "%s of memory available" % size(facts["memory"]["available"]),
+                          "%s or more" % size(settings["memory_available_min_mb"] * MIB), "see what uses it (systemd-cgtop)")
+
+
+@check
+def store(site):
+    """The shared store is writable and the same everywhere."""
+    existing = site["settings"]["store_mode"] == "existing"
+    seeing = {}
+    for name, facts in answering(site):
+        found = facts["store"]
+        if not found["exists"]:
+            if existing:
+                yield error(name, "%s is not there" % found["path"], "a directory all nodes share, since store_mode is existing",
+                            "mount it, or set store_mode: nfs")
+            continue
+        if found["writable"] is False:
+            yield error(name, "%s is not writable for root: %s" % (found["path"], found["error"]), "writable for root",
+                        "check its mount options; an NFS export to the nodes needs no_root_squash (docs/store.md)")
+        else:
+            seeing[name] = found["markers"]
+    groups = _shared_groups(seeing)
+    if len(groups) > 1 and (existing or all(facts["store"]["type"] in site["settings"]["network_file_systems"]
+                                            for name, facts in answering(site) if name in seeing)):
+        make = error if site["write"] else warning
+        yield make(", ".join(seeing), "%d different directories: %s" % (len(groups), "; ".join(", ".join(group) for group in groups)),
+                   "one directory shared by all nodes", "mount the same export at %s everywhere (findmnt shows it)"
+                   % next(iter(site["hosts"][name]["facts"]["store"]["path"] for name in seeing)))
+
+
+def _shared_groups(seeing):
+    """Groups of hosts that see the same directory. seeing: {host: {marker name: nonce}}.
+
+    Two hosts are in one group when one sees the marker the other has of itself. In check mode nobody wrote, so markers are of an
+    earlier run; the rule holds for them too, hosts without any marker then count as one group (nothing is known of them).
+    """
+    groups = []
+    for host, markers in seeing.items():
+        together = [group for group in groups if any(
+            (other in markers and markers[other] == seeing[other].get(other)) or (host in markers and markers[host] == seeing[other].get(host))
+            or (not markers and not seeing[other]) for other in group)]
+        merged = [host] + [name for group in together for name in group]
+        groups = [group for group in groups if group not in together] + [sorted(merged)]
+    return groups
+
+
+@check
+def managers(site):
+    """An odd number of managers."""
+    names = sorted(set(site["groups"].get("manager", [])) | set(site["groups"].get("master", [])))
+    if names and len(names) % 2 == 0:
+        less = "none" if len(names) == 2 else "%d" % ((len(names) - 1) // 2)
+        yield error(", ".join(names), "%d managers" % len(names), "an odd number",
+                    "add one to or take one from the group manager in hosts.json: %d managers survive the loss of %s, no more than %d would"
+                    % (len(names), less, len(names) - 1))
+
+
+@check
+def zookeeper(site):
+    """An odd number of ZooKeeper members."""
+    names = site["groups"].get("zookeeper", [])
+    if names and len(names) % 2 == 0:
+        yield error(", ".join(names), "%d ZooKeeper members" % len(names), "an odd number",
+                    "add the label zookeeper to one host or take it from one: an even ensemble survives no more than one member less would")
+
+
+@check
+def overlay(site):
+    """The kernel can carry overlay networks, encrypted where that is asked for."""
+    for name, facts in answering(site):
+        if facts["vxlan"].startswith("no"):
+            yield error(name, "no VXLAN in the kernel (%s)" % facts["vxlan"][2:].lstrip(": "), "VXLAN, which overlay networks are made of",
+                        "modprobe vxlan; a kernel without it cannot take part")
+        if site["settings"]["encrypted"] and not facts["engine"]["encryption"].startswith("yes"):
+            make = error if facts["engine"]["encryption"].startswith("no") else warning
+            yield make(name, "encryption of the overlay: %s" % facts["engine"]["encryption"], "ESP in the kernel, since skp_net_encrypted is true",
+                       "load or build ESP (esp4, xfrm, gcm), or set skp_net_encrypted: false")
+
+
+@check
+def gpu(site):
+    """A node with the label gpu has the NVIDIA runtime."""
+    for name, facts in answering(site):
+        if site["hosts"][name]["labels"].get("gpu") == "enable" and facts["engine"]["running"] and "nvidia" not in facts["engine"]["runtimes"]:
+            yield error(name, "the label gpu, but runtimes %s only" % (", ".join(facts["engine"]["runtimes"]) or "none"), "the runtime nvidia",
+                        "install the NVIDIA container toolkit and add its runtime through engine_daemon_config_extra, or take the label away")
+
+
+def judge(site):
+    """Makes every check.
+
+    Returns {"hosts": names, "unreachable": names, "errors": [finding], "warnings": [finding], "ok": bool}. A finding is {"severity",
+    "check", "host", "found", "expected", "next"}. Checks named in settings["warn_only"] only warn.
+    """
+    findings = []
+    for name, function in CHECKS.items():
+        for finding in function(site):
+            severity = "warning" if name in site["settings"]["warn_only"] else finding["severity"]
+            findings.append(dict(finding, check=name, severity=severity))
+    errors = [item for item in findings if item["severity"] == "error"]
+    return {
+        "hosts": list(site["hosts"]),
+        "unreachable": [name for name, host in site["hosts"].items() if not host["facts"]],
+        "checks": list(CHECKS),
+        "errors": errors,
+        "warnings": [item for item in findings if item["severity"] == "warning"],
+        "ok": not errors,
+    }
+
+
+def table(report):
+    """The report as text: one block for each finding (hosts with the same one together), errors first, and a line that sums up."""
+    blocks = {}
+    for item in report["errors"] + report["warnings"]:
+        blocks.setdefault(tuple(item[key] for key in ("severity", "check", "found", "expected", "next")), []).append(item["host"])
+    lines = []
+    for (severity, name, found, expected, way), hosts in blocks.items():
+        lines.append("%-7s  %-16s  %s" % (severity.upper(), name, ", ".join(hosts)))
+        lines.append("         found     %s" % found)
+        lines.append("         expected  %s" % expected)
+        lines.append("         next      %s" % way)
+    lines.append("%d hosts, %d checks: %d errors, %d warnings%s" % (
+        len(report["hosts"]), len(report["checks"]), len(report["errors"]), len(report["warnings"]),
+        "; no answer from %s" % ", ".join(report["unreachable"]) if report["unreachable"] else ""))
+    return "\n".join(lines)

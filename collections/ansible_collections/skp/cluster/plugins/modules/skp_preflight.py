@@ -1,0 +1,139 @@
+#!/usr/bin/python
+# Copyright (c) 2026 skp.cluster contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: skp_preflight
+short_description: Read everything about a node that preflight judges
+version_added: 0.1.0
+author:
+  - skp.cluster contributors (@comafire)
+description:
+  - Reads, in one call, the facts the filter P(skp.cluster.preflight_report#filter) judges for all nodes at once. It judges nothing itself
+    and never fails for what it finds.
+  - An action plugin of the same name notes the controller's time before and after the call, so that the clocks can be compared.
+attributes:
+  check_mode:
+    support: full
+    description: Reads the same facts, but leaves no marker in the shared store.
+  diff_mode:
+    support: none
+    description: There is nothing to show.
+options:
+  host:
+    description: Inventory name of the node; the name of its marker in the shared store.
+    type: str
+    required: true
+  address:
+    description: Address under which other nodes reach this one.
+    type: str
+    default: ""
+  names:
+    description: Names to resolve.
+    type: list
+    elements: str
+    default: []
+  ports:
+    description: Ports the services of this node need, as C(5000/tcp).
+    type: list
+    elements: str
+    default: []
+  peers:
+    description: Hosts and addresses this node has to reach.
+    type: dict
+    default: {}
+  peer_port:
+    description: Port tried on them; a refused connection proves the address as well.
+    type: int
+    default: 2377
+  peer_timeout:
+    description: Seconds all of them have to answer.
+    type: float
+    default: 3
+  home:
+    description: The shared store.
+    type: path
+    required: true
+  data:
+    description: The directory of service data.
+    type: path
+    required: true
+  probe_encryption:
+    description: Try whether the kernel can carry an encrypted overlay network.
+    type: bool
+    default: false
+"""
+
+EXAMPLES = r"""
+- name: Read the facts of this node
+  skp.cluster.skp_preflight:
+    host: "{{ inventory_hostname }}"
+    address: "{{ ansible_host }}"
+    names: [localhost]
+    ports: [7946/tcp, 5000/tcp]
+    home: /srv/skp
+    data: /var/lib/skp
+"""
+
+RETURN = r"""
+facts:
+  description:
+    - Facts of the node. C(time) (seconds since the epoch at start and end), C(system), C(memory), C(disks) (C(home), C(data), C(docker)),
+      C(names), C(ports), C(peers), C(address_local), C(store), C(vxlan), C(engine) (as of M(skp.cluster.skp_engine)).
+  returned: success
+  type: dict
+clock:
+  description: The controller's time before and after the call, and the node's at its start and end, in seconds since the epoch.
+  returned: success
+  type: dict
+"""
+
+import time
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.skp.cluster.plugins.module_utils import _engine_facts, _preflight_io
+
+
+def main():
+    """Reads and returns."""
+    start = time.time()
+    module = AnsibleModule(
+        argument_spec={
+            "host": {"type": "str", "required": True},
+            "address": {"type": "str", "default": ""},
+            "names": {"type": "list", "elements": "str", "default": []},
+            "ports": {"type": "list", "elements": "str", "default": []},
+            "peers": {"type": "dict", "default": {}},
+            "peer_port": {"type": "int", "default": 2377},
+            "peer_timeout": {"type": "float", "default": 3},
+            "home": {"type": "path", "required": True},
+            "data": {"type": "path", "required": True},
+            "probe_encryption": {"type": "bool", "default": False},
+        },
+        supports_check_mode=True,
+    )
+    params = module.params
+    engine = _engine_facts.read(probe_encryption=params["probe_encryption"])
+    system = _preflight_io.system()
+    facts = {
+        "system": system,
+        "memory": _preflight_io.memory(),
+        "engine": engine,
+        "names": _preflight_io.resolve([*params["names"], system["hostname"]]),
+        "address_local": _preflight_io.is_local(params["address"]) if params["address"] else None,
+        "peers": _preflight_io.reach(params["peers"], params["peer_port"], params["peer_timeout"]),
+        "ports": _preflight_io.held_ports(params["ports"], engine["running"]),
+        "vxlan": _preflight_io.vxlan(),
+        "store": _preflight_io.store(params["home"], params["host"], write=not module.check_mode),
+        "disks": {"data": _preflight_io.disk(params["data"]), "docker": _preflight_io.disk(engine["root_dir"]),
+                  "home": _preflight_io.disk(params["home"])},
+    }
+    module.exit_json(changed=False, facts=facts, clock={"start": start, "end": time.time()})
+
+
+if __name__ == "__main__":
+    main()
