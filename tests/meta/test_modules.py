@@ -29,9 +29,13 @@ def test_check_and_diff_mode_are_stated(module):
 
 
 @pytest.mark.parametrize("module", modules(), ids=lambda path: path.stem)
-def test_file_is_readable_in_one_sitting(module):
-    """The working part lies in module_utils: a module file is its documentation and main()."""
-    assert len(module.read_text(encoding="utf-8").splitlines()) <= 400
+def test_code_is_readable_in_one_sitting(module):
+    """The working part lies in module_utils: besides its documentation a module file is little more than main()."""
+    text = module.read_text(encoding="utf-8")
+    documented = sum(
+        node.end_lineno - node.lineno + 1 for node in ast.parse(text).body if isinstance(node, ast.Assign) and node.targets[0].id in ("DOCUMENTATION", "EXAMPLES", "RETURN")
+    )
+    assert len(text.splitlines()) - documented <= 300
 
 
 def test_every_module_is_in_the_action_group():

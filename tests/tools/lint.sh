@@ -18,10 +18,11 @@ mapfile -t scripts < <(git ls-files -co --exclude-standard '*.sh' .ci/run | sort
 run yamllint yamllint --strict .
 run flake8 flake8 collections/ansible_collections/skp tests roles molecule
 run shellcheck shellcheck "${scripts[@]}"
+run antsibull-changelog env -C collections/ansible_collections/skp/cluster antsibull-changelog lint
 run ansible-lint ansible-lint --offline --profile production --strict --nocolor -f pep8
 
 if [ ${#failed[@]} -gt 0 ]; then
     echo "lint: ${failed[*]} found something" >&2
     exit 1
 fi
-echo "lint: yamllint, flake8, shellcheck on ${#scripts[@]} scripts, ansible-lint: nothing found"
+echo "lint: yamllint, flake8, shellcheck on ${#scripts[@]} scripts, antsibull-changelog, ansible-lint: nothing found"

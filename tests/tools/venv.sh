@@ -36,7 +36,7 @@ PY
 if ! python=$(find_python); then
     if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then
         echo "venv: no Python 3.11 to 3.13 with venv found; installing the distribution's"
-        apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends python3 python3-venv
+        apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y -o Dpkg::Use-Pty=0 --no-install-recommends python3 python3-venv >/dev/null
     fi
     if ! python=$(find_python); then
         echo "venv: no Python 3.11, 3.12 or 3.13 that can make a virtual environment was found." >&2
