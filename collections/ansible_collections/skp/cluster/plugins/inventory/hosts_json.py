@@ -63,11 +63,26 @@ options:
     env:
       - name: SKP_INVENTORY_GROUPS
   keyed_groups:
-    description: Groups from the values of variables. In the environment, a JSON list of objects.
+    description:
+      - Groups from the values of variables; a list of objects with C(key), C(prefix), C(separator), C(parent_group), C(default_value) and
+        C(trailing_separator), as P(ansible.builtin.constructed#inventory) has them.
+      - In the environment, a JSON list of objects.
     type: raw
     default: []
     env:
       - name: SKP_INVENTORY_KEYED_GROUPS
+  leading_separator:
+    description: Whether the name of a group of O(keyed_groups) without a prefix begins with the separator.
+    type: bool
+    default: true
+    env:
+      - name: SKP_INVENTORY_LEADING_SEPARATOR
+  use_extra_vars:
+    description: Whether expressions of O(compose) and O(keyed_groups) see extra variables (C(-e)).
+    type: bool
+    default: false
+    env:
+      - name: ANSIBLE_INVENTORY_USE_EXTRA_VARS
   strict:
     description: Whether a failing expression of O(compose), O(groups) or O(keyed_groups) is an error rather than skipped.
     type: bool
@@ -75,7 +90,6 @@ options:
     env:
       - name: SKP_INVENTORY_STRICT
 extends_documentation_fragment:
-  - ansible.builtin.constructed
   - ansible.builtin.inventory_cache
 notes:
   - Every host costs Jinja time only when O(compose), O(groups) or O(keyed_groups) is given.

@@ -428,7 +428,7 @@ class _Reader:
             return False
         group = group_name(name)
         if group in GROUPS:
-            self._error(host, where, f'a role of the node, not a label, expected it in "groups" (or "roles")')
+            self._error(host, where, 'a role of the node, not a label, expected it in "groups" (or "roles")')
             return False
         if group in _RESERVED_GROUPS:
             self._error(host, where, "the name of a group of Ansible's own, expected another name")
