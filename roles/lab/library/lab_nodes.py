@@ -77,7 +77,15 @@ def pack(files):
 
 def create(client, plan, node, home):
     """Create one node container and put its keys into it; it is removed again when it cannot have them."""
-    client.api.create_container_from_config(container_config(plan, node, home), node["container"])
+    config = container_config(plan, node, home)
+    try:
+        client.api.create_container_from_config(config, node["container"])
+    except DockerException as exc:
+        # Engines of 26 and newer refuse to drop what they do not have themselves, and leave it out of ALL; older ones need the drop.
+        if "invalid CapDrop" not in str(exc):
+            raise
+        config["HostConfig"]["CapDrop"] = []
+        client.api.create_container_from_config(config, node["container"])
     try:
         client.api.put_archive(node["container"], "/", pack(keys(home, node["name"])))
     except (DockerException, OSError):
