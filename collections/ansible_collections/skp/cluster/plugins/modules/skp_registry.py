@@ -230,8 +230,10 @@ def main():
     except RegistryError as exc:
         module.fail_json(msg=str(exc), failure=exc.failure)
     except PermissionError as exc:
-        module.fail_json(
-            msg="%s: not allowed. The module manages root's files: run it with become." % exc.filename, failure={"kind": "not_root"})
+        hint = "The module manages root's files: run it with become."
+        if str(exc.filename).startswith(module.params["store"]):
+            hint += " If root ran it, the store's server maps root to nobody: make the directory for a user of yours and set registry_user."
+        module.fail_json(msg="%s: not allowed. %s" % (exc.filename, hint), failure={"kind": "not_allowed", "path": str(exc.filename)})
     problems = (result.get("verify") or {}).get("problems")
     if problems and module.params["fail_on_broken"]:
         module.fail_json(
