@@ -10,6 +10,7 @@ import os
 import platform
 import re
 import select
+import shutil
 import socket
 import tempfile
 import time
@@ -219,13 +220,16 @@ def held_ports(ports, running):
 
 
 def store(path, host, write):
-    """The shared store as this node sees it: {"exists", "writable", "error", "markers": {host: random text}, and disk(path)}.
+    """The shared store as this node sees it: {"exists", "writable", "error", "markers": {host: random text},
+    "nfs_client", "nfs_server" (whether these programs are installed), and disk(path)}.
 
     write: leave a marker of this host with a new random text. The marker is written first and the directory listed after: of any two nodes that share
     the directory the later one must then see the earlier one's marker; two nodes of which neither sees the other's do not share it.
     writable: None where it was not tried.
     """
-    facts = dict(disk(path), writable=None, error="", markers={})
+    facts = dict(disk(path), writable=None, error="", markers={},
+                 nfs_client=bool(shutil.which("mount.nfs4", path=_engine_facts.SEARCH_PATH)),
+                 nfs_server=bool(shutil.which("exportfs", path=_engine_facts.SEARCH_PATH)))
     directory = os.path.join(path, MARKERS)
     if not os.path.isdir(path):
         facts["exists"] = False
