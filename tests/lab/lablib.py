@@ -175,6 +175,13 @@ def snapshot():
 def kill(*nodes):
     """Cut the power of nodes: no process of theirs gets a signal it could handle."""
     run("docker", "kill", *[container(n) for n in nodes])
+    close_ssh()
+
+
+def close_ssh():
+    """End Ansible's open connections to the lab: towards a dead node they would hang until ssh notices, which is not what is tested."""
+    for socket in Path("~/.ansible/cp").expanduser().glob(f"{LAB}-*"):
+        run("ssh", "-o", f"ControlPath={socket}", "-O", "exit", "node", check=False, timeout=10)
 
 
 def start(*nodes):
