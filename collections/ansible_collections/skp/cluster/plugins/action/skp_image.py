@@ -1,0 +1,158 @@
+# Copyright (c) 2026 skp.cluster contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The controller's side of `skp_image`: reads build contexts, and shows the progress of the module while it runs.
+
+The module is first asked for its plan, in one call; most runs end there. When there is work it runs as an asynchronous job that appends lines to a
+file, and this plugin reads them as they come.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import time
+
+from ansible.errors import AnsibleActionFail
+from ansible.module_utils.parsing.convert_bool import boolean
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+
+display = Display()
+
+COLLECTION = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+MODULE = "skp.cluster.skp_image"
+JOB_SECONDS = 4 * 3600
+POLL_SECONDS = 2
+JOB_POLLS = 10
+"""The job's state is asked for when the module says that it has ended, and every so many polls in case it could not say so."""
+END = "end"
+"""The last line of a progress file."""
+
+QUIET_SECONDS = 20
+"""After so long without a line, one is printed that says that the job still runs."""
+
+
+class ActionModule(ActionBase):
+    """Runs `skp_image` with the contexts of its images."""
+
+    _supports_async = False
+    _requires_connection = True
+
+    def run(self, tmp=None, task_vars=None):
+        """See ActionBase.run."""
+        result = super().run(tmp, task_vars)
+        del tmp
+        if self._task.async_val:
+            raise AnsibleActionFail("skp_image shows its progress by itself and does not take async.")
+        arguments = dict(self._task.args)
+        if arguments.get("state", "built") == "built":
+            arguments["images"] = [self._with_files(image) for image in arguments.get("images") or []]
+            arguments["extra_ca"] = self._pem(arguments.get("extra_ca") or "")
+        if arguments.get("state") == "loaded" or self._task.check_mode or boolean(arguments.get("plan_only", False)):
+            result.update(self._execute_module(module_name=MODULE, module_args=arguments, task_vars=task_vars))
+            return result
+        planned = self._execute_module(module_name=MODULE, module_args=dict(arguments, plan_only=True), task_vars=task_vars)
+        if planned.get("failed") or not planned.get("changed"):
+            result.update(planned)
+            return result
+        result.update(self._run_live(arguments, task_vars))
+        if self._task.diff and "diff" not in result and "diff" in planned:
+            result["diff"] = planned["diff"]
+        return result
+
+    def _with_files(self, image):
+        """An entry of `images` with the files of its context."""
+        if not isinstance(image, dict) or not isinstance(image.get("name"), str):
+            raise AnsibleActionFail("Every entry of images is a dictionary with a name; found: %r" % (image,))
+        if image.get("files"):
+            return image
+        name = image["name"]
+        short = name[len("docker-"):] if name.startswith("docker-") else name
+        directory = self._directory(image.get("context") or os.path.join("images", short))
+        if directory is None:
+            raise AnsibleActionFail("Image '%s': there is no directory '%s' with a Dockerfile in the role, beside the playbook or in the collection."
+                                    % (name, image.get("context") or os.path.join("images", short)))
+        files = []
+        for root, directories, names in os.walk(directory):
+            directories[:] = sorted(item for item in directories if item not in ("__pycache__", ".git"))
+            for item in sorted(names):
+                path = os.path.join(root, item)
+                with open(path, "rb") as handle:
+                    content = base64.b64encode(handle.read()).decode()
+                files.append({"path": os.path.relpath(path, directory), "mode": os.stat(path).st_mode & 0o777, "content": content})
+        return dict({key: value for key, value in image.items() if key != "context"}, files=files)
+
+    def _directory(self, wanted):
+        """The first of the places a context may lie in, or None."""
+        roots = []
+        if self._task._role is not None:
+            roots += [self._task._role._role_path, os.path.join(self._task._role._role_path, "files")]
+        roots += [self._loader.get_basedir(), COLLECTION]
+        for root in roots:
+            directory = os.path.join(root, os.path.expanduser(wanted))
+            if os.path.isfile(os.path.join(directory, "Dockerfile")):
+                return directory
+        return None
+
+    def _pem(self, given):
+        """extra_ca as PEM text: it is given as such, or as the path of a file on the controller."""
+        if not given or "-----BEGIN" in given:
+            return given
+        path = os.path.join(self._loader.get_basedir(), os.path.expanduser(given))
+        try:
+            with open(path, encoding="utf-8") as handle:
+                return handle.read()
+        except OSError as exc:
+            raise AnsibleActionFail("extra_ca: %s cannot be read on the controller: %s" % (path, exc.strerror)) from exc
+
+    def _run_live(self, arguments, task_vars):
+        """Run the module as a job of its own and print what it says, until it has ended. Returns its result."""
+        host = task_vars.get("inventory_hostname", "")
+        made = self._execute_module(module_name="ansible.builtin.tempfile", module_args={"prefix": "skp_image."}, task_vars=task_vars)
+        if made.get("failed"):
+            return made
+        path = made["path"]
+        try:
+            return self._follow(host, path, dict(arguments, progress_file=path), task_vars)
+        finally:
+            self._execute_module(module_name="ansible.builtin.file", module_args={"path": path, "state": "absent"}, task_vars=task_vars)
+
+    def _follow(self, host, path, arguments, task_vars):
+        self._task.async_val = JOB_SECONDS
+        try:
+            job = self._execute_module(module_name=MODULE, module_args=arguments, task_vars=task_vars, wrap_async=True)
+        finally:
+            self._task.async_val = 0
+        if job.get("failed") or not job.get("ansible_job_id"):
+            return job
+        ask = {"jid": job["ansible_job_id"], "_async_dir": os.path.dirname(job.get("results_file") or "") or "~/.ansible_async"}
+        seen, started, spoken, polls, state = 0, time.monotonic(), time.monotonic(), 0, {}
+        while not (state.get("finished") or state.get("failed")):
+            time.sleep(POLL_SECONDS)
+            polls += 1
+            seen, new, ended = self._show(host, path, seen, task_vars)
+            now = time.monotonic()
+            if new:
+                spoken = now
+            elif now - spoken >= QUIET_SECONDS:
+                display.display("%s: still at it (%d s)" % (host, now - started), color="cyan")
+                spoken = now
+            if ended or polls % JOB_POLLS == 0:
+                state = self._execute_module(module_name="ansible.builtin.async_status", module_args=ask, task_vars=task_vars)
+            if now - started > JOB_SECONDS:
+                return {"failed": True, "msg": "The job did not end within %d s." % JOB_SECONDS}
+        self._execute_module(module_name="ansible.builtin.async_status", module_args=dict(ask, mode="cleanup"), task_vars=task_vars)
+        return {key: value for key, value in state.items() if key not in ("ansible_job_id", "started", "finished", "results_file", "stdout", "stderr",
+                                                                            "stdout_lines", "stderr_lines")}
+
+    def _show(self, host, path, seen, task_vars):
+        """Print the lines after the first `seen`. Returns (lines there are, whether one was new, whether the module says that it has ended)."""
+        answer = self._execute_module(module_name="ansible.builtin.slurp", module_args={"src": path}, task_vars=task_vars)
+        text = base64.b64decode(answer.get("content") or "").decode("utf-8", "replace")
+        lines = text.splitlines() if text.endswith("\n") else text.splitlines()[:-1]
+        ended = bool(lines) and lines[-1] == END
+        for line in lines[seen:]:
+            if line != END:
+                display.display("%s: %s" % (host, line), color="cyan")
+        return max(seen, len(lines)), len(lines) > seen, ended

@@ -1,0 +1,337 @@
+# Copyright (c) 2026 skp.cluster contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Private to skp.cluster. What `skp_image` has to do, as pure functions of plain data.
+
+An image is known by its content hash, kept as its label `skp.hash`: the files of its context, its build arguments and the hash of the image it
+is built from (of a foreign base its reference, of a bootstrapped one the Debian suite). Site settings (mirrors, certificates) are no part of it:
+they say where things come from, not what is built. So the hash of every image is known before anything is built or fetched, and a machine that has lost
+its engine's store finds again what an archive or the registry still holds.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from urllib.parse import unquote, urlsplit, urlunsplit
+from xml.sax.saxutils import escape
+
+LABEL = "skp.hash"
+BOOTSTRAP_REPOSITORY = "skp/bootstrap"
+_ARG = re.compile(r"^[ \t]*ARG[ \t]+([A-Za-z_][A-Za-z0-9_]*)", re.IGNORECASE | re.MULTILINE)
+_NAME = re.compile(r"^[a-z0-9]+([._-][a-z0-9]+)*$")
+_CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
+
+
+class ImageError(Exception):
+    """A failure a person can act on: `msg` the whole sentence, `failure` the machine part (`kind` and facts)."""
+
+    def __init__(self, msg, kind, **failure):
+        super().__init__(msg)
+        self.msg = msg
+        self.failure = dict(failure, kind=kind)
+
+
+def _sha256(value):
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+def normal_mode(mode):
+    """0o755 for a file anybody may execute, else 0o644: what git keeps, so that the umask of a checkout changes no hash."""
+    return 0o755 if mode & 0o111 else 0o644
+
+
+def declared_args(dockerfile):
+    """Names of the build arguments a Dockerfile declares with ARG (set of str)."""
+    return set(_ARG.findall(dockerfile))
+
+
+def content_hash(files, args, base):
+    """The content hash (64 hex digits) of one image.
+
+    files: [{"path", "mode" (int), "sha256"}], args: {name: value}, base: what identifies the image it is built from (str).
+    """
+    return _sha256({
+        "files": sorted([item["path"], normal_mode(item["mode"]), item["sha256"]] for item in files),
+        "args": {key: str(value) for key, value in args.items()},
+        "base": base,
+    })
+
+
+def in_order(images):
+    """The images (dicts with "name" and "base") such that each comes after the one it is built from. Raises ImageError on a cycle or a double name."""
+    by_name = {}
+    for image in images:
+        if not _NAME.match(image["name"]):
+            raise ImageError("'%s' is no image name: lower case letters and digits, joined by single '.', '_' or '-'." % image["name"], "bad_name",
+                             image=image["name"])
+        if image["name"] in by_name:
+            raise ImageError("Image '%s' is listed twice." % image["name"], "duplicate", image=image["name"])
+        by_name[image["name"]] = image
+    done, result = set(), []
+
+    def visit(name, path):
+        if name in path:
+            raise ImageError("Images are built from each other in a circle: %s." % " <- ".join(path + [name]), "cycle", images=path + [name])
+        if name in done or name not in by_name:
+            return
+        visit(by_name[name].get("base") or "", path + [name])
+        done.add(name)
+        result.append(by_name[name])
+
+    for image in images:
+        visit(image["name"], [])
+    return result
+
+
+def expand(images, registry, common_args=None, base_image="", base_suite="trixie", refresh="", archive_dir=""):
+    """The images in build order, each with all that follows from the options.
+
+    images: [{"name", "tag", "base" (name of another one, a reference, or empty), "args", "archive" (bool), "files": [{"path", "mode", "sha256"}],
+    "dockerfile" (text)}]. common_args go to the images that declare them. base_image, base_suite, refresh describe the root for images without a base.
+
+    Adds "repository" (with registry), "path" (without), "ref", "args" (merged), "hash", "base_ref", "parent" (name in the list or ""), "archive" (path or "").
+    """
+    result, by_name = [], {}
+    for image in in_order(images):
+        declared = declared_args(image["dockerfile"])
+        unknown = sorted(set(image.get("args") or {}) - declared)
+        if unknown:
+            raise ImageError("Image '%s': its Dockerfile declares no ARG %s (it declares %s)."
+                             % (image["name"], ", ".join(unknown), ", ".join(sorted(declared)) or "none"), "unknown_args", image=image["name"], args=unknown)
+        args = {key: str(value) for key, value in (common_args or {}).items() if key in declared}
+        args.update({key: str(value) for key, value in (image.get("args") or {}).items()})
+        base = image.get("base") or ""
+        parent = by_name.get(base)
+        if parent:
+            base_ref, identity = parent["ref"], "image:" + parent["hash"]
+        elif base or base_image:
+            base_ref = base or base_image
+            identity = "reference:%s:%s" % (base_ref, refresh)
+        else:
+            identity = "bootstrap:%s:%s" % (base_suite, refresh)
+            base_ref = "%s:%s" % (BOOTSTRAP_REPOSITORY, base_suite)
+        if image.get("archive") and not archive_dir:
+            raise ImageError("Image '%s' is to have an archive, but archive_dir is not given." % image["name"], "bad_options", image=image["name"])
+        path = "skp/" + image["name"]
+        item = dict(image, path=path, repository="%s/%s" % (registry, path), args=args, base_ref=base_ref, parent=parent["name"] if parent else "",
+                    bootstrap=not parent and not base and not base_image, hash=content_hash(image["files"], args, identity))
+        item["ref"] = "%s:%s" % (item["repository"], image["tag"])
+        item["archive"] = "%s/%s-%s.tar" % (archive_dir.rstrip("/"), image["name"], item["hash"][:12]) if image.get("archive") else ""
+        by_name[image["name"]] = item
+        result.append(item)
+    return result
+
+
+def plan_built(images, present, push):
+    """The steps (list of dicts {"do", "image", "why"}) that bring the images to the registry (push) or to this engine and their archives.
+
+    images: the result of `expand`. present: {name: {"engine": hash or "", "registry": hash or "", "archive": bool}}; what is not there is "".
+    Without push, an image that others are built from is only fetched or built when one of them has to be; one with an archive needs the archive alone.
+
+    do is one of bootstrap, pull_base (the root of all), build, load (archive), pull (our registry), push, save (archive).
+    """
+    by_name = {image["name"]: image for image in images}
+    parents = {image["parent"] for image in images if image["parent"]}
+    steps, local, roots = [], set(), set()
+
+    def add(do, name, why):
+        steps.append({"do": do, "image": name, "why": why})
+
+    def ensure_local(name):
+        image, found = by_name[name], present[name]
+        if name in local:
+            return
+        local.add(name)
+        if found["engine"] == image["hash"]:
+            return
+        if found["archive"]:
+            add("load", name, "its archive has the content wanted")
+        elif found["registry"] == image["hash"]:
+            add("pull", name, "the registry has the content wanted")
+        else:
+            if image["parent"]:
+                ensure_local(image["parent"])
+            elif image["base_ref"] not in roots:
+                roots.add(image["base_ref"])
+                add("bootstrap" if image["bootstrap"] else "pull_base", name, "image %s is built from %s" % (name, image["base_ref"]))
+            others = sorted({text for text in (found["engine"], found["registry"]) if text is not None and text})
+            add("build", name, "content %s, found %s" % (image["hash"][:12], ", ".join(text[:12] for text in others) or "no such image"))
+
+    for image in images:
+        name, found = image["name"], present[image["name"]]
+        if push and found["registry"] != image["hash"]:
+            ensure_local(name)
+            add("push", name, "the registry has %s" % (("content " + found["registry"][:12]) if found["registry"] else "no such image"))
+        if image["archive"] and not found["archive"]:
+            ensure_local(name)
+            add("save", name, "%s is not there" % image["archive"])
+        if not push and not image["archive"] and name not in parents:
+            ensure_local(name)
+    return steps
+
+
+def archived_name(path):
+    """The name of the image in an archive, from the archive's file name (`NAME-HASH.tar`)."""
+    return re.sub(r"(-[0-9a-f]{12})?\.tar$", "", path.rpartition("/")[2])
+
+
+def plan_pulled(wanted, present):
+    """Names of the images to pull. wanted: {name: digest or ""}; present: {name: digest of what the tag on this engine names, or ""}.
+
+    "" as the wanted digest means that it is not known (check mode before the images are built): it counts as a pull.
+    """
+    return [name for name in sorted(wanted) if not wanted[name] or present.get(name, "") != wanted[name]]
+
+
+def describe(step, images):
+    """One line for a person about one step of a plan."""
+    image = {item["name"]: item for item in images}[step["image"]]
+    what = {
+        "bootstrap": "bootstrap %s for %s" % (image["base_ref"], image["name"]),
+        "pull_base": "pull %s for %s" % (image["base_ref"], image["name"]),
+        "build": "build %s" % image["ref"],
+        "load": "load %s from %s" % (image["ref"], image["archive"]),
+        "pull": "pull %s" % image["ref"],
+        "push": "push %s" % image["ref"],
+        "save": "save %s to %s" % (image["ref"], image["archive"]),
+    }[step["do"]]
+    return "%s (%s)" % (what, step["why"])
+
+
+def diff_built(images, present, push):
+    """{"before", "after"}: the content hash of each image where it is wanted: in the registry with push, else in this engine or in its archive."""
+    before, after = [], []
+    parents = {image["parent"] for image in images if image["parent"]}
+    for image in images:
+        found = present[image["name"]]
+        if push:
+            before.append((image["ref"], found["registry"]))
+            after.append((image["ref"], image["hash"]))
+        elif not image["archive"] and image["name"] not in parents:
+            before.append((image["ref"], found["engine"]))
+            after.append((image["ref"], image["hash"]))
+        if image["archive"]:
+            before.append((image["archive"], image["hash"] if found["archive"] else ""))
+            after.append((image["archive"], image["hash"]))
+    return {"before": as_text(before), "after": as_text(after)}
+
+
+def as_text(pairs):
+    """Lines `name: value` (value shortened, "absent" for nothing) of [(name, hash or digest)]."""
+    return "".join("%s: %s\n" % (name, (value[:19] if value.startswith("sha256:") else value[:12]) or "absent") for name, value in pairs)
+
+
+def certificates(pem):
+    """The certificates of a PEM text, each as a text of its own. Raises ImageError when there is none in a text that is not empty."""
+    found = [text + "\n" for text in _CERTIFICATE.findall(pem or "")]
+    if (pem or "").strip() and not found:
+        raise ImageError("extra_ca holds no certificate (no '-----BEGIN CERTIFICATE-----').", "bad_ca")
+    return found
+
+
+def apt_sources(mirror, suite):
+    """The text of a sources.list for a mirror: a base URL, or whole `deb ...` lines. "" for the default."""
+    mirror = (mirror or "").strip()
+    if not mirror:
+        return ""
+    if re.match(r"^deb[ \t]", mirror):
+        return mirror + "\n"
+    return "deb %s %s main\ndeb %s %s-updates main\n" % (mirror, suite, mirror, suite)
+
+
+def without_login(text):
+    """The text with `user:password@` taken out of its URLs."""
+    return re.sub(r"(?<=://)[^/\s@]*@", "", text)
+
+
+def maven_settings(url):
+    """Maven's settings.xml for one mirror of everything; a login in the URL becomes a server entry. "" for the default."""
+    if not url:
+        return ""
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    server = ""
+    if parts.username:
+        server = "<servers><server><id>site</id><username>%s</username><password>%s</password></server></servers>" % (
+            escape(unquote(parts.username)), escape(unquote(parts.password or "")))
+    return ("<settings>%s<mirrors><mirror><id>site</id><mirrorOf>*</mirrorOf><url>%s</url></mirror></mirrors></settings>\n"
+            % (server, escape(urlunsplit((parts.scheme, host, parts.path, parts.query, "")))))
+
+
+def site_files(options, suite):
+    """What a build sees below /skp-site: {path: text}. options: extra_ca (PEM), apt_mirror, pip_index, maven_mirror, go_proxy; empty means default."""
+    files = {"ca/site-%02d.crt" % number: text for number, text in enumerate(certificates(options.get("extra_ca")))}
+    env = {}
+    if files:
+        bundle = "/etc/ssl/certs/ca-certificates.crt"
+        env.update(PIP_CERT=bundle, REQUESTS_CA_BUNDLE=bundle, NODE_EXTRA_CA_CERTS=bundle)
+    if options.get("pip_index"):
+        env["PIP_INDEX_URL"] = options["pip_index"]
+    if options.get("go_proxy"):
+        env["GOPROXY"] = options["go_proxy"]
+    files["env"] = "".join("%s='%s'\n" % (key, env[key].replace("'", "'\\''")) for key in sorted(env))
+    if options.get("apt_mirror"):
+        files["sources.list"] = apt_sources(options["apt_mirror"], suite)
+    if options.get("maven_mirror"):
+        files["settings.xml"] = maven_settings(options["maven_mirror"])
+    return files
+
+
+_STEP = re.compile(r"^Step (\d+)/(\d+) : (.*)$")
+_LAYER = re.compile(r"^ ---> ([0-9a-f]{12,})$")
+
+
+class BuildLog:
+    """Follows the output of a classic build line by line.
+
+    `feed(line)` returns a text worth showing, or None. `stages` holds the ids of the last layers of all stages but the final one: images without a
+    name that keep a build's cache, and with it the site's settings. `tail` holds the last lines, for an error message.
+    """
+
+    def __init__(self):
+        self.stages = []
+        self.tail = []
+        self._layer = ""
+
+    def feed(self, line):
+        """One line of output, without its line end."""
+        step = _STEP.match(line)
+        if step:
+            number, total, text = step.groups()
+            if text.upper().startswith("FROM ") and self._layer:
+                self.stages.append(self._layer)
+                self._layer = ""
+            return "step %s/%s %s" % (number, total, text if len(text) <= 100 else text[:97] + "...")
+        layer = _LAYER.match(line)
+        if layer:
+            self._layer = layer.group(1)
+            return None
+        if line.strip():
+            self.tail = (self.tail + [line])[-30:]
+        return None
+
+
+class LayerLog:
+    """Follows the messages of a push or pull; `feed(message)` returns a text when a layer is through, or None."""
+
+    _DONE = {"Pushed": "pushed", "Pull complete": "pulled", "Layer already exists": "already there", "Already exists": "already there"}
+
+    def __init__(self):
+        self._layers = {}
+
+    def feed(self, message):
+        """One decoded message of the engine (dict with id, status, progressDetail)."""
+        layer, status = message.get("id"), message.get("status", "")
+        if not layer:
+            return None
+        size = (message.get("progressDetail") or {}).get("total") or 0
+        known = self._layers.setdefault(layer, {"size": 0, "done": False})
+        known["size"] = max(known["size"], size)
+        if status not in self._DONE or known["done"]:
+            return None
+        known["done"] = True
+        done = sum(1 for item in self._layers.values() if item["done"])
+        megabytes = ", %.1f MB" % (known["size"] / 1e6) if known["size"] else ""
+        return "layer %s %s%s (%d of %d)" % (layer[:12], self._DONE[status], megabytes, done, len(self._layers))

@@ -1,0 +1,435 @@
+#!/usr/bin/python
+# Copyright (c) 2026 skp.cluster contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: skp_image
+short_description: Build images on the master, pull them on nodes, load them from an archive
+version_added: 0.1.0
+description:
+  - Builds images on this machine's engine and pushes them to the cluster's registry, only when their content changed.
+  - Content means the files of the build context, the build arguments and the content of the base image; it is kept as the label C(skp.hash).
+  - Pulls images on a node by digest.
+  - Carries an image past the registry as an archive on the shared store; the registry's own image goes that way.
+  - An action plugin of the same name reads the contexts on the controller and shows the progress of builds, pushes and pulls while they run.
+author: skp.cluster contributors (@comafire)
+attributes:
+  check_mode:
+    support: full
+    details: Nothing is built, pushed or pulled. Where the engine or the registry is not there yet, they are taken as empty.
+  diff_mode:
+    support: full
+options:
+  state:
+    description:
+      - V(built), every image of O(images) has the content wanted in the registry (with O(push)), or else on this engine, or in its archive where it has one.
+        What a registry, an archive or this engine still holds is used and not built again.
+      - V(pulled), every image of O(names) is on this node's engine, at the digest O(digests) gives or the registry has.
+      - V(loaded), the image in O(archive) is on this node's engine.
+    type: str
+    choices: [built, pulled, loaded]
+    default: built
+  images:
+    description: With O(state=built), the images. They are built in the order their bases ask for.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name:
+        description: Name without registry and C(skp/), for example V(docker-kafka).
+        type: str
+        required: true
+      tag:
+        description: Tag. By default O(tag).
+        type: str
+      context:
+        description:
+          - Directory on the controller with the Dockerfile. A relative one is looked for in the role, beside the playbook and in the collection.
+          - By default C(images/NAME) with O(images[].name) without a leading C(docker-).
+        type: str
+      base:
+        description:
+          - What it is built from, given to the Dockerfile as build argument C(BASE). The name of another image of the list or a reference.
+          - Empty means O(base_image), or a bootstrapped Debian.
+        type: str
+        default: ""
+      args:
+        description: Build arguments. They can be read from the finished image, so they are no place for secrets.
+        type: dict
+        default: {}
+      archive:
+        description: With O(state=built), keep an archive of the image in O(archive_dir).
+        type: bool
+        default: false
+      files:
+        description: The files of the context. Filled in by the action plugin.
+        type: list
+        elements: dict
+        default: []
+        suboptions:
+          path:
+            description: Path in the context.
+            type: str
+            required: true
+          mode:
+            description: File mode.
+            type: int
+            required: true
+          content:
+            description: Content in base64.
+            type: str
+            required: true
+  names:
+    description: With O(state=pulled), names of the images, without registry and C(skp/).
+    type: list
+    elements: str
+    default: []
+  digests:
+    description:
+      - With O(state=pulled), the digests of images by name, as RV(images) of O(state=built) has them. The registry is asked for those that are not here.
+      - An empty digest says that the image is yet to be built, which only a dry run can say.
+    type: dict
+    default: {}
+  tag:
+    description: Tag of all images that are not given their own.
+    type: str
+    default: latest
+  registry:
+    description: The registry as image names spell it.
+    type: str
+    default: localhost:5000
+  push:
+    description: With O(state=built), push to O(registry). Without it no registry is needed.
+    type: bool
+    default: true
+  archive_dir:
+    description: Directory on the shared store for archives. They are named C(NAME-HASH.tar); one with the wanted content is loaded rather than built again.
+    type: path
+  archive:
+    description: Archive to load. Required with O(state=loaded).
+    type: path
+  common_args:
+    description: Build arguments for every image whose Dockerfile declares them with C(ARG).
+    type: dict
+    default: {}
+  base_image:
+    description: Reference of the image that images without a base are built from; it is pulled. Empty bootstraps Debian with mmdebstrap.
+    type: str
+    default: ""
+  base_suite:
+    description: Debian suite to bootstrap.
+    type: str
+    default: trixie
+  refresh:
+    description: Any text, part of the content of the lowest image. Change it (to a date) to build everything again with the packages of today.
+    type: str
+    default: ""
+  extra_ca:
+    description:
+      - Certificates (PEM) that builds trust besides the system's. In a task also a path on the controller.
+      - They are used in build stages only and are in no finished image.
+    type: str
+    default: ""
+  apt_mirror:
+    description: Base URL of a Debian mirror for builds, or whole C(deb) lines. It may hold a login. Empty for the default.
+    type: str
+    default: ""
+  pip_index:
+    description: URL of a Python package index for builds. Empty for the default.
+    type: str
+    default: ""
+  maven_mirror:
+    description: URL of a Maven repository for builds. Empty for the default.
+    type: str
+    default: ""
+  go_proxy:
+    description: Value of C(GOPROXY) for builds. Empty for the default.
+    type: str
+    default: ""
+  plan_only:
+    description: Return the plan and touch nothing, with C(changed) saying whether there is something to do. Used by the action plugin.
+    type: bool
+    default: false
+  progress_file:
+    description: File to append lines of progress to. Used by the action plugin.
+    type: path
+"""
+
+EXAMPLES = r"""
+- name: Build and push what changed
+  skp.cluster.skp_image:
+    images:
+      - name: docker-base
+      - name: docker-java
+        base: docker-base
+      - name: docker-kafka
+        base: docker-java
+
+- name: Pull Kafka on this node
+  skp.cluster.skp_image:
+    state: pulled
+    names: [docker-kafka]
+
+- name: Make the registry's own image before there is a registry
+  skp.cluster.skp_image:
+    push: false
+    archive_dir: /srv/skp/images
+    images:
+      - name: docker-base
+      - name: docker-registry
+        base: docker-base
+        archive: true
+  register: registry_image
+
+- name: Load it on a node
+  skp.cluster.skp_image:
+    state: loaded
+    archive: "{{ registry_image.images['docker-registry'].archive }}"
+"""
+
+RETURN = r"""
+images:
+  description: What is known of each image, by name.
+  returned: success
+  type: dict
+  sample:
+    docker-kafka:
+      ref: localhost:5000/skp/docker-kafka:latest
+      reference: localhost:5000/skp/docker-kafka@sha256:0123
+      digest: sha256:0123
+      id: sha256:4567
+      hash: 89ab
+      archive: ""
+plan:
+  description: What was done, or would be in check mode, one line for each step.
+  returned: success
+  type: list
+  elements: str
+failure:
+  description: The machine part of an error.
+  returned: failure
+  type: dict
+"""
+
+import os
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.skp.cluster.plugins.module_utils import _engine as engine
+from ansible_collections.skp.cluster.plugins.module_utils import _image_io as image_io
+from ansible_collections.skp.cluster.plugins.module_utils import _image_plan as plan
+from ansible_collections.skp.cluster.plugins.module_utils._registry_http import RegistryError
+
+SITE_OPTIONS = ("extra_ca", "apt_mirror", "pip_index", "maven_mirror", "go_proxy")
+
+
+def built(module, client, progress):
+    """State built: the whole of it, from the options to the result."""
+    options = module.params
+    images = plan.expand(
+        [_with_dockerfile(dict(image, tag=image["tag"] or options["tag"])) for image in options["images"]], options["registry"], options["common_args"],
+        options["base_image"], options["base_suite"], options["refresh"], options["archive_dir"] or "")
+    site = plan.site_files(options, options["base_suite"])
+    registry = _registry(module, needed=options["push"])
+    present = {image["name"]: _present(client, registry, image) for image in images}
+    steps = plan.plan_built(images, present, options["push"])
+    if steps and not _planning(module):
+        stages = []
+        by_name = {image["name"]: image for image in images}
+        for number, step in enumerate(steps, 1):
+            progress("(%d of %d) %s" % (number, len(steps), plan.describe(step, images)))
+            stages += _apply(module, client, step, by_name[step["image"]], site, progress)
+        # The ends of all stages but the last: images without a name, with the site's settings in them.
+        for layer in sorted(set(stages)):
+            image_io.remove_image(client, layer)
+    result = {}
+    for image in images:
+        after = present[image["name"]] if _planning(module) or not steps else _present(client, registry, image)
+        digest = after["digest"] if after["registry"] == image["hash"] else ""
+        local = {"id": after["id"] if after["engine"] == image["hash"] else "", "hash": image["hash"]}
+        result[image["name"]] = _facts(image["ref"], image["repository"], digest, local, image["archive"])
+    return {"changed": bool(steps), "images": result, "plan": [plan.describe(step, images) for step in steps],
+            "diff": plan.diff_built(images, present, options["push"])}
+
+
+def _facts(ref, repository, digest, found, archive=""):
+    """An entry of the result: the shape RETURN shows, for all states. found: {"id", "hash"}."""
+    return {"ref": ref, "digest": digest, "reference": "%s@%s" % (repository, digest) if digest else "", "id": found["id"], "hash": found["hash"],
+            "archive": archive}
+
+
+def _with_dockerfile(image):
+    for item in image["files"]:
+        if item["path"] == "Dockerfile":
+            return dict(image, dockerfile=image_io.text_of(item), files=[image_io.with_sum(found) for found in image["files"]])
+    raise plan.ImageError("Image '%s': its context holds no Dockerfile." % image["name"], "no_dockerfile", image=image["name"])
+
+
+def _planning(module):
+    return module.check_mode or module.params["plan_only"]
+
+
+def _registry(module, needed):
+    """A client, or None where no registry answers: that is an error when it is needed, and emptiness in check mode."""
+    registry = image_io.registry_client(module.params["registry"])
+    healthy, text = registry.health()
+    if healthy:
+        return registry
+    if not needed:
+        return None
+    if module.check_mode:
+        module.warn("Check mode predicts from an empty registry: %s" % text)
+        return None
+    raise plan.ImageError("The registry %s of this machine does not answer: %s. Run it first (--tags registry); its last words: docker logs registry-skp."
+                          % (module.params["registry"], text), "registry_unreachable", registry=module.params["registry"])
+
+
+def _present(client, registry, image):
+    """What there is of one image: {"engine" (hash), "id", "registry" (hash), "digest", "archive" (bool)}."""
+    local = image_io.in_engine(client, image["ref"])
+    remote = image_io.in_registry(registry, image["path"], image["tag"]) if registry else {"hash": "", "digest": ""}
+    return {"engine": local["hash"], "id": local["id"], "registry": remote["hash"], "digest": remote["digest"],
+            "archive": bool(image["archive"]) and os.path.exists(image["archive"])}
+
+
+def _apply(module, client, step, image, site, progress):
+    """One step of a plan. Returns the layers to remove at the end."""
+    do = step["do"]
+    if do == "bootstrap":
+        image_io.bootstrap(client, image["base_ref"], module.params["base_suite"], site, module.run_command, progress)
+    elif do == "pull_base":
+        image_io.pull_reference(client, image["base_ref"], progress)
+    elif do == "build":
+        stages = image_io.build(client, image, site, progress)
+        if image["bootstrap"]:
+            image_io.remove_image(client, image["base_ref"])  # its name; its layers are part of what was built
+        return stages
+    elif do == "load":
+        _load(client, image["archive"], image["hash"], progress)
+    elif do == "pull":
+        image_io.pull(client, image["repository"], image["tag"], progress, image["name"])
+    elif do == "push":
+        image_io.push(client, image, progress)
+    elif do == "save":
+        image_io.save(client, image, progress)
+    return []
+
+
+def _load(client, path, wanted, progress):
+    """Load an archive and make sure that it gave the content it promised."""
+    inside = image_io.in_archive(path)
+    if inside is None or not inside["ref"]:
+        raise plan.ImageError("There is no image archive %s. Is the shared store mounted here? The master writes it with --tags registry." % path,
+                              "archive_missing", path=path)
+    if wanted and inside["hash"] != wanted:
+        raise plan.ImageError("%s holds content %s, expected %s. Remove it on the master; it is written anew." % (path, inside["hash"][:12], wanted[:12]),
+                              "bad_archive", path=path, found=inside["hash"], expected=wanted)
+    image_io.load(client, path, progress, inside["ref"])
+    return inside
+
+
+def loaded(module, client, progress):
+    """State loaded."""
+    path = module.params["archive"]
+    inside = image_io.in_archive(path)
+    if inside is None and not module.check_mode:
+        raise plan.ImageError("There is no image archive %s. Is the shared store mounted here? The master writes it with --tags registry." % path,
+                              "archive_missing", path=path)
+    ref = inside["ref"] if inside else ""
+    found = image_io.in_engine(client, ref) if ref else {"hash": "", "id": ""}
+    changed = not inside or not found["id"] or found["hash"] != inside["hash"]
+    if changed and not _planning(module):
+        _load(client, path, "", progress)
+        found = image_io.in_engine(client, ref)
+    name = ref.rpartition("/")[2].rpartition(":")[0] or plan.archived_name(path)
+    return {"changed": changed, "plan": ["load %s from %s" % (ref or "an image", path)] if changed else [],
+            "images": {name: _facts(ref, "", "", {"id": found["id"], "hash": inside["hash"] if inside else ""}, path)},
+            "diff": {"before": plan.as_text([(ref or path, "" if changed else inside["hash"])]),
+                     "after": plan.as_text([(ref or path, inside["hash"] if inside else "to be built")])}}
+
+
+def pulled(module, client, progress):
+    """State pulled."""
+    options = module.params
+    wanted, present, facts = {}, {}, {}
+    asked = [name for name in options["names"] if name not in options["digests"]]
+    registry = _registry(module, needed=True) if asked else None
+    for name in options["names"]:
+        path = "skp/" + name
+        repository = "%s/%s" % (options["registry"], path)
+        ref = "%s:%s" % (repository, options["tag"])
+        digest = options["digests"].get(name) or (registry and name in asked and registry.digest(path, options["tag"])) or ""
+        if not digest and not module.check_mode:
+            raise plan.ImageError("The registry %s has no image %s. Build it on the master first (--tags images)." % (options["registry"], ref),
+                                  "not_in_registry", image=name, ref=ref)
+        found = image_io.in_engine(client, ref)
+        digests = [text.partition("@")[2] for text in found["digests"] if text.startswith(repository + "@")]
+        wanted[name] = digest
+        present[name] = digest if digest in digests else (digests or [""])[0]
+        facts[name] = _facts(ref, repository, digest, found)
+    todo = plan.plan_pulled(wanted, present)
+    if not _planning(module):
+        for name in todo:
+            repository = facts[name]["ref"].rpartition(":")[0]
+            image_io.pull(client, repository, wanted[name], progress, name)
+            image_io.tag(client, facts[name]["reference"], repository, options["tag"])
+            facts[name] = _facts(facts[name]["ref"], repository, wanted[name], image_io.in_engine(client, facts[name]["ref"]))
+    return {"changed": bool(todo), "images": facts, "plan": ["pull %s" % (facts[name]["reference"] or facts[name]["ref"]) for name in todo],
+            "diff": {"before": plan.as_text([(facts[name]["ref"], present[name]) for name in sorted(facts)]),
+                     "after": plan.as_text([(facts[name]["ref"], wanted[name] or "to be built") for name in sorted(facts)])}}
+
+
+def argument_spec():
+    """The options of the module."""
+    image = dict(
+        name=dict(type="str", required=True), tag=dict(type="str"), context=dict(type="str"), base=dict(type="str", default=""),
+        args=dict(type="dict", default={}), archive=dict(type="bool", default=False),
+        files=dict(type="list", elements="dict", default=[], options=dict(
+            path=dict(type="str", required=True), mode=dict(type="int", required=True), content=dict(type="str", required=True))),
+    )
+    return dict(
+        state=dict(type="str", choices=["built", "pulled", "loaded"], default="built"),
+        images=dict(type="list", elements="dict", default=[], options=image),
+        names=dict(type="list", elements="str", default=[]),
+        digests=dict(type="dict", default={}),
+        tag=dict(type="str", default="latest"),
+        registry=dict(type="str", default="localhost:5000"),
+        push=dict(type="bool", default=True),
+        archive_dir=dict(type="path"),
+        archive=dict(type="path"),
+        common_args=dict(type="dict", default={}),
+        base_image=dict(type="str", default=""),
+        base_suite=dict(type="str", default="trixie"),
+        refresh=dict(type="str", default=""),
+        extra_ca=dict(type="str", default=""),
+        apt_mirror=dict(type="str", default="", no_log=True),
+        pip_index=dict(type="str", default="", no_log=True),
+        maven_mirror=dict(type="str", default="", no_log=True),
+        go_proxy=dict(type="str", default="", no_log=True),
+        plan_only=dict(type="bool", default=False),
+        progress_file=dict(type="path"),
+    )
+
+
+def main():
+    """Connect, plan, and unless this is a dry run act."""
+    module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True, required_if=[("state", "loaded", ["archive"])])
+    progress = image_io.Progress(module.params["progress_file"] or "")
+    try:
+        client = engine.connect_or_predict(module)
+        image_io.patient(client)
+        result = {"built": built, "pulled": pulled, "loaded": loaded}[module.params["state"]](module, client, progress)
+    except (plan.ImageError, engine.EngineError) as exc:
+        engine.fail(module, exc)
+    except RegistryError as exc:
+        module.fail_json(msg="%s. Is the registry of this machine well? docker logs registry-skp." % exc, failure=dict(exc.failure, kind="registry"))
+    finally:
+        progress.end()
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()

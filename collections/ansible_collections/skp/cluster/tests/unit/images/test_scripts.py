@@ -1,0 +1,233 @@
+# Copyright (c) 2026 skp.cluster contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The start scripts of the images, run as they are, with a `java` that only says how it was called."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import shutil
+import socket
+import subprocess
+import threading
+
+import pytest
+
+IMAGES = pathlib.Path(__file__).resolve().parents[3] / "images"
+REFUSED = 78
+
+
+@pytest.fixture(name="run")
+def _run(tmp_path):
+    """run(image, script, *arguments, **environment) -> CompletedProcess; the image's bin directory is copied and first on PATH."""
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    java = tools / "java"
+    java.write_text('#!/bin/bash\nprintf "java"; printf " [%s]" "$@"; echo\n')
+    java.chmod(0o755)
+
+    def run(image, script, *arguments, **environment):
+        home = tmp_path / image
+        if not home.exists():
+            shutil.copytree(IMAGES / image / "bin", home / "bin")
+            tool = home / "bin" / {"kafka": "kafka-tool", "zookeeper": "zk-tool"}[image]
+            for name in subprocess.run([tool, "--list"], capture_output=True, text=True, check=True).stdout.split():
+                (home / "bin" / name).symlink_to(tool.name)
+        env = {"PATH": "%s:%s:%s" % (home / "bin", tools, os.environ["PATH"]), "LANG": "C.UTF-8"}
+        env.update(environment)
+        return subprocess.run([home / "bin" / script, *arguments], capture_output=True, text=True, env=env, timeout=30, check=False)
+
+    return run
+
+
+@pytest.fixture(name="zoo")
+def _zoo(tmp_path):
+    """(data directory, environment) of a member 3."""
+    data = tmp_path / "data"
+    data.mkdir()
+    config = tmp_path / "zoo.cfg"
+    config.write_text("clientPort=2181\n dataDir = %s \n" % data)
+    return data, {"ZOO_MY_ID": "3", "ZOO_CFG": str(config), "ZOO_DATA_DIR": str(data)}
+
+
+def test_zookeeper_starts_with_its_own_id(run, zoo):
+    data, env = zoo
+    (data / "myid").write_text("3\n")
+    done = run("zookeeper", "skp-zookeeper", ZOO_HEAP_OPTS="-Xmx1g -Xms1g", SERVER_JVMFLAGS="-Da=b", **env)
+    assert done.returncode == 0
+    assert "[-Xmx1g] [-Xms1g] [-Da=b]" in done.stdout
+    assert done.stdout.rstrip().endswith("[org.apache.zookeeper.server.quorum.QuorumPeerMain] [%s]" % env["ZOO_CFG"])
+
+
+@pytest.mark.parametrize("change, said", [
+    (lambda data, env: None, "myid does not exist"),
+    (lambda data, env: (data / "myid").write_text("4"), "holds '4', expected '3'"),
+    (lambda data, env: (data / "myid").write_text(""), "holds '', expected '3'"),
+    (lambda data, env: data.rmdir(), "does not exist. Is the volume mounted?"),
+    (lambda data, env: env.update(ZOO_MY_ID=""), "expected a number"),
+    (lambda data, env: pathlib.Path(env["ZOO_CFG"]).write_text("a=b\n"), "names no dataDir"),
+    (lambda data, env: pathlib.Path(env["ZOO_CFG"]).unlink(), "no readable configuration"),
+])
+def test_zookeeper_refuses(run, zoo, change, said):
+    data, env = zoo
+    change(data, env)
+    before = sorted(data.iterdir()) if data.exists() else None
+    done = run("zookeeper", "skp-zookeeper", **env)
+    assert (done.returncode, "java" in done.stdout) == (REFUSED, False)
+    assert said in done.stderr
+    assert (sorted(data.iterdir()) if data.exists() else None) == before, "an identity was written"
+
+
+def init(run, zoo, *arguments):
+    done = run("zookeeper", "skp-zookeeper-init", *arguments, **zoo[1])
+    answer = json.loads(done.stdout)
+    assert answer["ok"] == (done.returncode == 0)
+    assert done.stdout.count("\n") == 1
+    return answer
+
+
+def test_init_writes_once(run, zoo):
+    first = init(run, zoo, "3", "initialize")
+    assert (first["myid"], first["initialize"], first["data"]) == ("written", "written", False)
+    assert (zoo[0] / "myid").read_text() == "3"
+    assert sorted(path.name for path in zoo[0].iterdir()) == ["initialize", "myid"]
+    second = init(run, zoo, "3", "initialize")
+    assert (second["myid"], second["initialize"], second["found_id"]) == ("found", "present", "3")
+
+
+def test_init_without_the_word_makes_no_marker(run, zoo):
+    assert init(run, zoo, "3")["initialize"] == "not asked"
+    assert not (zoo[0] / "initialize").exists()
+
+
+def test_init_never_marks_a_member_that_has_data(run, zoo):
+    (zoo[0] / "myid").write_text("3")
+    (zoo[0] / "version-2").mkdir()
+    answer = init(run, zoo, "3", "initialize")
+    assert (answer["initialize"], answer["data"]) == ("not needed", True)
+    assert not (zoo[0] / "initialize").exists()
+
+
+@pytest.mark.parametrize("myid, data, arguments, said", [
+    ("4", False, ["3"], "holds '4', not 3"),
+    (None, True, ["3"], "no myid"),
+    (None, False, ["0"], "from 1 to 255"),
+    (None, False, ["256"], "from 1 to 255"),
+    (None, False, [], "from 1 to 255"),
+    (None, False, ["3", "please"], "second word"),
+])
+def test_init_refuses(run, zoo, myid, data, arguments, said):
+    if myid:
+        (zoo[0] / "myid").write_text(myid)
+    if data:
+        (zoo[0] / "version-2").mkdir()
+    before = {path.name: path.read_text() if path.is_file() else None for path in zoo[0].iterdir()}
+    answer = init(run, zoo, *arguments)
+    assert not answer["ok"] and answer["myid"] == "refused"
+    assert said in answer["error"]
+    assert {path.name: path.read_text() if path.is_file() else None for path in zoo[0].iterdir()} == before
+
+
+@pytest.mark.parametrize("word, answer, code", [("ruok", "imok", 0), ("ruok", "not well", 1), ("srvr", "Mode: leader\n", 0), ("srvr", "", 1)])
+def test_four_letter_words(run, word, answer, code):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        asked = []
+
+        def serve():
+            connection, _peer = server.accept()
+            with connection:
+                asked.append(connection.recv(4).decode())
+                connection.sendall(answer.encode())
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        done = run("zookeeper", "skp-zookeeper-4lw", word, "127.0.0.1", str(server.getsockname()[1]))
+        thread.join()
+    assert (done.returncode, asked) == (code, [word])
+    assert done.stdout.strip() == answer.strip()
+
+
+def test_four_letter_words_have_a_deadline(run):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        done = run("zookeeper", "skp-zookeeper-4lw", "ruok", "127.0.0.1", str(silent.getsockname()[1]), SKP_4LW_TIMEOUT="0.3")
+    assert done.returncode == 1
+    assert "no answer to ruok" in done.stderr
+    assert run("zookeeper", "skp-zookeeper-4lw", "ruok; id").returncode == 64
+
+
+@pytest.fixture(name="broker")
+def _broker(tmp_path):
+    """(log directory, environment, write(text) for the configuration) of a broker 7."""
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    config = tmp_path / "server.properties"
+
+    def write(text):
+        config.write_text(text.replace("LOGS", str(logs)))
+
+    write("broker.id=7\nlog.dirs=LOGS\n")
+    return logs, {"KAFKA_CONFIG": str(config)}, write
+
+
+@pytest.mark.parametrize("meta", [None, "version=0\nbroker.id=7\ncluster.id=abc\n"])
+def test_kafka_starts_on_empty_or_own_data(run, broker, meta):
+    logs, env, _write = broker
+    if meta:
+        (logs / "meta.properties").write_text(meta)
+    done = run("kafka", "skp-kafka", KAFKA_HEAP_OPTS="-Xmx2g", **env)
+    assert done.returncode == 0
+    assert "[-Xmx2g]" in done.stdout
+    assert done.stdout.rstrip().endswith("[kafka.Kafka] [%s]" % env["KAFKA_CONFIG"])
+
+
+@pytest.mark.parametrize("config, meta, more, said", [
+    ("broker.id=7\nlog.dirs=LOGS\n", "broker.id=8\n", {}, "belongs to broker 8 (meta.properties), the configuration says 7"),
+    ("node.id = 7\nprocess.roles=broker\nlog.dirs=LOGS\n", "node.id=8\n", {}, "belongs to broker 8 (meta.properties), the configuration says 7"),
+    ("broker.id=7\nlog.dirs=LOGS\n", "broker.id=7\ncluster.id=a\n", {"KAFKA_CLUSTER_ID": "b"}, "belongs to cluster a (meta.properties), expected b"),
+    ("log.dirs=LOGS\n", None, {}, "ids are never generated"),
+    ("broker.id=-1\nlog.dirs=LOGS\n", None, {}, "ids are never generated"),
+    ("broker.id=7\n", None, {}, "names no log.dirs"),
+    ("broker.id=7\nlog.dirs=/proc/none\n", None, {}, "Is the volume mounted?"),
+    ("node.id=7\nprocess.roles=broker\nlog.dirs=LOGS\n", None, {}, "no KAFKA_CLUSTER_ID"),
+    ("node.id=7\nprocess.roles=broker\nlog.dirs=LOGS\n", None, {"KAFKA_CLUSTER_ID": "a", "KAFKA_FORMAT": "never"}, "forbids to format"),
+])
+def test_kafka_refuses(run, broker, config, meta, more, said):
+    logs, env, write = broker
+    write(config)
+    if meta:
+        (logs / "meta.properties").write_text(meta)
+    done = run("kafka", "skp-kafka", **env, **more)
+    assert (done.returncode, "java" in done.stdout) == (REFUSED, False)
+    assert said in done.stderr
+
+
+def test_kraft_formats_an_empty_directory_only(run, broker):
+    logs, env, write = broker
+    write("process.roles=broker,controller\nnode.id=7\nlog.dirs=LOGS\n")
+    done = run("kafka", "skp-kafka", KAFKA_CLUSTER_ID="abc", **env)
+    assert "[kafka.tools.StorageTool] [format] [--ignore-formatted] [--cluster-id] [abc]" in done.stdout
+    (logs / "meta.properties").write_text("node.id=7\ncluster.id=abc\n")
+    done = run("kafka", "skp-kafka", KAFKA_CLUSTER_ID="abc", **env)
+    assert done.returncode == 0 and "StorageTool" not in done.stdout
+
+
+@pytest.mark.parametrize("image, name, called", [
+    ("kafka", "kafka-topics.sh", "[org.apache.kafka.tools.TopicCommand] [--list]"),
+    ("kafka", "kafka-run-class.sh", "java.args] [--list]"),
+    ("kafka", "zookeeper-shell.sh", "[org.apache.zookeeper.ZooKeeperMainWithTlsSupportForKafka] [-server] [--list]"),
+    ("zookeeper", "zkCli.sh", "[org.apache.zookeeper.ZooKeeperMain] [--list]"),
+])
+def test_tools_by_name(run, image, name, called):
+    done = run(image, name, "--list", KAFKA_HEAP_OPTS="-Xmx9g")
+    assert done.stdout.rstrip().endswith(called)
+    assert "-Xmx256m" in done.stdout and "9g" not in done.stdout, "the broker's heap is not the tools'"
+
+
+@pytest.mark.parametrize("image", ["kafka", "zookeeper"])
+def test_every_pinned_jar_once(image):
+    lines = (IMAGES / image / "SHA256SUMS").read_text().splitlines()
+    names = [line.split("  ")[1] for line in lines]
+    assert names == sorted(set(names))
+    assert all(len(line.split("  ")[0]) == 64 for line in lines)
+    assert [name for name in names if "tcnative" in name or "linux" in name or "osx" in name or "windows" in name] == []
