@@ -63,7 +63,7 @@ def preflight_report(hosts, hostvars, groups, settings, write=True):
             "clock": result.get("clock"),
             "addr": variables.get("swarm_advertise_addr") or variables.get("ansible_host") or name,
             "labels": dict(variables.get("skp_labels") or {}),
-            "error": " ".join(str(result.get("msg") or "unreachable").split())[:300],
+            "error": " ".join(str(result.get("msg") or "unreachable").removeprefix("Task failed: ").split("\n")[0].split())[:160],
         }
     report = _preflight_plan.judge(site)
     return dict(report, table=_preflight_plan.table(report))

@@ -64,10 +64,11 @@ def _lookup(config, path):
 
 
 def _assign(config, path, value):
-    for key in path[:-1]:
-        if not isinstance(config.get(key), dict):
-            config[key] = {}
-        config = config[key]
+    for depth, key in enumerate(path[:-1], 1):
+        config = config.setdefault(key, {})
+        if not isinstance(config, dict):
+            raise ConfigError("daemon.json: %s is %r, expected an object, since %s is to be set in it. The file was left as it is; correct it."
+                              % (".".join(path[:depth]), config, path[-1]), kind="config_invalid", key=".".join(path[:depth]))
     config[path[-1]] = value
 
 
@@ -107,7 +108,7 @@ def _set(config, path, wanted, entry):
     Lists are united, ours first: an owner's registry mirrors stay when we add one.
     """
     had, before = _lookup(config, path)
-    if isinstance(wanted, list) and (not had or isinstance(before, list)):
+    if isinstance(wanted, list) and (not had or isinstance(before, list)) and not (entry and "value" in entry):
         ours = entry["added"] if entry and "added" in entry else []
         present = before or []
         _assign(config, path, wanted + [item for item in present if item not in wanted and item not in ours])
