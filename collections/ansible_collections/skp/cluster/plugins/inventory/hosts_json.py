@@ -210,7 +210,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         try:
             config = self._read_config_data(path)
         except AnsibleError as exc:
-            raise AnsibleParserError(f"{_shown(path)}: {_yaml_place(path)}{to_text(exc.message).splitlines()[0]}") from None
+            raise AnsibleParserError(f"{_shown(path)}: {_yaml_fault(path) or to_text(exc.message).splitlines()[0]}") from None
         for key in config:
             if key not in self._options:
                 near = difflib.get_close_matches(str(key), list(self._options), n=1)
@@ -329,14 +329,14 @@ def _shown(path: str) -> str:
     return path if short.startswith("..") else short
 
 
-def _yaml_place(path: str) -> str:
-    """Where a YAML file is broken, as "line 3, column 5: ", which the error Ansible raises does not say; empty when it is not broken."""
+def _yaml_fault(path: str) -> str:
+    """What is wrong with a YAML file and where, which the error Ansible raises does not say on one line; empty when it is YAML."""
     try:
         with open(path, "rb") as stream:
             yaml.safe_load(stream)
     except yaml.MarkedYAMLError as exc:
         if exc.problem_mark:
-            return f"line {exc.problem_mark.line + 1}, column {exc.problem_mark.column + 1}: "
+            return f"line {exc.problem_mark.line + 1}, column {exc.problem_mark.column + 1}: invalid YAML: {exc.problem}"
     except (yaml.YAMLError, OSError):
         pass
     return ""

@@ -274,7 +274,7 @@ keyed_groups: [{key: "skp_labels.rack | default([])", prefix: rack}]
 def test_constructed_options_see_the_variables_of_env_file(tmp_path: pathlib.Path) -> None:
     (tmp_path / "env.sh").write_text("export JUPYTER_PORT=8010\n", encoding="utf-8")
     inventory = load(write(tmp_path, hosts(), "env_file: env.sh\ncompose: {port_after: jupyter_port + 1}\nstrict: true"))
-    assert inventory.get_host("c02").vars["port_after"] == 8011
+    assert int(inventory.get_host("c02").vars["port_after"]) == 8011
 
 
 def test_every_option_can_come_from_the_environment(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -304,7 +304,7 @@ def test_every_option_can_come_from_the_environment(tmp_path: pathlib.Path, monk
             "host_file: hosts.json",
             'unknown option "host_file", expected one that ansible-doc -t inventory skp.cluster.hosts_json shows; did you mean "hosts_file"?',
         ),
-        ("hosts_file: [a", "line 2, column 15: YAML parsing failed: "),
+        ("hosts_file: [a", "line 2, column 15: invalid YAML: "),
     ],
 )
 def test_a_broken_configuration(config: str, message: str, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
