@@ -15,7 +15,10 @@ import typing as t
 
 from ansible_collections.skp.cluster.plugins.plugin_utils._hosts_json import near, quote
 
-TEXT, PORT, SWITCH, SECRET, UNUSED = "text", "port", "switch", "secret", "unused"
+TEXT, PORT, SWITCH, SECRET, IMAGE, UNUSED = "text", "port", "switch", "secret", "image", "unused"
+
+OWN_IMAGES = "skp/"
+"""Begins the names of the images st-kilda-pier built itself, without registry or tag. The roles know their own by more than that."""
 
 
 def _table() -> dict[str, tuple[str, str]]:
@@ -74,12 +77,12 @@ def _table() -> dict[str, tuple[str, str]]:
     common = {
         "NAME": (TEXT, "name of the service"),
         "VOLUME": (TEXT, "directory of the service's data"),
-        "IMAGE": (TEXT, "image of the service"),
+        "IMAGE": (IMAGE, "image of the service"),
         "TAG": (TEXT, "tag of the image"),
     }
     with_gpu = {
         "GPU": (SWITCH, "use the GPU image"),
-        "GPU_IMAGE": (TEXT, "image for nodes with a GPU"),
+        "GPU_IMAGE": (IMAGE, "image for nodes with a GPU"),
         "GPU_TAG": (TEXT, "tag of the GPU image"),
     }
     for service in ("REGISTRY", "JUPYTER", "SPARK", "MYSQL", "PGSQL", "AIRFLOW", "PORTAINER", "ZOOKEEPER", "KAFKA", "FLASK", "NGINX"):
@@ -282,7 +285,7 @@ class _Reader:
             self.warnings.append(f"{self._place}: unknown name, no variable is set{hint}")
             return
         kind, dummy = NAMES[name]
-        if kind == UNUSED:
+        if kind == UNUSED or (kind == IMAGE and value.startswith(OWN_IMAGES)):
             return
         if kind in (PORT, SWITCH) and not value:
             self.variables.pop(name.lower(), None)  # empty means "not set" in env.sh

@@ -134,6 +134,8 @@ def test_a_value_is_what_bash_makes_of_it(text: str) -> None:
         ("JUPYTER_PASSWORD=TRUE", {"jupyter_password": "TRUE"}),
         ("JUPYTER_TAG=0123", {"jupyter_tag": "0123"}),
         ("SKP_USER=me", {}),
+        ("KAFKA_IMAGE=skp/docker-kafka", {}),
+        ("MYSQL_IMAGE=mysql/mysql-server", {"mysql_image": "mysql/mysql-server"}),
         ("", {}),
         ("\r\nexport SKP_NET=net\r\n", {"skp_net": "net"}),
         ("\ufeffexport SKP_NET=net", {"skp_net": "net"}),
