@@ -494,6 +494,8 @@ def run(module, result):
     for name, hosts in outcome.get("tasks", {}).items():
         result["services"][name]["hosts"] = hosts
     result["pending_down"] = outcome.get("pending_down", [])
+    if result["pending_down"]:
+        module.warn("Not waited for: %s." % ", ".join("%(service)s on %(host)s (%(reason)s)" % item for item in result["pending_down"]))
     if params["state"] == "absent" and params["purge"] and not params["limit_hosts"]:
         _members_io.remove_generations(client, generations)
 
