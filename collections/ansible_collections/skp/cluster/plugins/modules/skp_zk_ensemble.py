@@ -300,7 +300,14 @@ def apply(module, ensemble, record, steps, names, options, result):
             record.write(servers=step["servers"], bootstrapped=True)
         done.append(step)
         result["steps"] = done
-        ensemble.do(step)
+        try:
+            ensemble.do(step)
+        except _engine.EngineError as exc:
+            raise _engine.EngineError(
+                "ZooKeeper: step %d of about %d (%s %s; %s) did not come to a good end, and no further member was touched. Mend the cause and run "
+                "again: members that do not serve come first then.\n%s"
+                % (len(done), max(len(steps), len(done)), step["action"], names.all(step["ids"]), step["reason"], exc.msg),
+                **dict(exc.failure, step=step)) from exc
         if step["action"] == "init" and not record.facts.get("bootstrapped"):
             record.write(servers=step["servers"], bootstrapped=True, formed=False)
         ensemble.facts = dict(record.facts)

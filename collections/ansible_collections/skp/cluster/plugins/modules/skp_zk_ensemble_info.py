@@ -1,0 +1,138 @@
+#!/usr/bin/python
+# Copyright (c) 2026 skp.cluster contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: skp_zk_ensemble_info
+short_description: Who is in the ZooKeeper ensemble, who leads, and how far each member is
+version_added: 0.1.0
+author: skp.cluster contributors (@comafire)
+description:
+  - Reads the members of the ensemble from the swarm and asks each of them (C(srvr)).
+  - The members are asked through a container on this manager, attached to the overlay, that is removed again.
+requirements:
+  - docker >= 5.0.3 (python3-docker)
+attributes:
+  check_mode:
+    description: Can run in check_mode and return changed status prediction without modifying target.
+    support: full
+  diff_mode:
+    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
+    support: N/A
+    details:
+      - Nothing is changed.
+options:
+  name_prefix:
+    description: Services are called C(<name_prefix>-<id>).
+    type: str
+    default: zookeeper-skp
+  role:
+    description: Owner of the services.
+    type: str
+    default: zookeeper
+  network:
+    description: Overlay network of the members.
+    type: str
+    default: net-skp
+"""
+
+EXAMPLES = r"""
+- name: Look at the ensemble
+  skp.cluster.skp_zk_ensemble_info:
+  register: ensemble
+"""
+
+RETURN = r"""
+members:
+  description: All members that have a service, by id.
+  returned: success
+  type: list
+  elements: dict
+  sample: [{id: 1, host: c01, service: zookeeper-skp-1, mode: follower, zxid: "0x100000012", version: 3.9.5, node_up: true, servers: [1, 2, 3]}]
+leader:
+  description: Id of the leader, or null when nobody leads.
+  returned: success
+  type: int
+serving:
+  description: How many members serve as leader or follower.
+  returned: success
+  type: int
+quorum:
+  description: How many must serve for writes to go on.
+  returned: success
+  type: int
+ids:
+  description: Inventory name to id, as the swarm remembers them.
+  returned: success
+  type: dict
+retired:
+  description: Inventory name to id of those that were members.
+  returned: success
+  type: dict
+connection_string:
+  description: What a client on the overlay is given.
+  returned: success
+  type: str
+failure:
+  description: The machine part of an error; C(kind) names it.
+  returned: failure
+  type: dict
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.skp.cluster.plugins.module_utils import _engine, _members_io, _service_io
+from ansible_collections.skp.cluster.plugins.module_utils import _zk_config as config
+from ansible_collections.skp.cluster.plugins.module_utils import _zk_view as zk_view
+from ansible_collections.skp.cluster.plugins.module_utils._zk_io import Probe
+from ansible_collections.skp.cluster.plugins.module_utils._zk_plan import majority
+
+PROBE_SECONDS = 120
+
+
+def look(client, params):
+    """The facts of the module's RETURN."""
+    role, prefix = params["role"], params["name_prefix"]
+    state = _service_io.read_state(client, role)
+    record, _generations = _members_io.read_members(client, role)
+    services = zk_view.member_services(state, role, prefix)
+    answers = {}
+    if services:
+        image = services[min(services)]["spec"]["TaskTemplate"]["ContainerSpec"]["Image"]
+        with Probe(client, image, params["network"], role, PROBE_SECONDS) as probe:
+            texts = probe.srvr(["%s-%d" % (prefix, number) for number in services])
+        answers = {number: config.parse_srvr(texts["%s-%d" % (prefix, number)]) for number in services}
+    seen = zk_view.build_view(state, role, prefix, [], {}, {}, record["facts"], answers)["members"]
+    members = [{
+        "id": number, "host": seen[number]["host"], "service": "%s-%d" % (prefix, number), "node_up": seen[number]["node_up"],
+        "servers": seen[number]["servers"], "mode": (answers[number] or {}).get("mode"), "version": (answers[number] or {}).get("version"),
+        "zxid": "0x%x" % answers[number]["zxid"] if answers[number] else None} for number in sorted(services)]
+    _ready, leader = zk_view.serving(answers)
+    return {"members": members, "leader": leader, "serving": len([item for item in members if item["mode"] in ("leader", "follower")]),
+            "quorum": majority(len(members)) if members else 0, "ids": record["members"], "retired": record["retired"],
+            "connection_string": config.connection_string(prefix, record["members"].values())}
+
+
+def main():
+    module = AnsibleModule(
+        argument_spec=dict(
+            name_prefix=dict(type="str", default="zookeeper-skp"),
+            role=dict(type="str", default="zookeeper"),
+            network=dict(type="str", default="net-skp"),
+        ),
+        supports_check_mode=True,
+    )
+    try:
+        client = _engine.connect(timeout=60)
+        _engine.require_manager(client)
+        result = look(client, module.params)
+    except _engine.EngineError as exc:
+        _engine.fail(module, exc)
+    module.exit_json(changed=False, **result)
+
+
+if __name__ == "__main__":
+    main()
