@@ -36,15 +36,13 @@ QUIET_SECONDS = 20
 class ActionModule(ActionBase):
     """Runs `skp_image` with the contexts of its images."""
 
-    _supports_async = False
+    _supports_async = False  # a task's own async is refused: the progress would not be seen
     _requires_connection = True
 
     def run(self, tmp=None, task_vars=None):
         """See ActionBase.run."""
         result = super().run(tmp, task_vars)
         del tmp
-        if self._task.async_val:
-            raise AnsibleActionFail("skp_image shows its progress by itself and does not take async.")
         arguments = dict(self._task.args)
         if arguments.get("state", "built") == "built":
             arguments["images"] = [self._with_files(image) for image in arguments.get("images") or []]
