@@ -111,13 +111,13 @@ def validate(text, path, installed):
     words = " ".join((done.stderr or done.stdout).split()).replace(handle.name, path)
     if done.returncode != 0 and "unknown flag" not in words:
         raise Failure("The engine would not start with the merged %s: %s. Nothing was written; correct engine_daemon_config, "
-                          "engine_daemon_config_extra or the file." % (path, words), kind="config_refused", path=path)
+                      "engine_daemon_config_extra or the file." % (path, words), kind="config_refused", path=path)
 
 
 def _systemctl(verb, timeout):
     if not os.path.isdir("/run/systemd/system"):
         raise Failure("docker.service cannot be told to %s: this machine does not run systemd. Do it by hand, then run again." % verb,
-                          kind="no_systemd")
+                      kind="no_systemd")
     try:
         done = _run(["systemctl", verb, "docker.service"], timeout)
         words = done.stderr.strip()
@@ -139,7 +139,7 @@ def managers():
         nodes = _engine_facts.ask("/nodes")
     except (OSError, RuntimeError) as exc:
         raise Failure("The swarm's managers cannot be listed, so nobody can tell whether this one may be restarted: %s. See `docker node "
-                          "ls` on another manager; force (engine_restart_force) restarts anyway." % exc, kind="quorum") from exc
+                      "ls` on another manager; force (engine_restart_force) restarts anyway." % exc, kind="quorum") from exc
     return [{
         "id": node["ID"],
         "name": node["Spec"].get("Labels", {}).get("skp.host") or node["Description"]["Hostname"],
@@ -188,5 +188,5 @@ def restart_engine(before, timeout):
             return
         if time.monotonic() >= deadline:
             raise Failure("The engine was restarted but %d s later %s. No further engine was restarted. Look at `journalctl -u docker` on "
-                              "this node; run again when it is well." % (timeout, missing), kind="restart", missing=missing)
+                          "this node; run again when it is well." % (timeout, missing), kind="restart", missing=missing)
         time.sleep(0.5)

@@ -98,7 +98,7 @@ def plan_members(record, hosts, found, limit_hosts=None, node_labels=None, facts
     in natural order of names: the order of hosts.json can never renumber anyone.
     """
     service = record["service"]
-    found = {host: number for host, number in (found or {}).items()}
+    found = dict(found or {})
     known = dict(record["retired"])
     known.update(record["members"])
     _check_found(service, found)

@@ -91,7 +91,7 @@ class Ensemble:
     def __init__(self, client, role, prefix, target, hosts, found, facts, build, init, probe, timeout):
         self.client, self.role, self.prefix, self.target, self.hosts = client, role, prefix, target, hosts
         self.found, self.facts, self.build, self.init, self.probe, self.timeout = dict(found), dict(facts), build, init, probe, timeout
-        self.state, self.answers, self.bar = None, None, None
+        self.state, self.answers, self.mark = None, None, None
 
     def name(self, number):
         """The service's name of a member."""
@@ -107,14 +107,14 @@ class Ensemble:
 
     def view(self, assume_nodes=False):
         """The view of the last `refresh` and `ask`."""
-        return view_of.build_view(self.state, self.role, self.prefix, self.target, self.hosts, self.found, self.facts, self.answers, self.bar,
+        return view_of.build_view(self.state, self.role, self.prefix, self.target, self.hosts, self.found, self.facts, self.answers, self.mark,
                                   assume_nodes)
 
     def ask(self):
         """Ask every member that has a service; the leader's zxid of the time before is what followers must have reached."""
         if self.answers is not None:
             _ready, leader = view_of.serving(self.answers)
-            self.bar = (leader, self.answers[leader]["zxid"]) if leader is not None else None
+            self.mark = (leader, self.answers[leader]["zxid"]) if leader is not None else None
         numbers = sorted(view_of.member_services(self.state, self.role, self.prefix))
         texts = self.probe.srvr([self.name(number) for number in numbers])
         self.answers = {number: config.parse_srvr(texts[self.name(number)]) for number in numbers}
@@ -245,7 +245,7 @@ class Ensemble:
         self.answers = None
         while True:
             self.ask()
-            ready, leader = view_of.serving(self.answers, self.bar)
+            ready, leader = view_of.serving(self.answers, self.mark)
             late = [n for n in expected if n not in ready]
             if not late:
                 return waited
@@ -258,7 +258,8 @@ class Ensemble:
         for number in late:
             answer = self.answers.get(number)
             lines.append("  %s on %s: %s" % (self.name(number), self.hosts.get(number),
-                                             "%(mode)s at zxid 0x%(zxid)x, behind its leader" % answer if answer else "answers, if at all, that it does not serve"))
+                                             "%(mode)s at zxid 0x%(zxid)x, behind its leader" % answer if answer
+                                             else "answers, if at all, that it does not serve"))
         service = self.state["services"].get(self.name(late[0]), {}).get("id")
         running = [task["ID"] for task in self.state["tasks"] if task["ServiceID"] == service and task["Status"]["State"] == "running"]
         logs = service_io.task_logs(self.client, running[-1]) if running else ""

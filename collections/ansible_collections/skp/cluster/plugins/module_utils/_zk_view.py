@@ -77,30 +77,30 @@ def hosts_up(state):
     return up
 
 
-def serving(answers, bar=None):
+def serving(answers, mark=None):
     """(ids that serve and have caught up, id of the leader or None).
 
-    answers: {id: `parse_srvr` result or None}. bar: (leader id, zxid) of an earlier look; a follower must have reached what that same
+    answers: {id: `parse_srvr` result or None}. mark: (leader id, zxid) of an earlier look; a follower must have reached what that same
     leader had then, so that writes going on meanwhile do not make it look late. Of two that say leader the newer epoch counts.
     """
     leaders = sorted((answer["zxid"], number) for number, answer in answers.items() if answer and answer["mode"] == "leader")
     if not leaders:
         return [], None
     zxid, leader = leaders[-1]
-    goal = bar[1] if bar and bar[0] == leader else zxid
+    goal = mark[1] if mark and mark[0] == leader else zxid
     ready = [number for number, answer in sorted(answers.items())
              if answer and (number == leader or (answer["mode"] == "follower" and config.caught_up(answer["zxid"], goal)))]
     return ready, leader
 
 
-def build_view(state, role, prefix, target, hosts, found, facts, answers=None, bar=None, assume_nodes=False):
+def build_view(state, role, prefix, target, hosts, found, facts, answers=None, mark=None, assume_nodes=False):
     """The view of `_zk_plan` from a snapshot.
 
     target: ids that should be members. hosts: {id: host} of all ids ever given. found: {host: id or None} of the data directories looked
-    at. facts: the member record's facts. answers, bar: as of `serving`; answers None: nobody was asked. assume_nodes: hosts that are no
+    at. facts: the member record's facts. answers, mark: as of `serving`; answers None: nobody was asked. assume_nodes: hosts that are no
     swarm node (yet) count as up (check mode).
     """
-    ready, leader = serving(answers or {}, bar)
+    ready, leader = serving(answers or {}, mark)
     up = hosts_up(state)
 
     def is_up(host):

@@ -90,7 +90,7 @@ facts:
   sample: {mode: zookeeper}
 others:
   description:
-    - Service to its C({host: id}), for each of O(others).
+    - Service and a dictionary of host and id, for each of O(others).
     - In check mode, hosts without an id appear under the one they would get.
   returned: success
   type: dict

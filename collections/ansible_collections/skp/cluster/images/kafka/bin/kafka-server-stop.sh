@@ -1,4 +1,4 @@
-#!/bin/bash
+#!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Asks the broker of this container to stop cleanly. In a cluster the service manager does that; this is for runs by hand.
 set -euo pipefail

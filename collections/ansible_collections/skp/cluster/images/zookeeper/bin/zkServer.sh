@@ -1,4 +1,4 @@
-#!/bin/bash
+#!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-3.0-or-later
 # The usual name, for the verbs that make sense in a container: start-foreground, status, version.
 set -euo pipefail

@@ -89,7 +89,7 @@ def test_sound_store(store):
     assert result["problems"] == []
     assert result["tags"] == ["skp/deep/two:latest", "skp/one:latest", "skp/one:v1"]
     assert result["repositories"] == 2
-    on_disk = [path for path in store.root.joinpath("blobs").rglob("data")]
+    on_disk = list(store.root.joinpath("blobs").rglob("data"))
     assert result["blobs"] == len(on_disk) == len(seen)
     assert result["bytes"] == sum(path.stat().st_size for path in on_disk) == seen[-1][2]
 
