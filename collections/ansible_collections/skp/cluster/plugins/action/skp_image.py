@@ -33,6 +33,43 @@ QUIET_SECONDS = 20
 """After so long without a line, one is printed that says that the job still runs."""
 
 
+def find_context(wanted, roots):
+    """The first directory `wanted` below one of the roots (absolute: itself) that holds a Dockerfile, or None."""
+    for root in roots:
+        directory = os.path.join(root, os.path.expanduser(wanted))
+        if os.path.isfile(os.path.join(directory, "Dockerfile")):
+            return directory
+    return None
+
+
+def read_context(directory):
+    """All files below a directory as [{"path", "mode", "content" (base64)}], in a fixed order."""
+    files = []
+    for root, directories, names in os.walk(directory):
+        directories[:] = sorted(item for item in directories if item not in ("__pycache__", ".git"))
+        for item in sorted(names):
+            path = os.path.join(root, item)
+            with open(path, "rb") as handle:
+                content = base64.b64encode(handle.read()).decode()
+            files.append({"path": os.path.relpath(path, directory), "mode": os.stat(path).st_mode & 0o777, "content": content})
+    return files
+
+
+def read_pem(given, places):
+    """extra_ca as PEM text. It is given as such, or as a path on the controller, relative to one of the places."""
+    if not given or "-----BEGIN" in given:
+        return given
+    paths = [os.path.join(place, os.path.expanduser(given)) for place in places]
+    for path in paths:
+        if os.path.exists(path):
+            try:
+                with open(path, encoding="utf-8") as handle:
+                    return handle.read()
+            except (OSError, ValueError) as exc:
+                raise AnsibleActionFail("extra_ca: %s cannot be read on the controller: %s" % (path, exc)) from exc
+    raise AnsibleActionFail("extra_ca: there is no file %s on the controller." % " or ".join(dict.fromkeys(paths)))
+
+
 class ActionModule(ActionBase):
     """Runs `skp_image` with the contexts of its images."""
 
@@ -45,21 +82,24 @@ class ActionModule(ActionBase):
         del tmp
         arguments = dict(self._task.args)
         if arguments.get("state", "built") == "built":
-            arguments["images"] = [self._with_files(image) for image in arguments.get("images") or []]
-            arguments["extra_ca"] = self._pem(arguments.get("extra_ca") or "")
-        if arguments.get("state") == "loaded" or self._task.check_mode or boolean(arguments.get("plan_only", False)):
-            result.update(self._execute_module(module_name=MODULE, module_args=arguments, task_vars=task_vars))
-            return result
-        planned = self._execute_module(module_name=MODULE, module_args=dict(arguments, plan_only=True), task_vars=task_vars)
-        if planned.get("failed") or not planned.get("changed"):
-            result.update(planned)
-            return result
-        result.update(self._run_live(arguments, task_vars))
-        if self._task.diff and "diff" not in result and "diff" in planned:
-            result["diff"] = planned["diff"]
+            # Of the shims of a checkout the playbook lies in the collection: what a person names is rather beside the inventory.
+            places = [place for place in (self._loader.get_basedir(), task_vars.get("inventory_dir"), os.getcwd()) if place]
+            arguments["images"] = [self._with_files(image, places) for image in arguments.get("images") or []]
+            arguments["extra_ca"] = read_pem(arguments.get("extra_ca") or "", places)
+        result.update(self._plan_and_run(arguments, task_vars))
+        result.pop("invocation", None)  # holds the contexts again
         return result
 
-    def _with_files(self, image):
+    def _plan_and_run(self, arguments, task_vars):
+        """One call where that is enough, else a job that is followed."""
+        if arguments.get("state") == "loaded" or self._task.check_mode or boolean(arguments.get("plan_only", False)):
+            return self._execute_module(module_name=MODULE, module_args=arguments, task_vars=task_vars)
+        planned = self._execute_module(module_name=MODULE, module_args=dict(arguments, plan_only=True), task_vars=task_vars)
+        if planned.get("failed") or not planned.get("changed"):
+            return planned
+        return self._run_live(arguments, task_vars)
+
+    def _with_files(self, image, places):
         """An entry of `images` with the files of its context."""
         if not isinstance(image, dict) or not isinstance(image.get("name"), str):
             raise AnsibleActionFail("Every entry of images is a dictionary with a name; found: %r" % (image,))
@@ -67,46 +107,17 @@ class ActionModule(ActionBase):
             return image
         name = image["name"]
         short = name[len("docker-"):] if name.startswith("docker-") else name
-        directory = self._directory(image.get("context") or os.path.join("images", short))
+        wanted = image.get("context") or os.path.join("images", short)
+        roots = [self._task._role._role_path, os.path.join(self._task._role._role_path, "files")] if self._task._role is not None else []
+        roots += (places if image.get("context") else []) + [COLLECTION]
+        directory = find_context(wanted, roots)
         if directory is None:
-            raise AnsibleActionFail("Image '%s': there is no directory '%s' with a Dockerfile in the role, beside the playbook or in the collection."
-                                    % (name, image.get("context") or os.path.join("images", short)))
-        files = []
-        for root, directories, names in os.walk(directory):
-            directories[:] = sorted(item for item in directories if item not in ("__pycache__", ".git"))
-            for item in sorted(names):
-                path = os.path.join(root, item)
-                with open(path, "rb") as handle:
-                    content = base64.b64encode(handle.read()).decode()
-                files.append({"path": os.path.relpath(path, directory), "mode": os.stat(path).st_mode & 0o777, "content": content})
-        return dict({key: value for key, value in image.items() if key != "context"}, files=files)
-
-    def _directory(self, wanted):
-        """The first of the places a context may lie in, or None."""
-        roots = []
-        if self._task._role is not None:
-            roots += [self._task._role._role_path, os.path.join(self._task._role._role_path, "files")]
-        roots += [self._loader.get_basedir(), COLLECTION]
-        for root in roots:
-            directory = os.path.join(root, os.path.expanduser(wanted))
-            if os.path.isfile(os.path.join(directory, "Dockerfile")):
-                return directory
-        return None
-
-    def _pem(self, given):
-        """extra_ca as PEM text: it is given as such, or as the path of a file on the controller."""
-        if not given or "-----BEGIN" in given:
-            return given
-        path = os.path.join(self._loader.get_basedir(), os.path.expanduser(given))
-        try:
-            with open(path, encoding="utf-8") as handle:
-                return handle.read()
-        except OSError as exc:
-            raise AnsibleActionFail("extra_ca: %s cannot be read on the controller: %s" % (path, exc.strerror)) from exc
+            raise AnsibleActionFail("Image '%s': there is no directory '%s' with a Dockerfile in any of: %s." % (name, wanted, ", ".join(roots)))
+        return dict({key: value for key, value in image.items() if key != "context"}, files=read_context(directory))
 
     def _run_live(self, arguments, task_vars):
         """Run the module as a job of its own and print what it says, until it has ended. Returns its result."""
-        host = task_vars.get("inventory_hostname", "")
+        host = self._task.delegate_to or task_vars.get("inventory_hostname", "")
         made = self._execute_module(module_name="ansible.builtin.tempfile", module_args={"prefix": "skp_image."}, task_vars=task_vars)
         if made.get("failed"):
             return made
@@ -134,7 +145,7 @@ class ActionModule(ActionBase):
             if new:
                 spoken = now
             elif now - spoken >= QUIET_SECONDS:
-                display.display("%s: still at it (%d s)" % (host, now - started), color="cyan")
+                self._say(host, "still at it (%d s)" % (now - started))
                 spoken = now
             if ended or polls % JOB_POLLS == 0:
                 state = self._execute_module(module_name="ansible.builtin.async_status", module_args=ask, task_vars=task_vars)
@@ -152,5 +163,9 @@ class ActionModule(ActionBase):
         ended = bool(lines) and lines[-1] == END
         for line in lines[seen:]:
             if line != END:
-                display.display("%s: %s" % (host, line), color="cyan")
+                self._say(host, line)
         return max(seen, len(lines)), len(lines) > seen, ended
+
+    def _say(self, host, line):
+        if not self._task.no_log:
+            display.display("%s: %s" % (host, line), color="cyan")

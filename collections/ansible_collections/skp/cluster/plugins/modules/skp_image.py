@@ -47,7 +47,7 @@ options:
         type: str
       context:
         description:
-          - Directory on the controller with the Dockerfile. A relative one is looked for in the role, beside the playbook and in the collection.
+          - Directory on the controller with the Dockerfile. A relative one is looked for in the role, beside the playbook, beside the inventory and in the collection.
           - By default C(images/NAME) with O(images[].name) without a leading C(docker-).
         type: str
       base:
@@ -129,7 +129,7 @@ options:
     default: ""
   extra_ca:
     description:
-      - Certificates (PEM) that builds trust besides the system's. In a task also a path on the controller.
+      - Certificates (PEM) that builds trust besides the system's. In a task also a path on the controller, absolute or relative to the playbook or the inventory.
       - They are used in build stages only and are in no finished image.
     type: str
     default: ""

@@ -1,0 +1,109 @@
+# Copyright (c) 2026 skp.cluster contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How build contexts are found and read on the controller, and what becomes of them on the way to an engine."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import tarfile
+
+import pytest
+from ansible.errors import AnsibleActionFail
+
+from ansible_collections.skp.cluster.plugins.action import skp_image as action
+from ansible_collections.skp.cluster.plugins.module_utils import _image_io as image_io
+from ansible_collections.skp.cluster.plugins.module_utils import _image_plan as plan
+
+
+@pytest.fixture(name="context")
+def _context(tmp_path):
+    directory = tmp_path / "role" / "images" / "hello"
+    (directory / "bin").mkdir(parents=True)
+    (directory / "__pycache__").mkdir()
+    (directory / "Dockerfile").write_text("FROM scratch\n")
+    (directory / "bin" / "run").write_bytes(b"\x00\xff")
+    (directory / "bin" / "run").chmod(0o750)
+    (directory / "__pycache__" / "x.pyc").write_text("")
+    return directory
+
+
+def test_the_role_comes_before_the_collection(context, tmp_path):
+    other = tmp_path / "collection" / "images" / "hello"
+    other.mkdir(parents=True)
+    roots = [str(tmp_path / "role"), str(tmp_path / "collection")]
+    assert action.find_context("images/hello", roots[::-1]) == str(context), "a directory without a Dockerfile is none"
+    (other / "Dockerfile").write_text("FROM scratch\n")
+    assert action.find_context("images/hello", roots) == str(context)
+    assert action.find_context("images/hello", roots[::-1]) == str(other)
+    assert action.find_context(str(context), ["/nowhere"]) == str(context)
+    assert action.find_context("images/none", roots) is None
+
+
+def test_a_context_arrives_as_it_was(context):
+    files = action.read_context(str(context))
+    assert [item["path"] for item in files] == ["Dockerfile", "bin/run"]
+    with tarfile.open(fileobj=image_io.context_archive(files, {"ca/site-00.crt": "PEM"})) as archive:
+        found = {entry.name: (entry.mode, entry.mtime, archive.extractfile(entry).read()) for entry in archive}
+    assert found == {
+        "Dockerfile": (0o644, image_io.CONTEXT_TIME, b"FROM scratch\n"),
+        "bin/run": (0o755, image_io.CONTEXT_TIME, b"\x00\xff"),
+        ".skp-site/ca/site-00.crt": (0o644, image_io.CONTEXT_TIME, b"PEM"),
+    }
+
+
+def test_extra_ca_is_text_or_a_path(tmp_path):
+    (tmp_path / "ca.pem").write_text("-----BEGIN x")
+    assert action.read_pem("ca.pem", ["/nowhere", str(tmp_path)]) == "-----BEGIN x"
+    assert action.read_pem(str(tmp_path / "ca.pem"), ["/nowhere"]) == "-----BEGIN x"
+    assert action.read_pem("-----BEGIN y", []) == "-----BEGIN y"
+    assert action.read_pem("", []) == ""
+    with pytest.raises(AnsibleActionFail, match="/nowhere/ca.pem"):
+        action.read_pem("ca.pem", ["/nowhere"])
+
+
+@pytest.mark.parametrize("name", ["base", "java", "registry", "zookeeper", "kafka"])
+def test_every_image_of_the_collection_is_found_and_keeps_secrets_out_of_its_last_stage(name):
+    files = action.read_context(action.find_context("images/" + name, [action.COLLECTION]))
+    dockerfile = base64.b64decode(files[[item["path"] for item in files].index("Dockerfile")]["content"]).decode()
+    assert "BASE" in plan.declared_args(dockerfile)
+    last = dockerfile[dockerfile.rindex("\nFROM "):]
+    assert "skp-site" not in last and "apt-get" not in last
+    assert name in ("base", "java") or "\nUSER " in last
+
+
+def archive_of(path, manifest, config, tags):
+    with tarfile.open(path, "w") as archive:
+        for member, value in ((manifest, [{"Config": config, "RepoTags": tags}]), (config, {"config": {"Labels": {"skp.hash": "abc"}}})):
+            data = json.dumps(value).encode()
+            entry = tarfile.TarInfo(member)
+            entry.size = len(data)
+            archive.addfile(entry, io.BytesIO(data))
+
+
+@pytest.mark.parametrize("config", ["0123.json", "blobs/sha256/0123"], ids=["docker 20 to 24", "docker 25 and newer"])
+def test_what_is_in_an_archive(tmp_path, config):
+    path = tmp_path / "image.tar"
+    archive_of(path, "manifest.json", config, ["localhost:5000/skp/one:latest"])
+    assert image_io.in_archive(str(path)) == {"hash": "abc", "ref": "localhost:5000/skp/one:latest"}
+
+
+def test_an_archive_that_is_none(tmp_path):
+    assert image_io.in_archive(str(tmp_path / "missing.tar")) is None
+    (tmp_path / "cut.tar").write_bytes(b"no tar")
+    archive_of(tmp_path / "other.tar", "other.json", "c", [])
+    for name in ("cut.tar", "other.tar"):
+        with pytest.raises(plan.ImageError) as caught:
+            image_io.in_archive(str(tmp_path / name))
+        assert name in caught.value.msg
+
+
+def test_progress_ends_with_its_last_word(tmp_path):
+    path = tmp_path / "progress"
+    progress = image_io.Progress(str(path))
+    progress("one")
+    progress.end()
+    lines = path.read_text().splitlines()
+    assert lines[0].endswith("] one") and lines[-1] == action.END
+    image_io.Progress()("goes nowhere")
