@@ -74,7 +74,7 @@ molecule: venv ## All molecule scenarios on one lab, which stays up (one alone: 
 
 .PHONY: faults
 faults: venv ## Second run, check mode, killed brokers and nodes, damaged blobs: tests/lab on the running lab
-	@pytest -q tests/lab
+	@pytest -q -s $(or $(FAULTS),tests/lab)
 
 .PHONY: bench
 bench: venv ## Measure on the running lab and write docs/benchmarks.md

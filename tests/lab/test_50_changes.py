@@ -34,14 +34,16 @@ def test_config_value_changed(figures):
         lablib.play("site.yml")
 
 
-@pytest.fixture
-def five_ids():
-    """Member ids as the brokers' own data say, before a test; compared after it."""
-    return {node: lablib.on(node, "sh", "-c", "cat /var/lib/skp/zookeeper/data/myid; grep id= /var/lib/skp/kafka/data/meta.properties") for node in sorted(lablib.hosts())}
+def ids_in_the_data():
+    """Member ids as the members' own data say, per node."""
+    look = "cat /var/lib/skp/zookeeper/data/myid; grep id= /var/lib/skp/kafka/data/meta.properties"
+    return {node: lablib.on(node, "sh", "-c", look) for node in sorted(lablib.hosts())}
 
 
-def test_label_taken_and_given_back(figures, five_ids):
+def test_label_taken_and_given_back(figures):
     """kafka leaves c03 and returns: predicted equals applied both times, the id stays, the data stays."""
+    ids = ids_in_the_data()
+
     def without_kafka(data):
         data["c03"]["labels"] = [entry for entry in data["c03"]["labels"] if "kafka" not in entry]
         return data
@@ -58,8 +60,7 @@ def test_label_taken_and_given_back(figures, five_ids):
     figures["label given back"] = agree(dry.changed, real.changed)
     assert real.changed == dry.changed and real.changed
     assert lablib.tasks("kafka-skp-3")
-    ids = {node: lablib.on(node, "sh", "-c", "cat /var/lib/skp/zookeeper/data/myid; grep id= /var/lib/skp/kafka/data/meta.properties") for node in sorted(lablib.hosts())}
-    assert ids == five_ids
+    assert ids_in_the_data() == ids
 
 
 def test_stopped_by_hand_is_repaired():
