@@ -19,7 +19,9 @@ options:
     elements: str
     required: true
   hostvars:
-    description: The variable C(hostvars); of each host the result C(__preflight), C(ansible_host), C(swarm_advertise_addr) and C(skp_labels).
+    description:
+      - The variable C(hostvars). Used of each host are C(__preflight) (result of M(skp.cluster.skp_preflight)), C(ansible_host),
+        C(swarm_advertise_addr) and C(skp_labels).
     type: dict
     required: true
   groups:

@@ -44,8 +44,8 @@ RETURN = r"""
 _value:
   description:
     - C(manager), the host to ask for everything; C(init), the host that starts a swarm; C(join), hosts that join; C(leave), hosts that
-      leave an abandoned swarm first; C(probe), hosts to ask before deciding; C(refused), host and why it alone cannot take part; C(cluster_id); C(warnings); C(error), empty or what stands
-      against it.
+      leave an abandoned swarm first; C(probe), hosts to ask before deciding; C(refused), host and why it alone cannot take part;
+      C(cluster_id); C(warnings); C(error), empty or what stands against it.
   type: dict
 """
 

@@ -67,7 +67,8 @@ def _assign(config, path, value):
     for depth, key in enumerate(path[:-1], 1):
         config = config.setdefault(key, {})
         if not isinstance(config, dict):
-            raise ConfigError("daemon.json: %s is %r, expected an object, since %s is to be set in it. The file was left as it is; correct it."
+            raise ConfigError("daemon.json: %s is %r, expected an object, since %s is to be set in it. The file was left as it is; "
+                              "correct it."
                               % (".".join(path[:depth]), config, path[-1]), kind="config_invalid", key=".".join(path[:depth]))
     config[path[-1]] = value
 

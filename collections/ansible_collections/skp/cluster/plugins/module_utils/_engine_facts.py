@@ -179,7 +179,8 @@ def try_ip(*arguments):
     if not unshare or not ip_command:
         return "unknown: the commands unshare and ip are needed to try it (packages util-linux, iproute2)"
     try:
-        done = subprocess.run([unshare, "--net", ip_command, *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=20, check=False)
+        done = subprocess.run([unshare, "--net", ip_command, *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                              timeout=20, check=False)
     except (OSError, subprocess.SubprocessError) as exc:
         return "unknown: %s" % exc
     if done.returncode == 0:

@@ -71,8 +71,11 @@ def mounts():
 
 
 def disk(path):
-    """Space under a path, or under its nearest parent that exists: {"path", "exists", "on", "mount", "type", "free", "total", "inodes_free",
-    "device"}; sizes in bytes (free: for root), inodes_free None where the file system does not count them."""
+    """Space under a path, or under its nearest parent that exists.
+
+    Returns {"path", "exists", "on", "mount", "type", "free", "total", "inodes_free", "device", "inode"}: sizes in bytes (free: for root),
+    inodes_free None where the file system does not count them.
+    """
     parent = os.path.abspath(path)
     while not os.path.exists(parent):
         parent = os.path.dirname(parent)
@@ -223,8 +226,9 @@ def store(path, host, write):
     """The shared store as this node sees it: {"exists", "writable", "error", "markers": {host: random text},
     "nfs_client", "nfs_server" (whether these programs are installed), and disk(path)}.
 
-    write: leave a marker of this host with a new random text. The marker is written first and the directory listed after: of any two nodes that share
-    the directory the later one must then see the earlier one's marker; two nodes of which neither sees the other's do not share it.
+    write: leave a marker of this host with a new random text. The marker is written first and the directory listed after: of any two
+    nodes that share the directory the later one must then see the earlier one's marker; two nodes of which neither sees the other's
+    do not share it.
     writable: None where it was not tried.
     """
     facts = dict(disk(path), writable=None, error="", markers={},

@@ -133,7 +133,8 @@ def clock(site):
             found = low if low > limit else high
             yield error(name, "its clock is %.0f s %s" % (abs(found), "ahead" if found > 0 else "behind"),
                         "at most %g s from the controller's" % limit,
-                        "let it follow a time server (timedatectl set-ntp true); certificates of the swarm and digests at pull fail with it")
+                        "let it follow a time server (timedatectl set-ntp true); certificates of the swarm and "
+                        "digests at pull fail with it")
         elif high - low > 2 * limit:
             yield warning(name, "the call took %.0f s, too long to compare clocks" % (high - low), "a call shorter than %g s" % (2 * limit),
                           "look at `date` on the node, and at why it is slow")
@@ -184,7 +185,8 @@ def container(site):
     for name, facts in answering(site):
         if facts["system"]["container"] == "lxc":
             yield warning(name, "an LXC container", "a machine, or a container set up for an engine in it",
-                          "it needs nesting (security.nesting, features: nesting=1,keyctl=1) and the host's overlay and vxlan modules loaded")
+                          "it needs nesting (security.nesting, features: nesting=1,keyctl=1) and the host's overlay and vxlan "
+                          "modules loaded")
 
 
 @check
@@ -227,7 +229,8 @@ def engine_api(site):
             continue
         if version(found["api_version"]) < version(settings["api_min"]) or version(found["min_api_version"]) > version(settings["api_max"]):
             yield error(name, "API %s to %s" % (found["min_api_version"], found["api_version"]),
-                        "a version between %s and %s" % (settings["api_min"], settings["api_max"]), "take another engine, or a newer skp.cluster")
+                        "a version between %s and %s" % (settings["api_min"], settings["api_max"]),
+                        "take another engine, or a newer skp.cluster")
 
 
 @check
@@ -237,9 +240,11 @@ def sdk(site):
     for name, facts in answering(site):
         found = facts["engine"]["sdk_version"]
         if found and version(found) < version(oldest):
-            yield error(name, "Docker SDK %s for Python" % found, "%s or newer" % oldest, "install the distribution's python3-docker, or upgrade it")
+            yield error(name, "Docker SDK %s for Python" % found, "%s or newer" % oldest,
+                        "install the distribution's python3-docker, or upgrade it")
         elif not found and not site["settings"]["engine_manage"]:
-            yield error(name, "no Docker SDK for Python", "the SDK, since engine_manage is false", "install python3-docker, or set engine_manage: true")
+            yield error(name, "no Docker SDK for Python", "the SDK, since engine_manage is false",
+                        "install python3-docker, or set engine_manage: true")
 
 
 @check
@@ -249,7 +254,8 @@ def swarm(site):
     for name, facts in answering(site):
         found = facts["engine"]
         if found["swarm_state"] in ("locked", "error", "pending"):
-            yield error(name, "its swarm state is %s (%s)" % (found["swarm_state"], found["swarm_error"] or "no reason given"), "active or inactive",
+            yield error(name, "its swarm state is %s (%s)" % (found["swarm_state"], found["swarm_error"] or "no reason given"),
+                        "active or inactive",
                         "docs/swarm.md says what each state means and what to do")
         if found["cluster_id"]:
             clusters.setdefault(found["cluster_id"], []).append(name)
@@ -276,7 +282,8 @@ def dns(site):
                             "correct the node's resolvers (resolvectl, /etc/resolv.conf)")
             elif answer["seconds"] > site["settings"]["dns_seconds_max"]:
                 yield warning(name, "%s took %.1f s to resolve" % (wanted, answer["seconds"]),
-                              "less than %g s" % site["settings"]["dns_seconds_max"], "a resolver of the node does not answer: correct the list")
+                              "less than %g s" % site["settings"]["dns_seconds_max"],
+                              "a resolver of the node does not answer: correct the list")
 
 
 @check
@@ -343,9 +350,9 @@ def store(site):
     if len(groups) > 1 and (existing or all(facts["store"]["type"] in site["settings"]["network_file_systems"]
                                             for name, facts in answering(site) if name in seeing)):
         make = error if site["write"] else warning
+        path = site["hosts"][min(seeing)]["facts"]["store"]["path"]
         yield make(", ".join(seeing), "%d different directories: %s" % (len(groups), "; ".join(", ".join(group) for group in groups)),
-                   "one directory shared by all nodes", "mount the same export at %s everywhere (findmnt shows it)"
-                   % next(iter(site["hosts"][name]["facts"]["store"]["path"] for name in seeing)))
+                   "one directory shared by all nodes", "mount the same export at %s everywhere (findmnt shows it)" % path)
 
 
 def _shared_groups(seeing):
@@ -356,12 +363,17 @@ def _shared_groups(seeing):
     """
     groups = []
     for host, markers in seeing.items():
-        together = [group for group in groups if any(
-            (other in markers and markers[other] == seeing[other].get(other)) or (host in markers and markers[host] == seeing[other].get(host))
-            or (not markers and not seeing[other]) for other in group)]
+        together = [group for group in groups if any(_sees(markers, seeing[other], host, other) for other in group)]
         merged = [host] + [name for group in together for name in group]
         groups = [group for group in groups if group not in together] + [sorted(merged)]
     return groups
+
+
+def _sees(markers, others, host, other):
+    """Whether one of two hosts saw the other's marker of now (or both saw none at all)."""
+    if not markers and not others:
+        return True
+    return any(name in markers and markers[name] == others.get(name) for name in (host, other))
 
 
 @check
@@ -393,7 +405,8 @@ def overlay(site):
                         "modprobe vxlan; a kernel without it cannot take part")
         if site["settings"]["encrypted"] and not facts["engine"]["encryption"].startswith("yes"):
             make = error if facts["engine"]["encryption"].startswith("no") else warning
-            yield make(name, "encryption of the overlay: %s" % facts["engine"]["encryption"], "ESP in the kernel, since skp_net_encrypted is true",
+            yield make(name, "encryption of the overlay: %s" % facts["engine"]["encryption"],
+                       "ESP in the kernel, since skp_net_encrypted is true",
                        "load or build ESP (esp4, xfrm, gcm), or set skp_net_encrypted: false")
 
 
@@ -401,9 +414,11 @@ def overlay(site):
 def gpu(site):
     """A node with the label gpu has the NVIDIA runtime."""
     for name, facts in answering(site):
-        if site["hosts"][name]["labels"].get("gpu") == "enable" and facts["engine"]["running"] and "nvidia" not in facts["engine"]["runtimes"]:
-            yield error(name, "the label gpu, but runtimes %s only" % (", ".join(facts["engine"]["runtimes"]) or "none"), "the runtime nvidia",
-                        "install the NVIDIA container toolkit and add its runtime through engine_daemon_config_extra, or take the label away")
+        labelled = site["hosts"][name]["labels"].get("gpu") == "enable"
+        if labelled and facts["engine"]["running"] and "nvidia" not in facts["engine"]["runtimes"]:
+            yield error(name, "the label gpu, but runtimes %s only" % (", ".join(facts["engine"]["runtimes"]) or "none"),
+                        "the runtime nvidia", "install the NVIDIA container toolkit and add its runtime through "
+                        "engine_daemon_config_extra, or take the label away")
 
 
 def judge(site):

@@ -105,7 +105,8 @@ def _unfit(hosts, engines, predict):
     """{host: why} of engines that are neither in a swarm nor ready to join one."""
     ways = {
         "locked": "The swarm's key is locked (autolock): run `docker swarm unlock` on it, then run again.",
-        "pending": "It looks for its managers (%s) and does not reach them: check that these run and that port 2377/tcp is open between them.",
+        "pending": "It looks for its managers (%s) and does not reach them: check that these run and that port 2377/tcp is open "
+                   "between them.",
         "error": "If its managers (%s) are well, take it out (`docker swarm leave --force` on it) and run again: it then joins anew.",
         "stopped": "It is a member, but its engine does not run: `systemctl start docker` on it, or run the engine play (--tags engine).",
         "inactive": "Its engine does not run: run the engine play (--tags engine).",
@@ -138,8 +139,8 @@ def _foreign(hosts, engines, clusters, ours):
             continue
         for name in names:
             findings.append(
-                "%s (%s) is in the swarm %s (managers %s), but this cluster is the swarm %s (%s). Two swarms are never merged: if nothing on "
-                "%s is needed, take it out (`docker swarm leave --force` on it); else correct hosts.json. Then run again."
+                "%s (%s) is in the swarm %s (managers %s), but this cluster is the swarm %s (%s). Two swarms are never merged: if nothing "
+                "on %s is needed, take it out (`docker swarm leave --force` on it); else correct hosts.json. Then run again."
                 % (name, hosts[name]["addr"], cluster, ", ".join(engines[name]["remote_managers"]) or "unknown", ours,
                    ", ".join(sorted(clusters[ours])), name))
     return findings
@@ -151,20 +152,20 @@ def _no_manager(hosts, engines, members, ours):
     outside = ", ".join(sorted(name for name, engine in engines.items() if name not in members))
     silent += "; in no swarm, so their state is lost: %s" % outside if outside else ""
     if managers:
-        return ("The swarm %s has no leader: of its managers, %s answer, fewer than a majority (%s says: %s). No new swarm is started. Bring the "
-                "other managers back (not answering: %s); only if they are lost for good, see docs/swarm.md, \"Majority lost\"."
+        return ("The swarm %s has no leader: of its managers, %s answer, fewer than a majority (%s says: %s). No new swarm is started. "
+                "Bring the other managers back (not answering: %s); only if they are lost for good, see docs/swarm.md, \"Majority lost\"."
                 % (ours, ", ".join(managers), managers[0], engines[managers[0]]["swarm_error"], silent))
-    return ("%s belong to the swarm %s, but none of its managers answers (not answering: %s). No second swarm is started while a member of the "
-            "first is there. Bring a manager back, or restore its /var/lib/docker/swarm. Only if that swarm is lost for good: run again "
-            "with -e swarm_abandon=%s; its members then leave it, and a new one is started."
+    return ("%s belong to the swarm %s, but none of its managers answers (not answering: %s). No second swarm is started while a member "
+            "of the first is there. Bring a manager back, or restore its /var/lib/docker/swarm. Only if that swarm is lost for good: run "
+            "again with -e swarm_abandon=%s; its members then leave it, and a new one is started."
             % (", ".join(sorted(members)), ours, silent, ours))
 
 
 def _starter(hosts, engines, without_unreachable, decision):
     master = next((name for name, host in hosts.items() if host["master"]), None)
     if master is None:
-        raise SwarmError("No host is in the group master, so nobody can start the swarm: give one host in hosts.json \"master\" in its groups.",
-                         kind="no_master")
+        raise SwarmError("No host is in the group master, so nobody can start the swarm: give one host in hosts.json \"master\" "
+                         "in its groups.", kind="no_master")
     if master not in engines:
         raise SwarmError("No swarm exists yet and the master %s (%s), which would start it, does not answer. Bring it up and run again."
                          % (master, hosts[master]["addr"]), kind="no_master")
@@ -176,8 +177,9 @@ def _starter(hosts, engines, without_unreachable, decision):
     silent = sorted(name for name, host in hosts.items() if not host["engine"] and host["role"] == "manager")
     if silent and not without_unreachable:
         raise SwarmError(
-            "No swarm exists on the hosts that answer, but the manager(s) %s do not answer and may be in one. A second swarm is not risked. "
-            "Bring them up, or remove them from hosts.json; if they certainly are in none, run with -e swarm_init_without_unreachable=true."
+            "No swarm exists on the hosts that answer, but the manager(s) %s do not answer and may be in one. A second swarm is not "
+            "risked. Bring them up, or remove them from hosts.json; if they certainly are in none, run with -e "
+            "swarm_init_without_unreachable=true."
             % ", ".join(silent), kind="unknown_managers", hosts=silent)
     silent = sorted(name for name, host in hosts.items() if not host["engine"])
     if silent:
@@ -263,16 +265,16 @@ def _network_findings(found, wanted, addresses, encryption):
     if wanted["encrypted"]:
         for host, answer in encryption.items():
             if answer.startswith("no"):
-                findings.append("skp_net_encrypted is asked for, but the kernel of %s cannot carry it (%s): no packet would pass. Load or build "
-                                "ESP (esp4, xfrm, gcm), or set skp_net_encrypted: false." % (host, answer[2:].lstrip(": ")))
+                findings.append("skp_net_encrypted is asked for, but the kernel of %s cannot carry it (%s): no packet would pass. Load or "
+                                "build ESP (esp4, xfrm, gcm), or set skp_net_encrypted: false." % (host, answer[2:].lstrip(": ")))
     if found is None:
         return findings
     name = wanted["name"]
     way = ("Set the variable to what is there, or remove the network after `down` of every service (docker network rm %s) and run again."
            % name)
     if found.get("Driver") != "overlay" or found.get("Scope") != "swarm":
-        return findings + ["The network %s exists but is a %s network of scope %s; expected an overlay of scope swarm. Choose another skp_net, or "
-                           "remove it." % (name, found.get("Driver"), found.get("Scope"))]
+        return findings + ["The network %s exists but is a %s network of scope %s; expected an overlay of scope swarm. Choose another "
+                           "skp_net, or remove it." % (name, found.get("Driver"), found.get("Scope"))]
     subnets = [item.get("Subnet") for item in (found.get("IPAM") or {}).get("Config") or []]
     if subnets != [wanted["subnet"]]:
         findings.append("The network %s has the subnet %s; skp_net_subnet says %s. A subnet cannot be changed in place. %s"
@@ -303,10 +305,12 @@ def plan(nodes, network, desired, self_id=""):
         node, old = _find_nodes(host, wanted, nodes)
         if node is None and not wanted.get("joining"):
             if wanted.get("node_id"):
-                errors.append("%s says it is node %s of a swarm, but this swarm has no such node: it was removed here, or is in another swarm. "
-                              "Take it out (`docker swarm leave --force` on it) and run again: it then joins." % (host, wanted["node_id"]))
+                errors.append("%s says it is node %s of a swarm, but this swarm has no such node: it was removed here, or is in another "
+                              "swarm. Take it out (`docker swarm leave --force` on it) and run "
+                              "again: it then joins." % (host, wanted["node_id"]))
             else:
-                warnings.append("%s is not in the swarm and did not answer or did not join; its labels wait for a run that reaches it." % host)
+                warnings.append("%s is not in the swarm and did not answer or did not join; its labels wait for a run "
+                                "that reaches it." % host)
             continue
         # Only a host that says who it is now proves that another entry of its name is an old one.
         known = bool(node is None or wanted.get("node_id"))
@@ -327,10 +331,11 @@ def plan(nodes, network, desired, self_id=""):
     for node in nodes:
         name = node["labels"].get(HOST_LABEL)
         if name and name not in desired["inventory"]:
-            warnings.append("%s (node %s, %s) is in the swarm but no longer in hosts.json. It was left as it is; to take it out: drain it, `docker "
-                            "swarm leave` on it, `docker node rm %s`." % (name, node["id"], node["state"], node["id"]))
+            warnings.append("%s (node %s, %s) is in the swarm but no longer in hosts.json. It was left as it is; to take it out: drain "
+                            "it, `docker swarm leave` on it, `docker node rm %s`." % (name, node["id"], node["state"], node["id"]))
         elif not name and node["id"] not in [update["id"] for update in updates]:
-            warnings.append("Node %s (%s, %s) of the swarm is none of hosts.json. It was left as it is." % (node["id"], node["hostname"], node["addr"]))
+            warnings.append("Node %s (%s, %s) of the swarm is none of hosts.json. It was left "
+                            "as it is." % (node["id"], node["hostname"], node["addr"]))
     addresses = {host: wanted["addr"] for host, wanted in desired["hosts"].items()}
     encryption = {host: wanted.get("encryption") or "unknown" for host, wanted in desired["hosts"].items()}
     errors += _network_findings(network, desired["network"], addresses, encryption)
@@ -348,8 +353,9 @@ def plan(nodes, network, desired, self_id=""):
 
 def _demotion_findings(nodes, updates, stale):
     """Refuses demotions that would leave no manager, or fewer reachable ones than a majority."""
-    demoted = [item["id"] for item in updates if item["before"] and item["before"]["role"] == "manager" and item["after"]["role"] == "worker"]
-    promoted = [item for item in updates if item["after"]["role"] == "manager" and (not item["before"] or item["before"]["role"] == "worker")]
+    roles = [(item["before"]["role"] if item["before"] else "worker", item["after"]["role"], item) for item in updates]
+    demoted = [item["id"] for before, after, item in roles if (before, after) == ("manager", "worker")]
+    promoted = [item for before, after, item in roles if (before, after) == ("worker", "manager")]
     if not demoted:
         return []
     gone = demoted + [item["id"] for item in stale]

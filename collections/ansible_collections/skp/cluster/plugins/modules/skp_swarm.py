@@ -145,11 +145,12 @@ def present(module, client):
         swarm.apply(actions, params["network"], self_id)
         if not actions["demote_last"]:
             nodes = swarm.nodes()
+    shown = {node["labels"].get(HOST_LABEL) or node["hostname"]: {key: node[key] for key in ("id", "role", "state")} for node in nodes}
     return {
         "changed": changed,
         "diff": {"before": actions["before"], "after": actions["after"]},
         "node_id": self_id,
-        "nodes": {node["labels"].get(HOST_LABEL) or node["hostname"]: {key: node[key] for key in ("id", "role", "state")} for node in nodes},
+        "nodes": shown,
     }
 
 
@@ -159,7 +160,8 @@ def member(module, client):
     state = _engine.swarm_state(client) if client else {"state": "inactive", "node_id": "", "cluster_id": "", "manager": False}
     abandon = bool(params["abandon"]) and state["state"] != "inactive"
     if abandon and state["manager"]:
-        raise SwarmError("This node is a manager of the swarm it should abandon (%s); only workers of a swarm without managers may." % params["abandon"],
+        raise SwarmError("This node is a manager of the swarm it should abandon (%s); only workers of a swarm without "
+                         "managers may." % params["abandon"],
                          kind="abandon")
     if state["state"] == "active" and not abandon:
         return {"changed": False, "node_id": state["node_id"]}

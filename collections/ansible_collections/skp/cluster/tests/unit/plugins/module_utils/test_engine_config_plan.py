@@ -16,9 +16,10 @@ MERGES = [
     # (case, what is there, wanted, expected content, keys that differ)
     ("nothing there", {}, LOGS, LOGS, ["log-driver", "log-opts"]),
     ("already so", LOGS, LOGS, LOGS, []),
-    ("unknown keys stay", {"data-root": "/big", "x": {"y": 1}}, {"debug": True}, {"data-root": "/big", "x": {"y": 1}, "debug": True}, ["debug"]),
-    ("deep", {"log-opts": {"labels": "a", "max-size": "1m"}}, {"log-opts": {"max-size": "2m"}}, {"log-opts": {"labels": "a", "max-size": "2m"}},
-     ["log-opts"]),
+    ("unknown keys "
+     "stay", {"data-root": "/big", "x": {"y": 1}}, {"debug": True}, {"data-root": "/big", "x": {"y": 1}, "debug": True}, ["debug"]),
+    ("deep", {"log-opts": {"labels": "a", "max-size": "1m"}}, {"log-opts": {"max-size": "2m"}},
+     {"log-opts": {"labels": "a", "max-size": "2m"}}, ["log-opts"]),
     ("lists are united, ours first", {"dns": ["9.9.9.9", "10.0.0.1"]}, {"dns": ["10.0.0.1"]}, {"dns": ["10.0.0.1", "9.9.9.9"]}, ["dns"]),
     ("a list over a text", {"dns": "9.9.9.9"}, {"dns": ["10.0.0.1"]}, {"dns": ["10.0.0.1"]}, ["dns"]),
     ("an empty dict", {}, {"runtimes": {}}, {"runtimes": {}}, ["runtimes"]),
@@ -61,8 +62,9 @@ def test_a_changed_wish_still_remembers_the_owners_value():
     assert plan.merge(two["config"], {}, two["record"])["config"] == {"mtu": 1500}
 
 
-@pytest.mark.parametrize("keys, effect", [([], ""), (["debug"], "reload"), (["debug", "insecure-registries"], "reload"), (["dns"], "restart"),
-                                          (["debug", "log-opts"], "restart")])
+@pytest.mark.parametrize("keys, effect", [
+    ([], ""), (["debug"], "reload"), (["debug", "insecure-registries"], "reload"), (["dns"], "restart"), (["debug", "log-opts"], "restart"),
+])
 def test_effect(keys, effect):
     """Only keys the engine reloads go without a restart."""
     assert plan.effect(keys) == effect

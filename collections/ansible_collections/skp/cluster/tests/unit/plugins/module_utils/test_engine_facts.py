@@ -47,9 +47,9 @@ def test_cluster_id_from_a_certificate(tmp_path):
     """The organization of the subject, as openssl wrote it."""
     target = tmp_path / "swarm" / "certificates"
     target.mkdir(parents=True)
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "1", "-keyout",
-                    os.devnull, "-subj", "/O=abc123cluster/OU=swarm-worker/CN=node1", "-out", str(target / "swarm-node.crt")],
-                   check=True, capture_output=True)
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "1",
+                    "-keyout", os.devnull, "-subj", "/O=abc123cluster/OU=swarm-worker/CN=node1",
+                    "-out", str(target / "swarm-node.crt")], check=True, capture_output=True)
     assert facts.certificate_cluster_id(str(tmp_path)) == "abc123cluster"
     assert facts.certificate_cluster_id(str(tmp_path / "nowhere")) == ""
     (target / "swarm-node.crt").write_text("-----BEGIN CERTIFICATE-----\nxx\n")

@@ -30,7 +30,8 @@ def site(engines, managers=3, outside=(), unasked=()):
 DECISIONS = [
     # (case, hosts, options, {expected keys of the decision})
     ("first run", site([OUT, OUT, OUT]), {}, {"init": "c1", "manager": None, "join": ["c2", "c3"]}),
-    ("all in", site([member(manager=True), member(manager=True), member()]), {}, {"init": None, "manager": "c1", "join": [], "cluster_id": "X"}),
+    ("all in", site([member(manager=True), member(manager=True), member()]), {},
+     {"init": None, "manager": "c1", "join": [], "cluster_id": "X"}),
     ("a new worker", site([member(manager=True), OUT]), {}, {"init": None, "manager": "c1", "join": ["c2"]}),
     ("the master was wiped", site([OUT, member(manager=True), member(manager=True)]), {}, {"init": None, "manager": "c2", "join": ["c1"]}),
     ("the master does not answer", site([None, member(manager=True), member()]), {}, {"init": None, "manager": "c2", "join": []}),
@@ -38,15 +39,20 @@ DECISIONS = [
      site([member(manager=True, swarm_error="no leader"), member(manager=True), OUT]), {}, {"manager": "c2", "join": ["c3"]}),
     ("a worker does not answer", site([OUT, OUT, OUT, None]), {}, {"init": "c1", "join": ["c2", "c3"]}),
     ("an unreachable manager, told to go on", site([OUT, None]), {"without_unreachable": True}, {"init": "c1", "join": []}),
-    ("limit to a member that is a manager", site([None, member(manager=True)], outside=["c1"], unasked=["c1"]), {}, {"manager": "c2", "probe": []}),
-    ("limit to a worker: managers are asked first", site([None, None, member()], managers=2, outside=["c1", "c2"], unasked=["c1", "c2"]), {},
+    ("limit to a member that is a manager",
+     site([None, member(manager=True)], outside=["c1"], unasked=["c1"]), {}, {"manager": "c2", "probe": []}),
+    ("limit to a worker: managers are asked first",
+     site([None, None, member()], managers=2, outside=["c1", "c2"], unasked=["c1", "c2"]), {},
      {"probe": ["c1", "c2"], "init": None, "join": []}),
     ("limit to a new node: everybody is asked first", site([OUT, None, None], managers=1, outside=["c2", "c3"], unasked=["c2", "c3"]), {},
      {"probe": ["c2", "c3"], "init": None}),
-    ("limit, asked: only the limited one joins", site([member(manager=True), OUT, OUT], outside=["c1", "c3"]), {}, {"manager": "c1", "join": ["c2"]}),
-    ("abandoned swarm", site([OUT, member(), member()], managers=1), {"abandon": "X"}, {"init": "c1", "join": ["c2", "c3"], "leave": ["c2", "c3"]}),
+    ("limit, asked: only the limited one joins",
+     site([member(manager=True), OUT, OUT], outside=["c1", "c3"]), {}, {"manager": "c1", "join": ["c2"]}),
+    ("abandoned swarm", site([OUT, member(), member()], managers=1), {"abandon": "X"},
+     {"init": "c1", "join": ["c2", "c3"], "leave": ["c2", "c3"]}),
     ("check mode before the engine", site([NEW, NEW]), {"predict": True}, {"init": "c1", "join": ["c2"], "refused": {}}),
-    ("check mode, a stopped engine is a member", site([member(manager=True), dict(NEW, swarm_state="stopped", cluster_id="X")]), {"predict": True},
+    ("check mode, a stopped engine is a member",
+     site([member(manager=True), dict(NEW, swarm_state="stopped", cluster_id="X")]), {"predict": True},
      {"manager": "c1", "join": [], "refused": {}}),
 ]
 
@@ -84,7 +90,9 @@ def test_bootstrap_refuses(hosts, options, words):
     assert all(word in caught.value.msg for word in words), caught.value.msg
 
 
-@pytest.mark.parametrize("state, words", [("locked", "swarm unlock"), ("pending", "10.0.0.1:2377"), ("error", "swarm leave"), ("stopped", "--tags engine")])
+@pytest.mark.parametrize("state, words", [
+    ("locked", "swarm unlock"), ("pending", "10.0.0.1:2377"), ("error", "swarm leave"), ("stopped", "--tags engine"),
+])
 def test_one_unfit_node_is_refused_alone(state, words):
     """The others go on."""
     unfit = dict(member(), swarm_state=state, running=state != "stopped")
@@ -109,13 +117,14 @@ def wish(hosts, subnet="10.200.0.0/20", encrypted=False, inventory=None):
             "inventory": inventory or list(hosts), "network": {"name": "net-skp", "subnet": subnet, "encrypted": encrypted}}
 
 
-NETWORK = {"Name": "net-skp", "Driver": "overlay", "Scope": "swarm", "Attachable": True, "IPAM": {"Config": [{"Subnet": "10.200.0.0/20"}]}, "Options": {}}
+NETWORK = {"Name": "net-skp", "Driver": "overlay", "Scope": "swarm", "Attachable": True,
+           "IPAM": {"Config": [{"Subnet": "10.200.0.0/20"}]}, "Options": {}}
 
 
 def test_sync_and_second_run():
     """Labels come and go, others' stay; then nothing is left to do."""
-    nodes = [node(1, role="manager", labels={"mine": "yes"}), node(2, "c2", labels={"old": "enable", "kafka": "enable", "skp.labels": "kafka,old",
-                                                                                 "skp.kafka.id": "3"})]
+    nodes = [node(1, role="manager", labels={"mine": "yes"}),
+             node(2, "c2", labels={"old": "enable", "kafka": "enable", "skp.labels": "kafka,old", "skp.kafka.id": "3"})]
     desired = wish({"c1": ("manager", {"spark-master": "enable", "rack": "r1"}, "n1"), "c2": ("worker", {"kafka": "enable"}, "n2")})
     first = plan.plan(nodes, None, desired)
     assert first["create_network"] and [item["host"] for item in first["updates"]] == ["c1", "c2"]
@@ -140,8 +149,8 @@ def test_order_of_hosts_and_nodes_changes_nothing():
 
 def test_a_node_that_lost_its_state_gets_its_labels_back():
     """The old entry's labels go to the new one, the old entry goes."""
-    nodes = [node(1, "c1", role="manager"), node(2, "c2", state="down", labels={"skp.kafka.id": "2", "kafka": "enable", "gone": "enable", "own": "x",
-                                                                             "skp.labels": "gone,kafka"}), node(3)]
+    old = {"skp.kafka.id": "2", "kafka": "enable", "gone": "enable", "own": "x", "skp.labels": "gone,kafka"}
+    nodes = [node(1, "c1", role="manager"), node(2, "c2", state="down", labels=old), node(3)]
     result = plan.plan(nodes, NETWORK, wish({"c1": ("manager", {}, "n1"), "c2": ("worker", {"kafka": "enable"}, "n3")}))
     update = next(item for item in result["updates"] if item["host"] == "c2")
     assert update["id"] == "n3"
@@ -169,7 +178,8 @@ def test_check_mode_predicts_a_node_that_would_join():
 def test_two_live_nodes_under_one_name_are_refused():
     """Nobody can tell which is right."""
     with pytest.raises(plan.SwarmError, match="Two live nodes"):
-        plan.plan([node(1, "c1", role="manager"), node(2, "c2"), node(3, "c2")], NETWORK, wish({"c2": ("worker", {}, "n3")}, inventory=["c1", "c2"]))
+        plan.plan([node(1, "c1", role="manager"), node(2, "c2"), node(3, "c2")], NETWORK,
+                  wish({"c2": ("worker", {}, "n3")}, inventory=["c1", "c2"]))
 
 
 def test_nodes_of_nobody_are_reported_and_left():
