@@ -141,11 +141,12 @@ def _action(service, present, networks):
             return None
         fields = ["(an update that had been paused)"]
     action.update(id=present["id"], fields=fields)
-    if set(before.get("Mode") or {}) != set(after["Mode"]):
+    if set(present["spec"]["Mode"]) != set(after["Mode"]):
+        # Swarm refuses to turn a replicated service into a global one and back.
         return dict(action, do="replace", restarts=True)
+    # A scale by hand is taken back without touching the task that stays; the rest of these only describe the service.
     quiet = ("Labels", "UpdateConfig", "RollbackConfig", "Mode")
     action["restarts"] = any(field.split(".")[0] not in quiet for field in fields)
-    # More than one replica, started by hand, is taken back: those tasks are stopped too, ours may be among them.
     return dict(action, do="update")
 
 
