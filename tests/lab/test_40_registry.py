@@ -9,12 +9,12 @@ import lablib
 
 REPOSITORY = "skp/docker-zookeeper"
 STORE = "/srv/skp/registry"
+MANIFESTS = "application/vnd.docker.distribution.manifest.v2+json, application/vnd.oci.image.manifest.v1+json"
 
 
 def head(node, reference="latest"):
     """Digest that a node's own registry gives for a tag, asked with curl on the node."""
-    text = lablib.on(node, "curl", "-sSI", "-H",
-                                    "Accept: application/vnd.docker.distribution.manifest.v2+json, application/vnd.oci.image.manifest.v1+json",
+    text = lablib.on(node, "curl", "-sSI", "-H", f"Accept: {MANIFESTS}",
                      f"http://127.0.0.1:5000/v2/{REPOSITORY}/manifests/{reference}")
     return next((line.split(": ", 1)[1].strip() for line in text.splitlines() if line.lower().startswith("docker-content-digest")), None)
 
@@ -43,8 +43,7 @@ def test_push_to_a_reader_is_refused():
 def test_a_flipped_byte_is_named_and_only_it():
     """verify passes, names the blob after one byte was flipped, and passes again once the byte is back."""
     assert lablib.play("playbooks/registry_verify.yml").rc == 0
-    manifest = json.loads(lablib.on("c01", "curl", "-s", "-H",
-                                    "Accept: application/vnd.docker.distribution.manifest.v2+json, application/vnd.oci.image.manifest.v1+json",
+    manifest = json.loads(lablib.on("c01", "curl", "-s", "-H", f"Accept: {MANIFESTS}",
                                     f"http://127.0.0.1:5000/v2/{REPOSITORY}/manifests/latest"))
     digest = manifest["layers"][-1]["digest"]
     ident = digest.split(":")[1]

@@ -5,8 +5,6 @@ from __future__ import annotations
 
 import lablib
 
-import pytest
-
 EXTRA = '{"kafka_config": {"log.cleaner.threads": 1, "num.recovery.threads.per.data.dir": 2}}'
 
 
