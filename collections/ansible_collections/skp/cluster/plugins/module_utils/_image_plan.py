@@ -280,6 +280,7 @@ def site_files(options, suite):
 
 
 _STEP = re.compile(r"^Step (\d+)/(\d+) : (.*)$")
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _LAYER = re.compile(r"^ ---> ([0-9a-f]{12,})$")
 
 
@@ -297,6 +298,7 @@ class BuildLog:
 
     def feed(self, line):
         """One line of output, without its line end."""
+        line = _COLOUR.sub("", line)
         step = _STEP.match(line)
         if step:
             number, total, text = step.groups()

@@ -240,7 +240,7 @@ Step 2/6 : FROM ${BASE} AS build
  ---> 19a074b33494
 Step 3/6 : RUN make
  ---> Running in 0a1b2c3d4e5f
-compiling
+\x1b[91mcompiling\x1b[0m
  ---> 6dc05e58c307
 Step 4/6 : FROM ${BASE}
  ---> 19a074b33494
