@@ -42,7 +42,7 @@ def parse_mountinfo(text):
 
 
 def mount_of(path, mounts):
-    """(mount point, type, source) a path lies on; of two mounts on one point the later hides the earlier. ('/', 'unknown', '') without any."""
+    """(mount point, type, source) a path lies on, ('/', 'unknown', '') without any; of two mounts on one point the later hides the other."""
     best = ("/", "unknown", "")
     for point, kind, source in mounts:
         inside = path == point or path.startswith(point.rstrip("/") + "/")
@@ -57,7 +57,7 @@ def is_remote(kind):
 
 
 def parse_identity(text, keys, where):
-    """({key: value}, id or None) of an identity file. keys: properties to look for, the first with a value is the id; none: the whole text."""
+    """({key: value}, id) of an identity file. keys: properties to look for, the first with a value is the id; none: the whole text."""
     values = {}
     if not keys:
         values[""] = text.strip()
@@ -69,9 +69,11 @@ def parse_identity(text, keys, where):
     first = next((values[key] for key in (keys or [""]) if key in values), None)
     if first is None or not first.isdigit():
         raise PlanRefused(
-            "%s should say whose data this is, but %s. Nothing was changed. Look at the file; if the directory holds nothing of worth, move it "
-            "aside." % (where, "has none of %s" % ", ".join(keys) if first is None else "says %r, which is no number" % first[:40]),
-            kind="bad_identity", file=where)
+            "%s should say whose data this is, but %s. Nothing was changed. Look at the file; if the directory holds nothing of worth, "
+            "move it aside." % (where, "has none of %s" % ", ".join(keys) if first is None else "says %r, which is no number" % first[:40]),
+            kind="bad_identity",
+            file=where,
+        )
     return values, int(first)
 
 
@@ -81,15 +83,22 @@ def _number(name, table, what):
     try:
         return table(name)
     except KeyError as exc:
-        raise PlanRefused("There is no %s %r on this node; name a number or make it first." % (what, name), kind="no_such_owner", name=name) from exc
+        raise PlanRefused(
+            "There is no %s %r on this node; name a number or make it first." % (what, name), kind="no_such_owner", name=name
+        ) from exc
 
 
 def wanted_owner(directory):
     """(uid, gid, mode as int) a directory should have."""
     if not re.match(r"^[0-7]{3,4}$", str(directory["mode"])):
-        raise PlanRefused("%s: %r is no file mode; expected a quoted octal number." % (directory["path"], directory["mode"]), kind="bad_value")
-    return (_number(directory["owner"], lambda name: pwd.getpwnam(name).pw_uid, "user"),
-            _number(directory["group"], lambda name: grp.getgrnam(name).gr_gid, "group"), int(str(directory["mode"]), 8))
+        raise PlanRefused(
+            "%s: %r is no file mode; expected a quoted octal number." % (directory["path"], directory["mode"]), kind="bad_value"
+        )
+    return (
+        _number(directory["owner"], lambda name: pwd.getpwnam(name).pw_uid, "user"),
+        _number(directory["group"], lambda name: grp.getgrnam(name).gr_gid, "group"),
+        int(str(directory["mode"]), 8),
+    )
 
 
 def _existing_ancestor(path):
@@ -112,10 +121,18 @@ def inspect(directory, mounts):
     point, kind, source = mount_of(real, mounts)
     space = os.statvfs(ancestor)
     found = {
-        "path": path, "kind": "missing", "owner": None, "fstype": kind, "source": source, "mountpoint": False,
+        "path": path,
+        "kind": "missing",
+        "owner": None,
+        "fstype": kind,
+        "source": source,
+        "mountpoint": False,
         "mounts_below": sorted(mount for mount, _kind, _source in mounts if mount.startswith(path + "/")),
-        "free_bytes": space.f_bavail * space.f_frsize, "missing_parents": [], "marked": os.path.basename(path) in read_marker(path),
-        "identity": {}, "id": None,
+        "free_bytes": space.f_bavail * space.f_frsize,
+        "missing_parents": [],
+        "marked": os.path.basename(path) in read_marker(path),
+        "identity": {},
+        "id": None,
     }
     parent = os.path.dirname(path)
     while not os.path.lexists(parent):
@@ -164,13 +181,19 @@ def plan_present(directory, found, owner, local):
     """Steps that make one directory right: [(verb, value)], verbs `parent`, `make`, `owner`, `mode`, `mark`. owner: from `wanted_owner`."""
     path = found["path"]
     if found["kind"] in ("symlink", "other"):
-        raise PlanRefused("%s should be a directory but is %s. Move it aside." % (
-            path, "a symbolic link" if found["kind"] == "symlink" else "a file"), kind="not_a_directory", path=path)
+        raise PlanRefused(
+            "%s should be a directory but is %s. Move it aside." % (path, "a symbolic link" if found["kind"] == "symlink" else "a file"),
+            kind="not_a_directory",
+            path=path,
+        )
     if local and is_remote(found["fstype"]):
         raise PlanRefused(
-            "%s lies on a %s file system (%s), but this data must be on a local disk: a database on a network or FUSE file system loses data. "
-            "Set skp_data to a directory on a disk of this node." % (path, found["fstype"], found["source"]),
-            kind="remote_filesystem", path=path, fstype=found["fstype"])
+            "%s lies on a %s file system (%s), but this data must be on a local disk: a database on a network or FUSE file system "
+            "loses data. Set skp_data to a directory on a disk of this node." % (path, found["fstype"], found["source"]),
+            kind="remote_filesystem",
+            path=path,
+            fstype=found["fstype"],
+        )
     steps = [("parent", parent) for parent in found["missing_parents"]]
     if found["kind"] == "missing":
         steps.append(("make", path))
@@ -195,10 +218,17 @@ def plan_absent(found):
     if not found["marked"]:
         raise PlanRefused(
             "%s is not listed in %s, so it was not made by this collection and is not purged. Remove it by hand if you are sure."
-            % (path, os.path.join(os.path.dirname(path), MARKER)), kind="purge_refused", path=path)
+            % (path, os.path.join(os.path.dirname(path), MARKER)),
+            kind="purge_refused",
+            path=path,
+        )
     if found["mounts_below"]:
-        raise PlanRefused("Something is mounted below %s (%s); it is not purged. Unmount that first." % (path, ", ".join(found["mounts_below"])),
-                          kind="purge_refused", path=path, mounts=found["mounts_below"])
+        raise PlanRefused(
+            "Something is mounted below %s (%s); it is not purged. Unmount that first." % (path, ", ".join(found["mounts_below"])),
+            kind="purge_refused",
+            path=path,
+            mounts=found["mounts_below"],
+        )
     return [("empty" if found["mountpoint"] else "remove", path), ("unmark", path)]
 
 

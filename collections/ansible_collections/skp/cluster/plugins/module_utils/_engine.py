@@ -18,6 +18,7 @@ try:
     import docker
     import docker.errors
     import requests.exceptions
+
     HAS_DOCKER = True
     DOCKER_IMPORT_ERROR = None
 except ImportError:
@@ -67,18 +68,24 @@ def connect(timeout=60):
         raise EngineError(
             "The Docker SDK for Python (docker >= %s) is missing on this machine. Install python3-docker, or let role "
             "skp.cluster.engine do it (--tags engine)." % MINIMUM_SDK,
-            kind="sdk_missing", traceback=DOCKER_IMPORT_ERROR)
+            kind="sdk_missing",
+            traceback=DOCKER_IMPORT_ERROR,
+        )
     try:
         client = docker.from_env(version="auto", timeout=timeout)
     except (docker.errors.DockerException, requests.exceptions.RequestException, OSError) as exc:
         raise EngineError(
             "The Docker engine of this machine does not answer: %s. Is docker.service running (systemctl status docker)?" % exc,
-            kind="engine_unreachable") from exc
+            kind="engine_unreachable",
+        ) from exc
     found = client.api._version
     if tuple(int(part) for part in found.split(".")) < MINIMUM_API:
         raise EngineError(
             "The Docker engine of this machine speaks API %s; at least %d.%d (engine 20.10) is needed. Upgrade the engine."
-            % ((found,) + MINIMUM_API), kind="api_version", found=found)
+            % ((found,) + MINIMUM_API),
+            kind="api_version",
+            found=found,
+        )
     return client
 
 
@@ -162,11 +169,17 @@ def require_manager(client):
     if state["state"] != "active":
         raise EngineError(
             "This machine's engine is not in a swarm (state %s%s). Run the swarm first (--tags swarm)."
-            % (state["state"], ": " + state["error"] if state["error"] else ""), kind="not_swarm", swarm=state)
+            % (state["state"], ": " + state["error"] if state["error"] else ""),
+            kind="not_swarm",
+            swarm=state,
+        )
     if not state["manager"]:
         raise EngineError(
             "This machine is a swarm worker (node %s); this must run on a manager. Known managers: %s."
-            % (state["node_id"], ", ".join(state["managers"]) or "none"), kind="not_manager", swarm=state)
+            % (state["node_id"], ", ".join(state["managers"]) or "none"),
+            kind="not_manager",
+            swarm=state,
+        )
     return state
 
 

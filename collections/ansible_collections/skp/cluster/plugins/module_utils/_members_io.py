@@ -25,10 +25,12 @@ PLACEMENT = ("skp-placement", "skp.placement")
 def read_generations(client, kind, name):
     """All generations of a record, oldest first: [{"id": config id, "generation": int, "content": dict}]."""
     prefix, label = kind
-    found = _engine.get(client, "/configs", params={"filters": {"label": ["%s=%s" % (label, name)]}}, what="reading the record of %s" % name)
+    found = _engine.get(
+        client, "/configs", params={"filters": {"label": ["%s=%s" % (label, name)]}}, what="reading the record of %s" % name
+    )
     generations = []
     for item in found or []:
-        number = item["Spec"]["Name"][len("%s-%s-" % (prefix, name)):]
+        number = item["Spec"]["Name"][len("%s-%s-" % (prefix, name)) :]
         if not number.isdigit():
             continue
         try:
@@ -36,13 +38,16 @@ def read_generations(client, kind, name):
         except ValueError as exc:
             raise _engine.EngineError(
                 "The record %s in the swarm is damaged (%s). Look at it with: docker config inspect --pretty %s"
-                % (item["Spec"]["Name"], exc, item["Spec"]["Name"]), kind="record_damaged", config=item["Spec"]["Name"]) from exc
+                % (item["Spec"]["Name"], exc, item["Spec"]["Name"]),
+                kind="record_damaged",
+                config=item["Spec"]["Name"],
+            ) from exc
         generations.append({"id": item["ID"], "generation": int(number), "content": content})
     return sorted(generations, key=lambda item: item["generation"])
 
 
 def write_generation(client, kind, name, content, older):
-    """Write a record as the generation after the highest of `older` (from `read_generations`), then remove those. Returns its generation."""
+    """Write a record as the generation after the highest of `older` (from `read_generations`), then remove those. Returns its number."""
     prefix, label = kind
     generation = (older[-1]["generation"] if older else 0) + 1
     body = {
@@ -107,8 +112,13 @@ def set_node_labels(client, node_id, labels, attempts=5):
         if wanted == present:
             return False
         try:
-            _engine.post(client, "/nodes/%s/update" % node_id, dict(spec, Labels=wanted), params={"version": node["Version"]["Index"]},
-                         what="labelling swarm node %s" % node["Description"]["Hostname"])
+            _engine.post(
+                client,
+                "/nodes/%s/update" % node_id,
+                dict(spec, Labels=wanted),
+                params={"version": node["Version"]["Index"]},
+                what="labelling swarm node %s" % node["Description"]["Hostname"],
+            )
             return True
         except _engine.EngineError as exc:
             if "out of sequence" not in exc.msg or attempt == attempts - 1:

@@ -51,12 +51,21 @@ def _check_found(service, found):
         if isinstance(number, bool) or not isinstance(number, int) or number < 1:
             raise PlanRefused(
                 "%s: the data directory on %s says its member id is %r; a whole number from 1 up was expected. Look at the identity file "
-                "there before running again." % (service, host, number), kind="bad_identity", service=service, host=host, found=number)
+                "there before running again." % (service, host, number),
+                kind="bad_identity",
+                service=service,
+                host=host,
+                found=number,
+            )
         if number in owners:
             raise PlanRefused(
                 "%s: the data directories on %s and on %s both say member id %d. One of them is a copy; move the wrong one aside and run "
                 "again." % (service, owners[number], host, number),
-                kind="duplicate_identity", service=service, id=number, hosts=[owners[number], host])
+                kind="duplicate_identity",
+                service=service,
+                id=number,
+                hosts=[owners[number], host],
+            )
         owners[number] = host
 
 
@@ -69,17 +78,36 @@ def _check_against_record(service, found, known):
             continue
         if host in known and known[host] != number:
             raise PlanRefused(
-                "%s: the data directory on %s says member id %d, but the swarm's record gave %s id %d%s. Nothing was changed. If the data is "
-                "right, the disk was moved here: move it back, or move it aside to start %s empty."
-                % (service, host, number, host, known[host],
-                   " (id %d belongs to %s)" % (number, owner_of[number]) if number in owner_of else "", host),
-                kind="identity_conflict", service=service, host=host, found=number, recorded=known[host], owner=owner_of.get(number))
+                "%s: the data directory on %s says member id %d, but the swarm's record gave %s id %d%s. Nothing was changed. If the "
+                "data is right, the disk was moved here: move it back, or move it aside to start %s empty."
+                % (
+                    service,
+                    host,
+                    number,
+                    host,
+                    known[host],
+                    " (id %d belongs to %s)" % (number, owner_of[number]) if number in owner_of else "",
+                    host,
+                ),
+                kind="identity_conflict",
+                service=service,
+                host=host,
+                found=number,
+                recorded=known[host],
+                owner=owner_of.get(number),
+            )
         if host not in known and number in owner_of:
             raise PlanRefused(
                 "%s: the data directory on %s says member id %d, but the swarm's record gave id %d to %s. Nothing was changed. An id is "
                 "never moved: move the data aside on %s to start it empty under a new id."
                 % (service, host, number, number, owner_of[number], host),
-                kind="identity_conflict", service=service, host=host, found=number, recorded=None, owner=owner_of[number])
+                kind="identity_conflict",
+                service=service,
+                host=host,
+                found=number,
+                recorded=None,
+                owner=owner_of[number],
+            )
 
 
 def plan_members(record, hosts, found, limit_hosts=None, node_labels=None, facts=None):
@@ -88,11 +116,12 @@ def plan_members(record, hosts, found, limit_hosts=None, node_labels=None, facts
     record: as in the module's head. hosts: inventory names that should be members now. found: {host: id or None}, what lies in the data
     directory of each host that was looked at; a host that is missing here was not looked at (unreachable, or outside --limit).
     limit_hosts: when not empty, only these may leave. node_labels: {host: value of the id label or None} of the swarm's nodes.
-    facts: what the record should hold beside the ids, given once: a key the record already has keeps its value, and without a member none is set.
+    facts: what the record should hold beside the ids, given once: a key the record already has keeps its value, and without a member
+    none is set.
 
     Returns {"record": the new record (generation not yet raised), "ids": {host: id}, "retired": {host: id}, "unseen": [host, ...] (wanted,
-    without an id and not looked at: they get one when they can be looked at), "labels": {host: id} to be set on nodes, "changed": bool (record
-    or labels), "record_changed": bool}. Raises PlanRefused.
+    without an id and not looked at: they get one when they can be looked at), "labels": {host: id} to be set on nodes, "changed": bool
+    (record or labels), "record_changed": bool}. Raises PlanRefused.
 
     An id once given to a host stays for ever, is never given to another, and new ones go up from the highest ever given,
     in natural order of names: the order of hosts.json can never renumber anyone.
@@ -132,8 +161,13 @@ def plan_members(record, hosts, found, limit_hosts=None, node_labels=None, facts
         if node_labels is not None and host in node_labels and node_labels[host] != str(number):
             labels[host] = number
     return {
-        "record": new, "ids": new["members"], "retired": new["retired"], "unseen": unseen,
-        "labels": labels, "record_changed": record_changed, "changed": record_changed or bool(labels),
+        "record": new,
+        "ids": new["members"],
+        "retired": new["retired"],
+        "unseen": unseen,
+        "labels": labels,
+        "record_changed": record_changed,
+        "changed": record_changed or bool(labels),
     }
 
 

@@ -27,25 +27,37 @@ def _node(raw):
     spec, description = raw["Spec"], raw.get("Description") or {}
     labels = spec.get("Labels") or {}
     facts = {
-        "node.id": raw["ID"], "node.hostname": description.get("Hostname", ""), "node.role": spec.get("Role", ""),
+        "node.id": raw["ID"],
+        "node.hostname": description.get("Hostname", ""),
+        "node.role": spec.get("Role", ""),
         "node.platform.os": (description.get("Platform") or {}).get("OS", ""),
         "node.platform.arch": (description.get("Platform") or {}).get("Architecture", ""),
     }
     facts.update({"node.labels." + key: value for key, value in labels.items()})
     facts.update({"engine.labels." + key: value for key, value in ((description.get("Engine") or {}).get("Labels") or {}).items()})
     return {
-        "id": raw["ID"], "hostname": description.get("Hostname", ""), "host": labels.get("skp.host"), "facts": facts,
-        "state": raw["Status"]["State"], "ready": raw["Status"]["State"] == "ready",
-        "availability": spec.get("Availability", "active"), "active": spec.get("Availability", "active") == "active",
+        "id": raw["ID"],
+        "hostname": description.get("Hostname", ""),
+        "host": labels.get("skp.host"),
+        "facts": facts,
+        "state": raw["Status"]["State"],
+        "ready": raw["Status"]["State"] == "ready",
+        "availability": spec.get("Availability", "active"),
+        "active": spec.get("Availability", "active") == "active",
     }
 
 
 def _services(client, role=None):
     params = {"filters": {"label": ["%s=%s" % (ROLE_LABEL, role)]}} if role else None
     return {
-        raw["Spec"]["Name"]: {"id": raw["ID"], "version": raw["Version"]["Index"], "spec": raw["Spec"],
-                              "update_state": (raw.get("UpdateStatus") or {}).get("State") or ""}
-        for raw in _engine.get(client, "/services", params=params, what="listing services") or []}
+        raw["Spec"]["Name"]: {
+            "id": raw["ID"],
+            "version": raw["Version"]["Index"],
+            "spec": raw["Spec"],
+            "update_state": (raw.get("UpdateStatus") or {}).get("State") or "",
+        }
+        for raw in _engine.get(client, "/services", params=params, what="listing services") or []
+    }
 
 
 def _tasks(client, service_ids=None):
@@ -58,8 +70,14 @@ def _tasks(client, service_ids=None):
 
 def _objects(client, role, kind):
     found = _engine.get(client, "/%ss" % kind, params={"filters": {"label": ["%s=%s" % (ROLE_LABEL, role)]}}, what="listing %ss" % kind)
-    return {raw["Spec"]["Name"]: {"id": raw["ID"], "hash": (raw["Spec"].get("Labels") or {}).get(HASH_LABEL, ""),
-                                  "text": file_text(raw["Spec"].get("Data")) if kind == "config" else None} for raw in found or []}
+    return {
+        raw["Spec"]["Name"]: {
+            "id": raw["ID"],
+            "hash": (raw["Spec"].get("Labels") or {}).get(HASH_LABEL, ""),
+            "text": file_text(raw["Spec"].get("Data")) if kind == "config" else None,
+        }
+        for raw in found or []
+    }
 
 
 def read_state(client, role):
@@ -68,7 +86,9 @@ def read_state(client, role):
         return copy.deepcopy(_service_plan.EMPTY_STATE)
     services = _services(client)
     mine = {name: item for name, item in services.items() if (item["spec"].get("Labels") or {}).get(ROLE_LABEL) == role}
-    networks = {raw["Id"]: raw["Name"] for raw in _engine.get(client, "/networks", what="listing networks") or [] if raw["Scope"] == "swarm"}
+    networks = {
+        raw["Id"]: raw["Name"] for raw in _engine.get(client, "/networks", what="listing networks") or [] if raw["Scope"] == "swarm"
+    }
     for item in mine.values():
         for attachment in item["spec"]["TaskTemplate"].get("Networks") or []:
             if attachment["Target"] not in networks:
@@ -76,8 +96,10 @@ def read_state(client, role):
                 networks[attachment["Target"]] = _network_name(client, attachment["Target"])
     return {
         "nodes": [_node(raw) for raw in _engine.get(client, "/nodes", what="listing the swarm's nodes") or []],
-        "networks": networks, "services": services,
-        "configs": _objects(client, role, "config"), "secrets": _objects(client, role, "secret"),
+        "networks": networks,
+        "services": services,
+        "configs": _objects(client, role, "config"),
+        "secrets": _objects(client, role, "secret"),
         "tasks": _tasks(client, {item["id"] for item in mine.values()}),
     }
 
@@ -103,19 +125,24 @@ def resolve_images(images, registry, missing_ok=False):
     for image in sorted(set(images)):
         if not image.startswith(registry + "/") or "@" in image:
             continue
-        repository, _separator, tag = image[len(registry) + 1:].partition(":")
+        repository, _separator, tag = image[len(registry) + 1 :].partition(":")
         try:
             digests[image] = reader.digest(repository, tag or "latest")
         except RegistryError as exc:
             if not missing_ok:
                 raise _engine.EngineError(
                     "The registry %s on this manager did not say which digest %s has: %s. Bring it up first (--tags registry)."
-                    % (registry, image, exc), kind="registry", image=image) from exc
+                    % (registry, image, exc),
+                    kind="registry",
+                    image=image,
+                ) from exc
             digests[image] = None
         if digests[image] is None and not missing_ok:
             raise _engine.EngineError(
                 "Image %s is not in the registry. Build and push it first: ansible-playbook site.yml --tags images" % image,
-                kind="image_missing", image=image)
+                kind="image_missing",
+                image=image,
+            )
     return digests
 
 
@@ -128,7 +155,10 @@ def with_ids(payload, state):
         if name not in ids and name != "host":
             raise _engine.EngineError(
                 "Service %s wants network %s, which the swarm does not have. Make it first (--tags swarm)." % (body["Name"], name),
-                kind="network_missing", network=name, service=body["Name"])
+                kind="network_missing",
+                network=name,
+                service=body["Name"],
+            )
         attachment["Target"] = ids.get(name, name)
     container = body["TaskTemplate"]["ContainerSpec"]
     for title in ("Config", "Secret"):
@@ -187,8 +217,13 @@ def _update(client, service_id, name, body, attempts=5):
         # Kept, or the service would restart for nothing: every change of this counter restarts it.
         body["TaskTemplate"]["ForceUpdate"] = raw["Spec"]["TaskTemplate"].get("ForceUpdate", 0)
         try:
-            _engine.post(client, "/services/%s/update" % service_id, body, params={"version": raw["Version"]["Index"]},
-                         what="updating service %s" % name)
+            _engine.post(
+                client,
+                "/services/%s/update" % service_id,
+                body,
+                params={"version": raw["Version"]["Index"]},
+                what="updating service %s" % name,
+            )
             return
         except _engine.EngineError as exc:
             # Swarm itself writes to a service (update status) between our reading and writing.
@@ -199,7 +234,9 @@ def _update(client, service_id, name, body, attempts=5):
 def task_logs(client, task_id, lines=LOG_LINES):
     """The last lines a task wrote, '' when they cannot be had."""
     try:
-        data = _engine.get(client, "/tasks/%s/logs" % task_id, params={"stdout": 1, "stderr": 1, "tail": lines}, decode=False, timeout=LOG_TIMEOUT)
+        data = _engine.get(
+            client, "/tasks/%s/logs" % task_id, params={"stdout": 1, "stderr": 1, "tail": lines}, decode=False, timeout=LOG_TIMEOUT
+        )
     except _engine.EngineError:
         return ""
     return demultiplex(data)
@@ -209,8 +246,8 @@ def demultiplex(data):
     """Text of the engine's log stream: frames of an 8-byte header (stream, 3 zero bytes, length) and the bytes."""
     parts, offset = [], 0
     while offset + 8 <= len(data):
-        length = struct.unpack(">I", data[offset + 4:offset + 8])[0]
-        parts.append(data[offset + 8:offset + 8 + length])
+        length = struct.unpack(">I", data[offset + 4 : offset + 8])[0]
+        parts.append(data[offset + 8 : offset + 8 + length])
         offset += 8 + length
     return b"".join(parts).decode("utf-8", "replace")
 
@@ -239,8 +276,11 @@ def wait_for(client, role, names, timeout, settle=3.0, stale=frozenset(), remove
             services, tasks, nodes, state = state["services"], state["tasks"], state["nodes"], None
         gone = [name for name in names if name not in services]
         if gone:
-            raise NotRunning("Service %s disappeared while it was waited for; somebody else removed it. Run again." % ", ".join(gone),
-                             kind="disappeared", services=gone)
+            raise NotRunning(
+                "Service %s disappeared while it was waited for; somebody else removed it. Run again." % ", ".join(gone),
+                kind="disappeared",
+                services=gone,
+            )
         if finished is None:
             finished = _service_watch.finished_ids(tasks)
         ages = _ages(tasks, first_seen)
@@ -272,8 +312,11 @@ def _ages(tasks, first_seen):
 def _leaving(tasks, nodes, removed):
     """Lines for tasks of removed services that still run on nodes we can see."""
     ready = {node["id"]: node["host"] or node["hostname"] for node in nodes if node["ready"]}
-    return sorted("%s on %s: removed, but its task is still %s" % (removed[task["ServiceID"]], ready[task["NodeID"]], task["Status"]["State"])
-                  for task in tasks if task["ServiceID"] in removed and task.get("NodeID") in ready)
+    return sorted(
+        "%s on %s: removed, but its task is still %s" % (removed[task["ServiceID"]], ready[task["NodeID"]], task["Status"]["State"])
+        for task in tasks
+        if task["ServiceID"] in removed and task.get("NodeID") in ready
+    )
 
 
 def _not_running(client, role, waiting, leaving, total, timeout):
@@ -349,12 +392,21 @@ def gate_runner(client, role, gate, image, network, timeout):
         except _engine.EngineError as exc:
             if exc.failure.get("status") != 404 or "image" not in exc.msg.lower():
                 raise
-            _engine.post(client, "/images/create", params={"fromImage": image}, decode=False, timeout=timeout, what="pulling the gate's image %s" % image)
+            _engine.post(
+                client,
+                "/images/create",
+                params={"fromImage": image},
+                decode=False,
+                timeout=timeout,
+                what="pulling the gate's image %s" % image,
+            )
             _engine.post(client, "/containers/create", body, params={"name": name}, what="creating the gate container")
         try:
             _engine.post(client, "/containers/%s/start" % name, what="starting the gate container")
             code = _engine.post(client, "/containers/%s/wait" % name, timeout=timeout, what="waiting for the gate")["StatusCode"]
-            output = demultiplex(_engine.get(client, "/containers/%s/logs" % name, params={"stdout": 1, "stderr": 1, "tail": LOG_LINES}, decode=False))
+            output = demultiplex(
+                _engine.get(client, "/containers/%s/logs" % name, params={"stdout": 1, "stderr": 1, "tail": LOG_LINES}, decode=False)
+            )
         finally:
             _engine.delete(client, "/containers/%s" % name, params={"force": 1, "v": 1}, what="removing the gate container")
         return code, output
@@ -371,7 +423,14 @@ def gate_runner(client, role, gate, image, network, timeout):
                 return
             if time.monotonic() >= deadline:
                 raise NotRunning(
-                    "The gate of role %s did not open within %g s, so no further service was touched (command: %s; exit code %s). It says:\n%s"
-                    % (role, timeout, " ".join(gate["command"]), code, output.rstrip("\n")), kind="gate", role=role, exit_code=code, output=output)
+                    "The gate of role %s did not open within %g s, so no further service was touched "
+                    "(command: %s; exit code %s). It says:\n%s"
+                    % (role, timeout, " ".join(gate["command"]), code, output.rstrip("\n")),
+                    kind="gate",
+                    role=role,
+                    exit_code=code,
+                    output=output,
+                )
             time.sleep(POLL_SECONDS)
+
     return opened

@@ -15,7 +15,14 @@ from __future__ import annotations
 
 from ansible_collections.skp.cluster.plugins.module_utils._members_plan import PlanRefused, natural_key
 from ansible_collections.skp.cluster.plugins.module_utils._service_spec import (
-    HASH_LABEL, ROLE_LABEL, changed_fields, normalise, object_names, readable, spec_host, to_yaml,
+    HASH_LABEL,
+    ROLE_LABEL,
+    changed_fields,
+    normalise,
+    object_names,
+    readable,
+    spec_host,
+    to_yaml,
 )
 
 EMPTY_STATE = {"nodes": [], "networks": {}, "services": {}, "configs": {}, "secrets": {}, "tasks": []}
@@ -69,7 +76,8 @@ def plan_services(state, desired, role, limit_hosts=None):
 
     Returns {
       "actions": [{"do": create|update|replace|remove, "name", "host", "payload" (not for remove), "id", "fields": [changed fields],
-                   "restarts": bool (running tasks are stopped)}],      in order: removals, then creations, then updates, each by natural name
+                   "restarts": bool (running tasks are stopped)}],
+                 in order: removals, then creations, then updates, each by natural name
       "configs", "secrets": {"create": {object name: {...}}, "drop": {object name: id}},
       "unchanged": [name, ...], "skipped": [name, ...] (outside limit_hosts), "changed": bool,
       "diff": [{"before_header", "after_header", "before", "after"}],
@@ -80,13 +88,18 @@ def plan_services(state, desired, role, limit_hosts=None):
     names = [service["name"] for service in desired]
     for name in names:
         if names.count(name) > 1:
-            raise PlanRefused("Service %s is listed twice for role %s; names must be unique." % (name, role), kind="duplicate", service=name)
+            raise PlanRefused(
+                "Service %s is listed twice for role %s; names must be unique." % (name, role), kind="duplicate", service=name
+            )
         if name in state["services"] and name not in mine:
             owner = (state["services"][name]["spec"].get("Labels") or {}).get(ROLE_LABEL)
             raise PlanRefused(
                 "Service %s exists already and belongs to %s, not to role %s. Remove it (docker service rm %s) or rename ours."
                 % (name, "role " + owner if owner else "nobody we know (no label %s)" % ROLE_LABEL, role, name),
-                kind="foreign_service", service=name, owner=owner)
+                kind="foreign_service",
+                service=name,
+                owner=owner,
+            )
 
     wanted = {service["name"]: service for service in desired}
     removals, creations, updates, unchanged, skipped, diff = [], [], [], [], [], []
@@ -153,25 +166,34 @@ def _action(service, present, networks):
 def _diff(name, before, after):
     def text(spec):
         return to_yaml(readable(spec)) if spec else ""
+
     return {"before_header": "service %s" % name, "after_header": "service %s" % name, "before": text(before), "after": text(after)}
 
 
 def _object_diffs(kind, create, drop):
     """Contents of new and dropped configs, an old one beside the new one of the same name; of secrets the hash only."""
+
     def stem(name):
         return name.rsplit("-", 1)[0]
 
     def text(item):
         return (item.get("text") or "") if kind == "config" else "hash: %s\n" % (item.get("hash") or "")[:12]
+
     entries, old = [], dict(drop)
     for name in sorted(create, key=natural_key):
         before = next((other for other in sorted(old) if stem(other) == stem(name)), None)
-        entries.append({
-            "before_header": "%s %s" % (kind, before or "(none)"), "after_header": "%s %s" % (kind, name),
-            "before": text(old.pop(before)) if before else "", "after": text(create[name]),
-        })
+        entries.append(
+            {
+                "before_header": "%s %s" % (kind, before or "(none)"),
+                "after_header": "%s %s" % (kind, name),
+                "before": text(old.pop(before)) if before else "",
+                "after": text(create[name]),
+            }
+        )
     for name in sorted(old, key=natural_key):
-        entries.append({"before_header": "%s %s" % (kind, name), "after_header": "%s (dropped)" % kind, "before": text(old[name]), "after": ""})
+        entries.append(
+            {"before_header": "%s %s" % (kind, name), "after_header": "%s (dropped)" % kind, "before": text(old[name]), "after": ""}
+        )
     return entries
 
 
@@ -192,30 +214,40 @@ def plan_placement(record, state, desired, role, data_policy="refuse", limit_hos
         if host is not None and name in owners and name not in known:
             known[name] = {"host": host, "path": owners[name]["owns_data"]}
     in_scope = {
-        name: service for name, service in owners.items()
-        if not limit_hosts or service["host"] in limit_hosts or known.get(name, {}).get("host") in limit_hosts}
+        name: service
+        for name, service in owners.items()
+        if not limit_hosts or service["host"] in limit_hosts or known.get(name, {}).get("host") in limit_hosts
+    }
 
     moves = []
     for name in sorted(in_scope, key=natural_key):
         if name in known and known[name]["host"] != in_scope[name]["host"]:
             moves.append((name, known[name]["host"], known[name]["path"], name, in_scope[name]["host"]))
     wanted = {service["name"] for service in desired}
-    leaving = [name for name in sorted(mine, key=natural_key) if name not in wanted and name in record
-               and (not limit_hosts or record[name]["host"] in limit_hosts)]
+    leaving = [
+        name
+        for name in sorted(mine, key=natural_key)
+        if name not in wanted and name in record and (not limit_hosts or record[name]["host"] in limit_hosts)
+    ]
     entering = [name for name in sorted(in_scope, key=natural_key) if name not in mine and name not in record]
     for index, name in enumerate(leaving):
         if entering:
             new = entering[min(index, len(entering) - 1)]
             moves.append((name, record[name]["host"], record[name]["path"], new, in_scope[new]["host"]))
     if moves and data_policy == "refuse":
-        lines = ["%s: its data is on %s in %s, and %s is now to run on %s, where it would start empty."
-                 % (name, old, path, "it" if new == name else new, host) for name, old, path, new, host in moves]
+        lines = [
+            "%s: its data is on %s in %s, and %s is now to run on %s, where it would start empty."
+            % (name, old, path, "it" if new == name else new, host)
+            for name, old, path, new, host in moves
+        ]
         raise PlanRefused(
             "The label %s moved, but data does not move by itself. %s Nothing was changed. Say which with a variable: "
-            "%s_data_policy=moved (I copied the data to the new host) or %s_data_policy=leave (start empty there; the old data stays where it "
-            "is), or put the label back." % (role, " ".join(lines), role, role),
-            kind="data_moved", role=role,
-            moves=[{"service": name, "from": old, "path": path, "new_service": new, "to": host} for name, old, path, new, host in moves])
+            "%s_data_policy=moved (I copied the data to the new host) or %s_data_policy=leave (start empty there; the old data stays "
+            "where it is), or put the label back." % (role, " ".join(lines), role, role),
+            kind="data_moved",
+            role=role,
+            moves=[{"service": name, "from": old, "path": path, "new_service": new, "to": host} for name, old, path, new, host in moves],
+        )
     for name, service in in_scope.items():
         known[name] = {"host": service["host"], "path": service["owns_data"]}
     return known
@@ -224,8 +256,11 @@ def plan_placement(record, state, desired, role, data_policy="refuse", limit_hos
 def missing_nodes(state, desired, limit_hosts=None):
     """{service name: host} of services pinned to a host no node of the swarm carries the name of."""
     have = {node["host"] for node in state["nodes"]}
-    return {service["name"]: service["host"] for service in desired
-            if service["host"] and service["host"] not in have and (not limit_hosts or service["host"] in limit_hosts)}
+    return {
+        service["name"]: service["host"]
+        for service in desired
+        if service["host"] and service["host"] not in have and (not limit_hosts or service["host"] in limit_hosts)
+    }
 
 
 def order_serial(plan, running):

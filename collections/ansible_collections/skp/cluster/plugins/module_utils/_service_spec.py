@@ -38,7 +38,9 @@ def duration_ns(text, where):
         return int(float(text) * 10**9)
     parts = _DURATION.findall(text)
     if not parts or "".join(number + unit for number, unit in parts) != text:
-        raise PlanRefused("%s: %r is no duration; expected something like 10s, 1m30s or 500ms." % (where, text), kind="bad_value", where=where)
+        raise PlanRefused(
+            "%s: %r is no duration; expected something like 10s, 1m30s or 500ms." % (where, text), kind="bad_value", where=where
+        )
     return int(sum(float(number) * _DURATION_NS[unit] for number, unit in parts))
 
 
@@ -57,7 +59,9 @@ def file_mode(text, where):
     if text in (None, ""):
         return None
     if not re.match(r"^0?[0-7]{3,4}$", str(text)):
-        raise PlanRefused("%s: %r is no file mode; expected a quoted octal number like '0444'." % (where, text), kind="bad_value", where=where)
+        raise PlanRefused(
+            "%s: %r is no file mode; expected a quoted octal number like '0444'." % (where, text), kind="bad_value", where=where
+        )
     return int(str(text), 8)
 
 
@@ -88,7 +92,7 @@ def _fingerprint(role, kind, name, content):
 
 
 def _object_name(role, name, fingerprint):
-    stem = re.sub(r"[^a-zA-Z0-9_.-]", "-", "%s-%s" % (role, name)).strip("-.")[:OBJECT_NAME_LIMIT - 13]
+    stem = re.sub(r"[^a-zA-Z0-9_.-]", "-", "%s-%s" % (role, name)).strip("-.")[: OBJECT_NAME_LIMIT - 13]
     return "%s-%s" % (stem, fingerprint[:12])
 
 
@@ -103,15 +107,22 @@ def _files(service, role, kind):
         fingerprint = _fingerprint(role, kind, item["name"], item["content"])
         name = _object_name(role, item["name"], fingerprint)
         objects[name] = {
-            "data": base64.b64encode(item["content"].encode()).decode(), "hash": fingerprint,
+            "data": base64.b64encode(item["content"].encode()).decode(),
+            "hash": fingerprint,
             "text": item["content"] if kind == "config" else None,
         }
         target = item.get("target") or item["name"]
-        references.append({
-            title + "Name": name,
-            "File": {"Name": target, "UID": str(item.get("uid") or "0"), "GID": str(item.get("gid") or "0"),
-                     "Mode": file_mode(item.get("mode") or ("0444" if kind == "config" else "0400"), where)},
-        })
+        references.append(
+            {
+                title + "Name": name,
+                "File": {
+                    "Name": target,
+                    "UID": str(item.get("uid") or "0"),
+                    "GID": str(item.get("gid") or "0"),
+                    "Mode": file_mode(item.get("mode") or ("0444" if kind == "config" else "0400"), where),
+                },
+            }
+        )
     return references, objects
 
 
@@ -119,7 +130,9 @@ def _mount(service, item):
     where = "%s: mount %s" % (service["name"], item["target"])
     kind = item.get("type") or "bind"
     if kind == "bind" and not str(item.get("source") or "").startswith("/"):
-        raise PlanRefused("%s: a bind mount needs an absolute source path, found %r." % (where, item.get("source")), kind="bad_value", where=where)
+        raise PlanRefused(
+            "%s: a bind mount needs an absolute source path, found %r." % (where, item.get("source")), kind="bad_value", where=where
+        )
     mount = {"Type": kind, "Source": item.get("source"), "Target": item["target"], "ReadOnly": bool(item.get("read_only"))}
     if kind == "bind" and item.get("propagation"):
         mount["BindOptions"] = {"Propagation": item["propagation"]}
@@ -136,8 +149,10 @@ def _healthcheck(service):
     test = check["test"]
     return {
         "Test": ["CMD-SHELL", test] if isinstance(test, str) else [str(part) for part in test],
-        "Interval": duration_ns(check.get("interval"), where), "Timeout": duration_ns(check.get("timeout"), where),
-        "Retries": check.get("retries"), "StartPeriod": duration_ns(check.get("start_period"), where),
+        "Interval": duration_ns(check.get("interval"), where),
+        "Timeout": duration_ns(check.get("timeout"), where),
+        "Retries": check.get("retries"),
+        "StartPeriod": duration_ns(check.get("start_period"), where),
     }
 
 
@@ -147,8 +162,11 @@ def _resources(service):
     def common(part):
         cpus = part.get("cpus")
         return {"NanoCPUs": int(round(float(cpus) * 10**9)) if cpus else None, "MemoryBytes": size_bytes(part.get("memory"), where)}
+
     limits, reservations = service.get("limits") or {}, service.get("reservations") or {}
-    generic = [{"DiscreteResourceSpec": {"Kind": kind, "Value": int(value)}} for kind, value in sorted((reservations.get("generic") or {}).items())]
+    generic = [
+        {"DiscreteResourceSpec": {"Kind": kind, "Value": int(value)}} for kind, value in sorted((reservations.get("generic") or {}).items())
+    ]
     return {"Limits": dict(common(limits), Pids=limits.get("pids")), "Reservations": dict(common(reservations), GenericResources=generic)}
 
 
@@ -168,7 +186,9 @@ def _hosts(service):
     for item in service.get("extra_hosts") or []:
         name, _separator, address = item.partition(":")
         if not address:
-            raise PlanRefused("%s: extra_hosts %r; expected name:address." % (service["name"], item), kind="bad_value", where=service["name"])
+            raise PlanRefused(
+                "%s: extra_hosts %r; expected name:address." % (service["name"], item), kind="bad_value", where=service["name"]
+            )
         lines.append("%s %s" % (address, name))
     return lines
 
@@ -177,19 +197,30 @@ def _container(service, role, image):
     configs, config_objects = _files(service, role, "config")
     secrets, secret_objects = _files(service, role, "secret")
     spec = {
-        "Image": image, "Command": service.get("command"), "Args": service.get("args"), "Hostname": service.get("hostname"),
+        "Image": image,
+        "Command": service.get("command"),
+        "Args": service.get("args"),
+        "Hostname": service.get("hostname"),
         "Env": ["%s=%s" % (key, _text(value)) for key, value in sorted((service.get("env") or {}).items())],
-        "Dir": service.get("workdir"), "User": service.get("user"), "Groups": [str(group) for group in service.get("groups") or []],
-        "ReadOnly": service.get("read_only"), "Init": service.get("init"),
+        "Dir": service.get("workdir"),
+        "User": service.get("user"),
+        "Groups": [str(group) for group in service.get("groups") or []],
+        "ReadOnly": service.get("read_only"),
+        "Init": service.get("init"),
         "StopSignal": service.get("stop_signal"),
         "StopGracePeriod": duration_ns(service.get("stop_grace_period"), "%s: stop_grace_period" % service["name"]),
         "Mounts": [_mount(service, item) for item in service.get("mounts") or []],
-        "Healthcheck": _healthcheck(service), "Hosts": _hosts(service),
+        "Healthcheck": _healthcheck(service),
+        "Hosts": _hosts(service),
         "DNSConfig": {"Nameservers": service.get("dns")},
-        "Configs": configs, "Secrets": secrets,
-        "CapabilityAdd": _capabilities(service.get("cap_add")), "CapabilityDrop": _capabilities(service.get("cap_drop")),
+        "Configs": configs,
+        "Secrets": secrets,
+        "CapabilityAdd": _capabilities(service.get("cap_add")),
+        "CapabilityDrop": _capabilities(service.get("cap_drop")),
         "Sysctls": {key: _text(value) for key, value in (service.get("sysctls") or {}).items()},
-        "Ulimits": [{"Name": item["name"], "Soft": item["soft"], "Hard": item.get("hard") or item["soft"]} for item in service.get("ulimits") or []],
+        "Ulimits": [
+            {"Name": item["name"], "Soft": item["soft"], "Hard": item.get("hard") or item["soft"]} for item in service.get("ulimits") or []
+        ],
     }
     return spec, config_objects, secret_objects
 
@@ -198,8 +229,10 @@ def _restart(service):
     where = "%s: restart" % service["name"]
     restart = service.get("restart") or {}
     return {
-        "Condition": restart.get("condition") or "any", "Delay": duration_ns(restart.get("delay") or "5s", where),
-        "MaxAttempts": restart.get("max_attempts"), "Window": duration_ns(restart.get("window"), where),
+        "Condition": restart.get("condition") or "any",
+        "Delay": duration_ns(restart.get("delay") or "5s", where),
+        "MaxAttempts": restart.get("max_attempts"),
+        "Window": duration_ns(restart.get("window"), where),
     }
 
 
@@ -229,31 +262,57 @@ def build_service(service, role, network, digests, serial=0):
     {object name: {"data", "hash", "text"}}. Raises PlanRefused on a value that cannot be.
     """
     if bool(service.get("host")) == bool(service.get("label")):
-        raise PlanRefused("%s: give exactly one of host (by member) and label (by label)." % service["name"], kind="bad_value", where=service["name"])
+        raise PlanRefused(
+            "%s: give exactly one of host (by member) and label (by label)." % service["name"], kind="bad_value", where=service["name"]
+        )
     container, configs, secrets = _container(service, role, image_reference(service["image"], digests))
     constraints = list(service.get("constraints") or [])
     constraints.append(HOST_CONSTRAINT + service["host"] if service.get("host") else "node.labels.%s==enable" % service["label"])
-    networks = [{"Target": name, "Aliases": [] if name == "host" else service.get("aliases")} for name in service.get("networks") or [network]]
+    networks = [
+        {"Target": name, "Aliases": [] if name == "host" else service.get("aliases")} for name in service.get("networks") or [network]
+    ]
     log = service.get("log") or {}
-    payload = prune({
-        "Name": service["name"],
-        "Labels": dict({key: _text(value) for key, value in (service.get("labels") or {}).items()}, **{ROLE_LABEL: role}),
-        "TaskTemplate": {
-            "ContainerSpec": container, "Resources": _resources(service), "RestartPolicy": _restart(service),
-            "Placement": {"Constraints": constraints}, "Networks": networks,
-            "LogDriver": {"Name": log.get("driver"), "Options": {key: _text(value) for key, value in (log.get("options") or {}).items()}},
-        },
-        "Mode": {"Replicated": {"Replicas": 1}} if service.get("host") else {"Global": {}},
-        "UpdateConfig": _update_config(bool(serial) and not service.get("host")),
-        "EndpointSpec": {
-            "Mode": "dnsrr",
-            "Ports": [{"Protocol": port.get("protocol") or "tcp", "TargetPort": port["target"],
-                       "PublishedPort": port.get("published") or port["target"], "PublishMode": "host"} for port in service.get("ports") or []],
-        },
-    })
+    payload = prune(
+        {
+            "Name": service["name"],
+            "Labels": dict({key: _text(value) for key, value in (service.get("labels") or {}).items()}, **{ROLE_LABEL: role}),
+            "TaskTemplate": {
+                "ContainerSpec": container,
+                "Resources": _resources(service),
+                "RestartPolicy": _restart(service),
+                "Placement": {"Constraints": constraints},
+                "Networks": networks,
+                "LogDriver": {
+                    "Name": log.get("driver"),
+                    "Options": {key: _text(value) for key, value in (log.get("options") or {}).items()},
+                },
+            },
+            "Mode": {"Replicated": {"Replicas": 1}} if service.get("host") else {"Global": {}},
+            "UpdateConfig": _update_config(bool(serial) and not service.get("host")),
+            "EndpointSpec": {
+                "Mode": "dnsrr",
+                "Ports": [
+                    {
+                        "Protocol": port.get("protocol") or "tcp",
+                        "TargetPort": port["target"],
+                        "PublishedPort": port.get("published") or port["target"],
+                        "PublishMode": "host",
+                    }
+                    for port in service.get("ports") or []
+                ],
+            },
+        }
+    )
     payload["Labels"][HASH_LABEL] = spec_hash(payload)
-    return {"name": service["name"], "host": service.get("host"), "owns_data": service.get("owns_data"), "image": service["image"],
-            "payload": payload, "configs": configs, "secrets": secrets}
+    return {
+        "name": service["name"],
+        "host": service.get("host"),
+        "owns_data": service.get("owns_data"),
+        "image": service["image"],
+        "payload": payload,
+        "configs": configs,
+        "secrets": secrets,
+    }
 
 
 def spec_hash(payload):
@@ -263,10 +322,18 @@ def spec_hash(payload):
 
 
 _ANY_ORDER = {
-    "Env": str, "Constraints": str, "Aliases": str, "CapabilityAdd": str, "CapabilityDrop": str, "Groups": str,
-    "Mounts": lambda item: item.get("Target", ""), "Networks": lambda item: item.get("Target", ""),
-    "Configs": lambda item: json.dumps(item, sort_keys=True), "Secrets": lambda item: json.dumps(item, sort_keys=True),
-    "Ports": lambda item: json.dumps(item, sort_keys=True), "Ulimits": lambda item: item.get("Name", ""),
+    "Env": str,
+    "Constraints": str,
+    "Aliases": str,
+    "CapabilityAdd": str,
+    "CapabilityDrop": str,
+    "Groups": str,
+    "Mounts": lambda item: item.get("Target", ""),
+    "Networks": lambda item: item.get("Target", ""),
+    "Configs": lambda item: json.dumps(item, sort_keys=True),
+    "Secrets": lambda item: json.dumps(item, sort_keys=True),
+    "Ports": lambda item: json.dumps(item, sort_keys=True),
+    "Ulimits": lambda item: item.get("Name", ""),
 }
 _ENGINE_OWN = {"ForceUpdate", "Runtime", "ConfigID", "SecretID", "Platforms"}
 """Fields the engine (or `docker service update --force`) fills in that say nothing about what a service should be."""
@@ -314,7 +381,7 @@ def spec_host(spec):
     for constraint in ((spec.get("TaskTemplate") or {}).get("Placement") or {}).get("Constraints") or []:
         text = constraint.replace(" ", "")
         if text.startswith(HOST_CONSTRAINT):
-            return text[len(HOST_CONSTRAINT):]
+            return text[len(HOST_CONSTRAINT) :]
     return None
 
 
@@ -330,6 +397,7 @@ _NANOSECONDS = {"Interval", "Timeout", "StartPeriod", "Delay", "Window", "StopGr
 
 def readable(spec):
     """A normalised spec for a person: times as 10s, memory in MiB, file modes in octal."""
+
     def walk(value, key):
         if isinstance(value, dict):
             return {name: walk(item, name) for name, item in value.items()}
@@ -344,6 +412,7 @@ def readable(spec):
         if key == "Mode" and isinstance(value, int):
             return "0%o" % value
         return value
+
     return walk(spec, "")
 
 
@@ -371,6 +440,10 @@ def to_yaml(value, indent=0):
 
 
 def _scalar(value):
-    if isinstance(value, str) and re.match(r"^[A-Za-z/_][A-Za-z0-9 _./@=-]*(?<! )$", value) and value.lower() not in ("true", "false", "null", "yes", "no"):
+    if (
+        isinstance(value, str)
+        and re.match(r"^[A-Za-z/_][A-Za-z0-9 _./@=-]*(?<! )$", value)
+        and value.lower() not in ("true", "false", "null", "yes", "no")
+    ):
         return value
     return json.dumps(value)

@@ -24,7 +24,11 @@ def never_started(task):
     error = task["Status"].get("Err") or ""
     if task["Status"]["State"] == "rejected":
         return True
-    return task["Status"]["State"] == "failed" and error.startswith("starting container failed") and "port" not in error.replace("transport", "")
+    return (
+        task["Status"]["State"] == "failed"
+        and error.startswith("starting container failed")
+        and "port" not in error.replace("transport", "")
+    )
 
 
 def seconds_since(timestamp, now):
@@ -85,8 +89,11 @@ def judge(name, service, tasks, nodes, ages=None, settle=0.0, stale=frozenset(),
     paused = service["update_state"] in ("paused", "rollback_paused")
     for slot_nodes, slot_tasks in slots:
         allowed = {node["id"]: node["host"] or node["hostname"] for node in slot_nodes}
-        up = [task for task in slot_tasks if task["Status"]["State"] == "running" and task["DesiredState"] == "running"
-              and task.get("NodeID") in allowed]
+        up = [
+            task
+            for task in slot_tasks
+            if task["Status"]["State"] == "running" and task["DesiredState"] == "running" and task.get("NodeID") in allowed
+        ]
         settled = [task for task in up if (ages or {}).get(task["ID"], 0.0) >= settle]
         if settled:
             running.append({"task": settled[0]["ID"], "host": allowed[settled[0]["NodeID"]]})
@@ -119,7 +126,10 @@ def _problem(name, host, service, tasks, settling, paused, finished):
     else:
         text = "task is %s (%s)" % (status.get("State"), status.get("Message") or "no message")
     return {
-        "service": name, "host": host, "state": latest["Status"]["State"] if latest else "none", "error": text,
+        "service": name,
+        "host": host,
+        "state": latest["Status"]["State"] if latest else "none",
+        "error": text,
         "exit_code": None if blamed is None or never_started(blamed) else (status.get("ContainerStatus") or {}).get("ExitCode") or None,
         "task": blamed["ID"] if blamed else None,
         "hard": not settling and (len(rejected) >= HARD_REJECTIONS or given_up or (paused and bool(bad))),
@@ -128,7 +138,9 @@ def _problem(name, host, service, tasks, settling, paused, finished):
 
 def finished_ids(tasks):
     """Ids of tasks that have ended already."""
-    return frozenset(task["ID"] for task in tasks if task["Status"]["State"] in ("failed", "rejected", "complete", "shutdown", "orphaned", "remove"))
+    return frozenset(
+        task["ID"] for task in tasks if task["Status"]["State"] in ("failed", "rejected", "complete", "shutdown", "orphaned", "remove")
+    )
 
 
 def explain(problem, logs=""):

@@ -11,7 +11,8 @@ short_description: All data directories of a service on one node, in one call
 version_added: 0.1.0
 author: skp.cluster contributors (@comafire)
 description:
-  - Makes the directories with owner and mode (parents belong to root, mode 0755), and says which file system they are on and whose data lies in them.
+  - Makes the directories with owner and mode (parents belong to root, mode 0755), and says which file system they are on and whose data
+    lies in them.
   - Nothing below a directory is ever touched, except that O(state=absent) removes what this module made.
 attributes:
   check_mode:
@@ -128,7 +129,9 @@ def run(module):
             _data_dirs.apply(found["path"], steps)
     keys = ("path", "fstype", "free_bytes", "identity", "id")
     return {
-        "changed": any(steps for _found, _owner, steps in plans), "service": params["service"], "id": number if present else None,
+        "changed": any(steps for _found, _owner, steps in plans),
+        "service": params["service"],
+        "id": number if present else None,
         "directories": [dict({key: found[key] for key in keys}, existed=found["kind"] == "directory") for found, _owner, _steps in plans],
         "diff": {
             "before": "".join(_data_dirs.describe(found["path"], found["owner"], found["id"]) for found, _owner, _steps in plans),
@@ -143,7 +146,10 @@ def one_id(service, found):
     if len(set(owners.values())) > 1:
         raise PlanRefused(
             "The data directories of %s belong to different members: %s. Nothing was changed."
-            % (service, ", ".join("%s to %d" % item for item in sorted(owners.items()))), kind="identity_conflict", ids=owners)
+            % (service, ", ".join("%s to %d" % item for item in sorted(owners.items()))),
+            kind="identity_conflict",
+            ids=owners,
+        )
     return next(iter(owners.values()), None)
 
 
@@ -151,12 +157,23 @@ def main():
     module = AnsibleModule(
         argument_spec=dict(
             service=dict(type="str", required=True),
-            directories=dict(type="list", elements="dict", required=True, options=dict(
-                path=dict(type="str", required=True), owner=dict(type="str", default="root"), group=dict(type="str", default="root"),
-                mode=dict(type="str", default="0755"),
-                identity=dict(type="dict", options=dict(
-                    file=dict(type="str", required=True), keys=dict(type="list", elements="str", default=[], no_log=False))),
-            )),
+            directories=dict(
+                type="list",
+                elements="dict",
+                required=True,
+                options=dict(
+                    path=dict(type="str", required=True),
+                    owner=dict(type="str", default="root"),
+                    group=dict(type="str", default="root"),
+                    mode=dict(type="str", default="0755"),
+                    identity=dict(
+                        type="dict",
+                        options=dict(
+                            file=dict(type="str", required=True), keys=dict(type="list", elements="str", default=[], no_log=False)
+                        ),
+                    ),
+                ),
+            ),
             local=dict(type="bool", default=True),
             state=dict(type="str", choices=["present", "absent"], default="present"),
         ),

@@ -11,8 +11,10 @@ short_description: Member ids of a service that never move and are never reused
 version_added: 0.1.0
 author: skp.cluster contributors (@comafire)
 description:
-  - Gives every host of a service a member id and keeps it in the swarm, as a config (so that all managers have it) and as a label of the node.
-  - An id once given to a host name stays for ever, also while its label is away. New ids go up from the highest ever given, in natural order of names.
+  - Gives every host of a service a member id and keeps it in the swarm, as a config (so that all managers have it) and as a label of
+    the node.
+  - An id once given to a host name stays for ever, also while its label is away. New ids go up from the highest ever given, in natural
+    order of names.
   - An id found in a host's data directory counts when the swarm has forgotten; one that contradicts the record is refused.
 requirements:
   - docker >= 5.0.3 (python3-docker)
@@ -120,15 +122,25 @@ def present(module, client):
     labels = {host: (node["Spec"].get("Labels") or {}).get(label) for host, node in nodes.items()}
     plan = _members_plan.plan_members(record, params["hosts"], found_ids(params["found"]), params["limit_hosts"], labels, params["facts"])
     result = {
-        "changed": plan["changed"], "ids": plan["ids"], "retired": plan["retired"], "unseen": plan["unseen"], "generation": record["generation"],
-        "facts": plan["record"]["facts"], "others": {name: ids_of(module, client, name, hosts) for name, hosts in params["others"].items()},
-        "diff": {"before_header": "members of %s" % service, "after_header": "members of %s" % service,
-                 "before": _members_plan.describe(record, labels),
-                 "after": _members_plan.describe(plan["record"], dict(labels, **plan["labels"]))},
+        "changed": plan["changed"],
+        "ids": plan["ids"],
+        "retired": plan["retired"],
+        "unseen": plan["unseen"],
+        "generation": record["generation"],
+        "facts": plan["record"]["facts"],
+        "others": {name: ids_of(module, client, name, hosts) for name, hosts in params["others"].items()},
+        "diff": {
+            "before_header": "members of %s" % service,
+            "after_header": "members of %s" % service,
+            "before": _members_plan.describe(record, labels),
+            "after": _members_plan.describe(plan["record"], dict(labels, **plan["labels"])),
+        },
     }
     if plan["unseen"]:
-        module.warn("%s: %s got no member id, because its data could not be looked at in this run (unreachable, or outside the limit)."
-                    % (service, ", ".join(plan["unseen"])))
+        module.warn(
+            "%s: %s got no member id, because its data could not be looked at in this run (unreachable, or outside the limit)."
+            % (service, ", ".join(plan["unseen"]))
+        )
     if not module.check_mode:
         if plan["record_changed"]:
             result["generation"] = _members_io.write_members(client, plan["record"], generations)["generation"]
@@ -159,15 +171,28 @@ def absent(module, client):
             _members_io.set_node_labels(client, node["ID"], {label: None})
         _members_io.remove_generations(client, generations)
     return {
-        "changed": bool(generations or nodes), "ids": {}, "retired": {}, "unseen": [], "generation": 0, "facts": {}, "others": {},
-        "diff": {"before_header": "members of %s" % service, "after_header": "members of %s" % service,
-                 "before": _members_plan.describe(record, labels), "after": ""},
+        "changed": bool(generations or nodes),
+        "ids": {},
+        "retired": {},
+        "unseen": [],
+        "generation": 0,
+        "facts": {},
+        "others": {},
+        "diff": {
+            "before_header": "members of %s" % service,
+            "after_header": "members of %s" % service,
+            "before": _members_plan.describe(record, labels),
+            "after": "",
+        },
     }
 
 
 def found_ids(found):
     """Ids as numbers: a template may have made text of them. What is no number is left for the plan to refuse."""
-    return {host: int(value) if isinstance(value, str) and value.isdigit() else (None if value == "" else value) for host, value in found.items()}
+    return {
+        host: int(value) if isinstance(value, str) and value.isdigit() else (None if value == "" else value)
+        for host, value in found.items()
+    }
 
 
 def main():

@@ -12,7 +12,8 @@ version_added: 0.1.0
 author: skp.cluster contributors (@comafire)
 description:
   - Makes the services of a role exactly what O(services) says, with their configs and secrets, and waits until every task really runs.
-  - A service by member (O(services[].host)) is one replica pinned to that host; one by label (O(services[].label)) runs on every node with the label.
+  - A service by member (O(services[].host)) is one replica pinned to that host; one by label (O(services[].label)) runs on every node
+    with the label.
   - Always DNS round robin and ports in host mode. Nothing restarts that did not change; a change made by hand is put back.
   - Services of the role that are not listed are removed, also while their node is down.
 requirements:
@@ -49,7 +50,8 @@ options:
   data_policy:
     description:
       - What to do when a service that owns data would start on another host than the one its data is on.
-      - V(refuse) stops before anything is changed; V(leave) starts empty there and leaves the old data where it is; V(moved) says it was copied.
+      - V(refuse) stops before anything is changed; V(leave) starts empty there and leaves the old data where it is; V(moved) says it was
+        copied.
     type: str
     choices: [refuse, leave, moved]
     default: refuse
@@ -469,12 +471,19 @@ def run(module, result):
     placement, generations = plan_placement(client, state, desired, params)
     check_nodes(module, state, desired, plan, client is not None)
 
-    result.update({
-        "changed": plan["changed"], "unchanged": plan["unchanged"], "outside_limit": plan["skipped"], "pending_down": [],
-        "actions": [{key: action[key] for key in ("do", "name", "host", "fields")} for action in plan["actions"]],
-        "services": {service["name"]: {"image": service["payload"]["TaskTemplate"]["ContainerSpec"]["Image"], "hash": digest, "hosts": []}
-                     for service, digest in zip(desired, _service_plan.hashes(desired).values())},
-    })
+    result.update(
+        {
+            "changed": plan["changed"],
+            "unchanged": plan["unchanged"],
+            "outside_limit": plan["skipped"],
+            "pending_down": [],
+            "actions": [{key: action[key] for key in ("do", "name", "host", "fields")} for action in plan["actions"]],
+            "services": {
+                service["name"]: {"image": service["payload"]["TaskTemplate"]["ContainerSpec"]["Image"], "hash": digest, "hosts": []}
+                for service, digest in zip(desired, _service_plan.hashes(desired).values())
+            },
+        }
+    )
     if module._diff:
         result["diff"] = plan["diff"]
     if module.check_mode:
@@ -486,11 +495,22 @@ def run(module, result):
     opened = None
     if gate:
         opened = _service_io.gate_runner(
-            client, role, gate, image_reference(gate["image"], digests), gate["network"] or params["network"], gate["timeout"])
+            client, role, gate, image_reference(gate["image"], digests), gate["network"] or params["network"], gate["timeout"]
+        )
     wanted = [service["name"] for service in desired if service["name"] not in plan["skipped"]]
     outcome = _service_io.converge(
-        client, role, plan, state, wanted, wait=params["wait"], timeout=params["timeout"], settle=params["settle"], serial=params["serial"],
-        gate=opened, warn=module.warn)
+        client,
+        role,
+        plan,
+        state,
+        wanted,
+        wait=params["wait"],
+        timeout=params["timeout"],
+        settle=params["settle"],
+        serial=params["serial"],
+        gate=opened,
+        warn=module.warn,
+    )
     for name, hosts in outcome.get("tasks", {}).items():
         result["services"][name]["hosts"] = hosts
     result["pending_down"] = outcome.get("pending_down", [])

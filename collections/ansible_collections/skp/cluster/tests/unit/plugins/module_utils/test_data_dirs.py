@@ -20,23 +20,38 @@ MOUNTINFO = r"""21 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw
 """
 
 
-@pytest.mark.parametrize("path, point, kind, remote", [
-    ("/var/lib/skp/kafka", "/", "ext4", False), ("/srv/skp/x", "/srv/skp", "nfs4", True), ("/srv/skpx", "/", "ext4", False),
-    ("/var/lib/skp data/kafka", "/var/lib/skp data", "xfs", False), ("/mnt/bucket", "/mnt/bucket", "fuse.s3fs", True), ("/mnt/a/b", "/mnt/a", "ext4", False)])
+@pytest.mark.parametrize(
+    "path, point, kind, remote",
+    [
+        ("/var/lib/skp/kafka", "/", "ext4", False),
+        ("/srv/skp/x", "/srv/skp", "nfs4", True),
+        ("/srv/skpx", "/", "ext4", False),
+        ("/var/lib/skp data/kafka", "/var/lib/skp data", "xfs", False),
+        ("/mnt/bucket", "/mnt/bucket", "fuse.s3fs", True),
+        ("/mnt/a/b", "/mnt/a", "ext4", False),
+    ],
+)
 def test_file_system_of_a_path(path, point, kind, remote):
     found = _data_dirs.mount_of(path, _data_dirs.parse_mountinfo(MOUNTINFO))
     assert found[:2] == (point, kind) and _data_dirs.is_remote(found[1]) is remote
 
 
-@pytest.mark.parametrize("text, keys, values, number", [
-    ("3\n", [], {"": "3"}, 3),
-    ("#\nversion=1\nnode.id = 4\ncluster.id=x\n", ["node.id", "broker.id", "cluster.id"], {"node.id": "4", "cluster.id": "x"}, 4),
-    ("broker.id=2\n", ["node.id", "broker.id"], {"broker.id": "2"}, 2)])
+@pytest.mark.parametrize(
+    "text, keys, values, number",
+    [
+        ("3\n", [], {"": "3"}, 3),
+        ("#\nversion=1\nnode.id = 4\ncluster.id=x\n", ["node.id", "broker.id", "cluster.id"], {"node.id": "4", "cluster.id": "x"}, 4),
+        ("broker.id=2\n", ["node.id", "broker.id"], {"broker.id": "2"}, 2),
+    ],
+)
 def test_identity(text, keys, values, number):
     assert _data_dirs.parse_identity(text, keys, "f") == (values, number)
 
 
-@pytest.mark.parametrize("text, keys, words", [("", [], "''"), ("abc", [], "'abc'"), ("x=1\n", ["node.id"], "none of node.id"), ("node.id=-1\n", ["node.id"], "'-1'")])
+@pytest.mark.parametrize(
+    "text, keys, words",
+    [("", [], "''"), ("abc", [], "'abc'"), ("x=1\n", ["node.id"], "none of node.id"), ("node.id=-1\n", ["node.id"], "'-1'")],
+)
 def test_an_identity_that_is_none_is_refused(text, keys, words):
     with pytest.raises(PlanRefused) as caught:
         _data_dirs.parse_identity(text, keys, "/data/meta")
@@ -44,25 +59,50 @@ def test_an_identity_that_is_none_is_refused(text, keys, words):
 
 
 def found(**values):
-    base = {"path": "/var/lib/skp/web", "kind": "directory", "owner": (0, 0, 0o755), "fstype": "ext4", "source": "/dev/sda1", "mountpoint": False,
-            "mounts_below": [], "missing_parents": [], "marked": True, "identity": {}, "id": None, "free_bytes": 1}
+    base = {
+        "path": "/var/lib/skp/web",
+        "kind": "directory",
+        "owner": (0, 0, 0o755),
+        "fstype": "ext4",
+        "source": "/dev/sda1",
+        "mountpoint": False,
+        "mounts_below": [],
+        "missing_parents": [],
+        "marked": True,
+        "identity": {},
+        "id": None,
+        "free_bytes": 1,
+    }
     return dict(base, **values)
 
 
-@pytest.mark.parametrize("case, state, steps", [
-    ("as it should be", found(), []),
-    ("missing with parents", found(kind="missing", owner=None, marked=False, missing_parents=["/var/lib/skp"]), ["parent", "make", "owner", "mode", "mark"]),
-    ("other owner", found(owner=(5, 0, 0o755)), ["owner"]),
-    ("other mode", found(owner=(0, 0, 0o700)), ["mode"]),
-    ("made by somebody else", found(marked=False), ["mark"]),
-])
+@pytest.mark.parametrize(
+    "case, state, steps",
+    [
+        ("as it should be", found(), []),
+        (
+            "missing with parents",
+            found(kind="missing", owner=None, marked=False, missing_parents=["/var/lib/skp"]),
+            ["parent", "make", "owner", "mode", "mark"],
+        ),
+        ("other owner", found(owner=(5, 0, 0o755)), ["owner"]),
+        ("other mode", found(owner=(0, 0, 0o700)), ["mode"]),
+        ("made by somebody else", found(marked=False), ["mark"]),
+    ],
+)
 def test_present(case, state, steps):
     assert [verb for verb, _value in _data_dirs.plan_present({}, state, (0, 0, 0o755), True)] == steps
 
 
-@pytest.mark.parametrize("state, local, kind", [
-    (found(fstype="nfs4"), True, "remote_filesystem"), (found(fstype="fuse.sshfs"), True, "remote_filesystem"),
-    (found(kind="symlink"), False, "not_a_directory"), (found(kind="other"), False, "not_a_directory")])
+@pytest.mark.parametrize(
+    "state, local, kind",
+    [
+        (found(fstype="nfs4"), True, "remote_filesystem"),
+        (found(fstype="fuse.sshfs"), True, "remote_filesystem"),
+        (found(kind="symlink"), False, "not_a_directory"),
+        (found(kind="other"), False, "not_a_directory"),
+    ],
+)
 def test_present_refuses(state, local, kind):
     with pytest.raises(PlanRefused) as caught:
         _data_dirs.plan_present({}, state, (0, 0, 0o755), local)
@@ -73,14 +113,23 @@ def test_a_network_file_system_is_fine_where_it_is_allowed():
     assert _data_dirs.plan_present({}, found(fstype="nfs4"), (0, 0, 0o755), False) == []
 
 
-@pytest.mark.parametrize("state, steps", [
-    (found(kind="missing", marked=False), []), (found(kind="missing"), ["unmark"]), (found(), ["remove", "unmark"]), (found(mountpoint=True), ["empty", "unmark"])])
+@pytest.mark.parametrize(
+    "state, steps",
+    [
+        (found(kind="missing", marked=False), []),
+        (found(kind="missing"), ["unmark"]),
+        (found(), ["remove", "unmark"]),
+        (found(mountpoint=True), ["empty", "unmark"]),
+    ],
+)
 def test_absent(state, steps):
     assert [verb for verb, _value in _data_dirs.plan_absent(state)] == steps
 
 
-@pytest.mark.parametrize("state", [
-    found(marked=False), found(path="/var/lib"), found(path="/srv"), found(kind="symlink"), found(mounts_below=["/var/lib/skp/web/nfs"])])
+@pytest.mark.parametrize(
+    "state",
+    [found(marked=False), found(path="/var/lib"), found(path="/srv"), found(kind="symlink"), found(mounts_below=["/var/lib/skp/web/nfs"])],
+)
 def test_absent_refuses(state):
     with pytest.raises(PlanRefused) as caught:
         _data_dirs.plan_absent(state)
@@ -88,7 +137,13 @@ def test_absent_refuses(state):
 
 
 def test_the_whole_life_of_a_directory(tmp_path):
-    directory = {"path": str(tmp_path / "skp/web"), "owner": str(os.getuid()), "group": str(os.getgid()), "mode": "0750", "identity": {"file": "myid", "keys": []}}
+    directory = {
+        "path": str(tmp_path / "skp/web"),
+        "owner": str(os.getuid()),
+        "group": str(os.getgid()),
+        "mode": "0750",
+        "identity": {"file": "myid", "keys": []},
+    }
     path = tmp_path / "skp/web"
 
     def steps(plan):
@@ -96,6 +151,7 @@ def test_the_whole_life_of_a_directory(tmp_path):
 
     def present(state):
         return _data_dirs.plan_present(directory, state, _data_dirs.wanted_owner(directory), True)
+
     _data_dirs.apply(directory["path"], steps(present))
     assert path.stat().st_mode & 0o7777 == 0o750 and (tmp_path / "skp").stat().st_mode & 0o7777 == 0o755
     # Some programs insist on an empty directory: our mark is beside it.

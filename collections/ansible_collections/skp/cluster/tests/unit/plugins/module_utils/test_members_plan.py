@@ -19,23 +19,53 @@ def unseen(*hosts):
     return {host: None for host in hosts}
 
 
-@pytest.mark.parametrize("case, before, hosts, found, limit, ids, retired, not_seen", [
-    ("first run, natural order of names", record(), ["c10", "c2", "c1"], unseen("c10", "c2", "c1"), [], {"c1": 1, "c2": 2, "c10": 3}, {}, []),
-    ("second run", record({"c1": 1, "c2": 2}), ["c2", "c1"], unseen("c1", "c2"), [], {"c1": 1, "c2": 2}, {}, []),
-    ("a new host goes above the highest", record({"c1": 1, "c3": 2}), ["c1", "c2", "c3"], unseen("c1", "c2", "c3"), [], {"c1": 1, "c3": 2, "c2": 3}, {}, []),
-    ("a label left", record({"c1": 1, "c2": 2}), ["c1"], unseen("c1"), [], {"c1": 1}, {"c2": 2}, []),
-    ("and its id is not reused", record({"c1": 1}, {"c2": 2}), ["c1", "c3"], unseen("c1", "c3"), [], {"c1": 1, "c3": 3}, {"c2": 2}, []),
-    ("and comes back with the host", record({"c1": 1}, {"c2": 2}), ["c1", "c2"], unseen("c1", "c2"), [], {"c1": 1, "c2": 2}, {}, []),
-    ("retired host that cannot be looked at", record({"c1": 1}, {"c2": 2}), ["c1", "c2"], unseen("c1"), [], {"c1": 1, "c2": 2}, {}, []),
-    ("swarm lost, ids on disk count", record(), ["c1", "c2"], {"c1": 7, "c2": 2}, [], {"c2": 2, "c1": 7}, {}, []),
-    ("swarm lost, new host above what is on disk", record(), ["c1", "c2"], {"c1": None, "c2": 5}, [], {"c2": 5, "c1": 6}, {}, []),
-    ("id on the disk of a host without the label is not given away", record(), ["c1"], {"c1": None, "c2": 1}, [], {"c1": 2}, {}, []),
-    ("unreachable member keeps its id", record({"c1": 1, "c2": 2}), ["c1", "c2"], unseen("c1"), [], {"c1": 1, "c2": 2}, {}, []),
-    ("unreachable new host waits", record({"c1": 1}), ["c1", "c2"], unseen("c1"), [], {"c1": 1}, {}, ["c2"]),
-    ("limit: another host's label left, but it stays for now", record({"c1": 1, "c2": 2}), ["c1"], unseen("c1"), ["c1"], {"c1": 1, "c2": 2}, {}, []),
-    ("limit: the host that leaves is in it", record({"c1": 1, "c2": 2}), ["c1"], {}, ["c2"], {"c1": 1}, {"c2": 2}, []),
-    ("everybody left", record({"c1": 1}), [], {}, [], {}, {"c1": 1}, []),
-])
+@pytest.mark.parametrize(
+    "case, before, hosts, found, limit, ids, retired, not_seen",
+    [
+        (
+            "first run, natural order of names",
+            record(),
+            ["c10", "c2", "c1"],
+            unseen("c10", "c2", "c1"),
+            [],
+            {"c1": 1, "c2": 2, "c10": 3},
+            {},
+            [],
+        ),
+        ("second run", record({"c1": 1, "c2": 2}), ["c2", "c1"], unseen("c1", "c2"), [], {"c1": 1, "c2": 2}, {}, []),
+        (
+            "a new host goes above the highest",
+            record({"c1": 1, "c3": 2}),
+            ["c1", "c2", "c3"],
+            unseen("c1", "c2", "c3"),
+            [],
+            {"c1": 1, "c3": 2, "c2": 3},
+            {},
+            [],
+        ),
+        ("a label left", record({"c1": 1, "c2": 2}), ["c1"], unseen("c1"), [], {"c1": 1}, {"c2": 2}, []),
+        ("and its id is not reused", record({"c1": 1}, {"c2": 2}), ["c1", "c3"], unseen("c1", "c3"), [], {"c1": 1, "c3": 3}, {"c2": 2}, []),
+        ("and comes back with the host", record({"c1": 1}, {"c2": 2}), ["c1", "c2"], unseen("c1", "c2"), [], {"c1": 1, "c2": 2}, {}, []),
+        ("retired host that cannot be looked at", record({"c1": 1}, {"c2": 2}), ["c1", "c2"], unseen("c1"), [], {"c1": 1, "c2": 2}, {}, []),
+        ("swarm lost, ids on disk count", record(), ["c1", "c2"], {"c1": 7, "c2": 2}, [], {"c2": 2, "c1": 7}, {}, []),
+        ("swarm lost, new host above what is on disk", record(), ["c1", "c2"], {"c1": None, "c2": 5}, [], {"c2": 5, "c1": 6}, {}, []),
+        ("id on the disk of a host without the label is not given away", record(), ["c1"], {"c1": None, "c2": 1}, [], {"c1": 2}, {}, []),
+        ("unreachable member keeps its id", record({"c1": 1, "c2": 2}), ["c1", "c2"], unseen("c1"), [], {"c1": 1, "c2": 2}, {}, []),
+        ("unreachable new host waits", record({"c1": 1}), ["c1", "c2"], unseen("c1"), [], {"c1": 1}, {}, ["c2"]),
+        (
+            "limit: another host's label left, but it stays for now",
+            record({"c1": 1, "c2": 2}),
+            ["c1"],
+            unseen("c1"),
+            ["c1"],
+            {"c1": 1, "c2": 2},
+            {},
+            [],
+        ),
+        ("limit: the host that leaves is in it", record({"c1": 1, "c2": 2}), ["c1"], {}, ["c2"], {"c1": 1}, {"c2": 2}, []),
+        ("everybody left", record({"c1": 1}), [], {}, [], {}, {"c1": 1}, []),
+    ],
+)
 def test_ids(case, before, hosts, found, limit, ids, retired, not_seen):
     plan = plan_members(before, hosts, found, limit)
     assert (plan["ids"], plan["retired"], plan["unseen"]) == (ids, retired, not_seen)
@@ -43,16 +73,33 @@ def test_ids(case, before, hosts, found, limit, ids, retired, not_seen):
     assert plan["record_changed"] == (before["members"] != ids or before["retired"] != retired)
 
 
-@pytest.mark.parametrize("case, before, hosts, found, kind, words", [
-    ("data of another member", record({"c1": 1, "c2": 2}), ["c1", "c2"], {"c1": 2, "c2": None}, "identity_conflict", ["c1", "id 2 ", "id 1", "belongs to c2"]),
-    ("data of an unknown member", record({"c1": 1}), ["c1"], {"c1": 9}, "identity_conflict", ["c1", "id 9", "id 1"]),
-    ("a new host with a known id", record({"c1": 1}), ["c1", "c2"], {"c1": 1, "c2": 1}, "duplicate_identity", ["c1", "c2", "id 1"]),
-    ("a new host with a member's id, member not seen", record({"c1": 1}), ["c1", "c2"], {"c2": 1}, "identity_conflict", ["c2", "id 1 to c1"]),
-    ("a new host with a retired id", record({}, {"c1": 1}), ["c2"], {"c2": 1}, "identity_conflict", ["c2", "c1"]),
-    ("a copied disk", record(), ["c1", "c2"], {"c1": 4, "c2": 4}, "duplicate_identity", ["c1", "c2", "id 4"]),
-    ("nonsense", record(), ["c1"], {"c1": "x7"}, "bad_identity", ["c1", "x7"]),
-    ("zero", record(), ["c1"], {"c1": 0}, "bad_identity", ["c1"]),
-])
+@pytest.mark.parametrize(
+    "case, before, hosts, found, kind, words",
+    [
+        (
+            "data of another member",
+            record({"c1": 1, "c2": 2}),
+            ["c1", "c2"],
+            {"c1": 2, "c2": None},
+            "identity_conflict",
+            ["c1", "id 2 ", "id 1", "belongs to c2"],
+        ),
+        ("data of an unknown member", record({"c1": 1}), ["c1"], {"c1": 9}, "identity_conflict", ["c1", "id 9", "id 1"]),
+        ("a new host with a known id", record({"c1": 1}), ["c1", "c2"], {"c1": 1, "c2": 1}, "duplicate_identity", ["c1", "c2", "id 1"]),
+        (
+            "a new host with a member's id, member not seen",
+            record({"c1": 1}),
+            ["c1", "c2"],
+            {"c2": 1},
+            "identity_conflict",
+            ["c2", "id 1 to c1"],
+        ),
+        ("a new host with a retired id", record({}, {"c1": 1}), ["c2"], {"c2": 1}, "identity_conflict", ["c2", "c1"]),
+        ("a copied disk", record(), ["c1", "c2"], {"c1": 4, "c2": 4}, "duplicate_identity", ["c1", "c2", "id 4"]),
+        ("nonsense", record(), ["c1"], {"c1": "x7"}, "bad_identity", ["c1", "x7"]),
+        ("zero", record(), ["c1"], {"c1": 0}, "bad_identity", ["c1"]),
+    ],
+)
 def test_refusals_name_who_has_what(case, before, hosts, found, kind, words):
     with pytest.raises(PlanRefused) as caught:
         plan_members(before, hosts, found)
@@ -83,4 +130,7 @@ def test_natural_order():
 
 
 def test_description_shows_members_retired_and_labels():
-    assert describe(record({"c1": 1}, {"c2": 2}), {"c1": "1", "c3": None}) == "c1: id 1\nc2: id 2 (retired)\nnode label of c1: skp.kafka.id=1\n"
+    assert (
+        describe(record({"c1": 1}, {"c2": 2}), {"c1": "1", "c3": None})
+        == "c1: id 1\nc2: id 2 (retired)\nnode label of c1: skp.kafka.id=1\n"
+    )

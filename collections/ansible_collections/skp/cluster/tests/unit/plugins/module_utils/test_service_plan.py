@@ -10,7 +10,12 @@ import pytest
 
 from ansible_collections.skp.cluster.plugins.module_utils._members_plan import PlanRefused
 from ansible_collections.skp.cluster.plugins.module_utils._service_plan import (
-    EMPTY_STATE, matches, missing_nodes, order_serial, plan_placement, plan_services,
+    EMPTY_STATE,
+    matches,
+    missing_nodes,
+    order_serial,
+    plan_placement,
+    plan_services,
 )
 from ansible_collections.skp.cluster.plugins.module_utils._service_spec import build_service
 
@@ -23,8 +28,16 @@ def wish(name, host=None, label=None, role="web", digest="sha256:aa", **options)
 def node(host, labels=(), ready=True):
     facts = {"node.labels.skp.host": host}
     facts.update({"node.labels.%s" % label: "enable" for label in labels})
-    return {"id": "node-" + host, "hostname": "h-" + host, "host": host, "ready": ready, "active": True, "state": "ready" if ready else "down",
-            "availability": "active", "facts": facts}
+    return {
+        "id": "node-" + host,
+        "hostname": "h-" + host,
+        "host": host,
+        "ready": ready,
+        "active": True,
+        "state": "ready" if ready else "down",
+        "availability": "active",
+        "facts": facts,
+    }
 
 
 def state_of(*services, nodes=(), update_state=""):
@@ -51,18 +64,21 @@ OTHER = [{"name": "c", "content": "two\n", "target": "/c"}]
 ONE, TWO, ALL = wish("web-1", "c1"), wish("web-2", "c2"), wish("web", label="web")
 
 
-@pytest.mark.parametrize("case, before, after, actions", [
-    ("first run", [], [ONE, TWO], [("create", "web-1"), ("create", "web-2")]),
-    ("second run", [ONE, ALL], [ALL, ONE], []),
-    ("natural order", [], [wish("web-10", "c10"), TWO], [("create", "web-2"), ("create", "web-10")]),
-    ("label left", [ONE, TWO], [ONE], [("remove", "web-2")]),
-    ("removals come first", [ONE], [TWO], [("remove", "web-1"), ("create", "web-2")]),
-    ("environment", [ONE], [wish("web-1", "c1", env={"A": "1"})], [("update", "web-1")]),
-    ("a new digest behind the same tag", [ONE], [wish("web-1", "c1", digest="sha256:bb")], [("update", "web-1")]),
-    ("an image that is to be built", [ONE], [wish("web-1", "c1", digest=None)], [("update", "web-1")]),
-    ("by member becomes by label", [ONE], [wish("web-1", label="web")], [("replace", "web-1")]),
-    ("all down", [ONE, TWO, ALL], [], [("remove", "web"), ("remove", "web-1"), ("remove", "web-2")]),
-])
+@pytest.mark.parametrize(
+    "case, before, after, actions",
+    [
+        ("first run", [], [ONE, TWO], [("create", "web-1"), ("create", "web-2")]),
+        ("second run", [ONE, ALL], [ALL, ONE], []),
+        ("natural order", [], [wish("web-10", "c10"), TWO], [("create", "web-2"), ("create", "web-10")]),
+        ("label left", [ONE, TWO], [ONE], [("remove", "web-2")]),
+        ("removals come first", [ONE], [TWO], [("remove", "web-1"), ("create", "web-2")]),
+        ("environment", [ONE], [wish("web-1", "c1", env={"A": "1"})], [("update", "web-1")]),
+        ("a new digest behind the same tag", [ONE], [wish("web-1", "c1", digest="sha256:bb")], [("update", "web-1")]),
+        ("an image that is to be built", [ONE], [wish("web-1", "c1", digest=None)], [("update", "web-1")]),
+        ("by member becomes by label", [ONE], [wish("web-1", label="web")], [("replace", "web-1")]),
+        ("all down", [ONE, TWO, ALL], [], [("remove", "web"), ("remove", "web-1"), ("remove", "web-2")]),
+    ],
+)
 def test_actions(case, before, after, actions):
     plan = plan_services(state_of(*before), after, "web")
     assert done(plan) == actions
@@ -76,12 +92,15 @@ def test_only_what_changed_is_touched():
     assert plan["actions"][0]["fields"] == ["Labels.skp.hash", "TaskTemplate.ContainerSpec.Env"]
 
 
-@pytest.mark.parametrize("case, change, restarts", [
-    ("scaled to nothing by hand", lambda spec: spec["Mode"]["Replicated"].update(Replicas=0), False),
-    ("environment by hand", lambda spec: spec["TaskTemplate"]["ContainerSpec"].update(Env=["X=1"]), True),
-    ("our hash label removed", lambda spec: spec["Labels"].pop("skp.hash"), False),
-    ("moved by hand", lambda spec: spec["TaskTemplate"]["Placement"].update(Constraints=["node.labels.skp.host==c9"]), True),
-])
+@pytest.mark.parametrize(
+    "case, change, restarts",
+    [
+        ("scaled to nothing by hand", lambda spec: spec["Mode"]["Replicated"].update(Replicas=0), False),
+        ("environment by hand", lambda spec: spec["TaskTemplate"]["ContainerSpec"].update(Env=["X=1"]), True),
+        ("our hash label removed", lambda spec: spec["Labels"].pop("skp.hash"), False),
+        ("moved by hand", lambda spec: spec["TaskTemplate"]["Placement"].update(Constraints=["node.labels.skp.host==c9"]), True),
+    ],
+)
 def test_a_change_by_hand_is_put_back(case, change, restarts):
     state = state_of(ONE)
     change(state["services"]["web-1"]["spec"])
@@ -128,10 +147,10 @@ def test_secrets_appear_as_a_hash_only():
     assert "geheim" not in str(plan["diff"]) and "hash: " in plan["diff"][-1]["after"]
 
 
-@pytest.mark.parametrize("case, before, after, kind", [
-    ("another role's service", [wish("web-1", "c1", role="other")], [ONE], "foreign_service"),
-    ("twice", [], [ONE, ONE], "duplicate"),
-])
+@pytest.mark.parametrize(
+    "case, before, after, kind",
+    [("another role's service", [wish("web-1", "c1", role="other")], [ONE], "foreign_service"), ("twice", [], [ONE, ONE], "duplicate")],
+)
 def test_refusals(case, before, after, kind):
     with pytest.raises(PlanRefused) as caught:
         plan_services(state_of(*before), after, "web")
@@ -145,22 +164,41 @@ def test_another_roles_services_are_never_removed():
 NODES = [node("c1", ["web"]), node("c2"), node("c3", ["web"])]
 
 
-@pytest.mark.parametrize("case, before, after, limit, actions, skipped", [
-    ("another host's update", [ONE, TWO], [wish("web-1", "c1", env={"A": 1}), wish("web-2", "c2", env={"A": 1})], ["c2"], [("update", "web-2")], ["web-1"]),
-    ("another host's removal", [ONE, TWO], [TWO], ["c2"], [], ["web-1"]),
-    ("another host's creation", [], [ONE, TWO], ["c2"], [("create", "web-2")], ["web-1"]),
-    ("moved away from the limit's host", [ONE], [wish("web-1", "c2")], ["c1"], [("update", "web-1")], []),
-    ("by label, limit has the label", [ALL], [wish("web", label="web", env={"A": 1})], ["c3"], [("update", "web")], []),
-    ("by label, limit has not", [ALL], [wish("web", label="web", env={"A": 1})], ["c2"], [], ["web"]),
-])
+@pytest.mark.parametrize(
+    "case, before, after, limit, actions, skipped",
+    [
+        (
+            "another host's update",
+            [ONE, TWO],
+            [wish("web-1", "c1", env={"A": 1}), wish("web-2", "c2", env={"A": 1})],
+            ["c2"],
+            [("update", "web-2")],
+            ["web-1"],
+        ),
+        ("another host's removal", [ONE, TWO], [TWO], ["c2"], [], ["web-1"]),
+        ("another host's creation", [], [ONE, TWO], ["c2"], [("create", "web-2")], ["web-1"]),
+        ("moved away from the limit's host", [ONE], [wish("web-1", "c2")], ["c1"], [("update", "web-1")], []),
+        ("by label, limit has the label", [ALL], [wish("web", label="web", env={"A": 1})], ["c3"], [("update", "web")], []),
+        ("by label, limit has not", [ALL], [wish("web", label="web", env={"A": 1})], ["c2"], [], ["web"]),
+    ],
+)
 def test_limit(case, before, after, limit, actions, skipped):
     plan = plan_services(state_of(*before, nodes=NODES), after, "web", limit_hosts=limit)
     assert (done(plan), plan["skipped"]) == (actions, skipped)
 
 
-@pytest.mark.parametrize("constraints, answer", [
-    ([], True), (["node.labels.web==enable"], True), (["node.labels.web == ENABLE"], True), (["node.labels.web!=enable"], False),
-    (["node.labels.none!=x"], True), (["node.labels.web==enable", "node.labels.skp.host==c2"], False), (["node.role==worker"], False)])
+@pytest.mark.parametrize(
+    "constraints, answer",
+    [
+        ([], True),
+        (["node.labels.web==enable"], True),
+        (["node.labels.web == ENABLE"], True),
+        (["node.labels.web!=enable"], False),
+        (["node.labels.none!=x"], True),
+        (["node.labels.web==enable", "node.labels.skp.host==c2"], False),
+        (["node.role==worker"], False),
+    ],
+)
 def test_constraints(constraints, answer):
     assert matches(constraints, node("c1", ["web"])["facts"]) is answer
 
@@ -174,31 +212,52 @@ def places(**hosts):
     return {name.replace("_", "-"): {"host": host, "path": PATH} for name, host in hosts.items()}
 
 
-@pytest.mark.parametrize("case, record, before, after, limit, policy, result", [
-    ("first run", {}, [], [DATA1, DATA2], [], "refuse", places(web_1="c1", web_2="c2")),
-    ("second run", places(web_1="c1"), [DATA1], [DATA1], [], "refuse", places(web_1="c1")),
-    ("no data, no record", {}, [], [ONE], [], "refuse", {}),
-    ("one member more", places(web_1="c1"), [DATA1], [DATA1, DATA2], [], "refuse", places(web_1="c1", web_2="c2")),
-    ("one member less is remembered", places(web_1="c1", web_2="c2"), [DATA1, DATA2], [DATA1], [], "refuse", places(web_1="c1", web_2="c2")),
-    ("and may return", places(web_1="c1", web_2="c2"), [DATA1], [DATA1, DATA2], [], "refuse", places(web_1="c1", web_2="c2")),
-    ("even while another leaves", places(web_1="c1", web_2="c2"), [DATA1], [DATA2], [], "refuse", places(web_1="c1", web_2="c2")),
-    ("moved, left behind", places(db="c1"), [SINGLE1], [SINGLE3], [], "leave", places(db="c3")),
-    ("moved, copied", places(db="c1"), [SINGLE1], [SINGLE3], [], "moved", places(db="c3")),
-    ("label moved between members, left behind", places(web_1="c1"), [DATA1], [DATA3], [], "leave", places(web_1="c1", web_3="c3")),
-    ("the move concerns no host of the limit", places(db="c1"), [SINGLE1], [SINGLE3], ["c2"], "refuse", places(db="c1")),
-    ("another host leaves outside the limit", places(web_1="c1"), [DATA1], [DATA3], ["c3"], "refuse", places(web_1="c1", web_3="c3")),
-])
+@pytest.mark.parametrize(
+    "case, record, before, after, limit, policy, result",
+    [
+        ("first run", {}, [], [DATA1, DATA2], [], "refuse", places(web_1="c1", web_2="c2")),
+        ("second run", places(web_1="c1"), [DATA1], [DATA1], [], "refuse", places(web_1="c1")),
+        ("no data, no record", {}, [], [ONE], [], "refuse", {}),
+        ("one member more", places(web_1="c1"), [DATA1], [DATA1, DATA2], [], "refuse", places(web_1="c1", web_2="c2")),
+        (
+            "one member less is remembered",
+            places(web_1="c1", web_2="c2"),
+            [DATA1, DATA2],
+            [DATA1],
+            [],
+            "refuse",
+            places(web_1="c1", web_2="c2"),
+        ),
+        ("and may return", places(web_1="c1", web_2="c2"), [DATA1], [DATA1, DATA2], [], "refuse", places(web_1="c1", web_2="c2")),
+        ("even while another leaves", places(web_1="c1", web_2="c2"), [DATA1], [DATA2], [], "refuse", places(web_1="c1", web_2="c2")),
+        ("moved, left behind", places(db="c1"), [SINGLE1], [SINGLE3], [], "leave", places(db="c3")),
+        ("moved, copied", places(db="c1"), [SINGLE1], [SINGLE3], [], "moved", places(db="c3")),
+        ("label moved between members, left behind", places(web_1="c1"), [DATA1], [DATA3], [], "leave", places(web_1="c1", web_3="c3")),
+        ("the move concerns no host of the limit", places(db="c1"), [SINGLE1], [SINGLE3], ["c2"], "refuse", places(db="c1")),
+        ("another host leaves outside the limit", places(web_1="c1"), [DATA1], [DATA3], ["c3"], "refuse", places(web_1="c1", web_3="c3")),
+    ],
+)
 def test_placement_is_remembered(case, record, before, after, limit, policy, result):
     assert plan_placement(record, state_of(*before), after, "web", policy, limit) == result
 
 
-@pytest.mark.parametrize("case, record, before, after, limit, words", [
-    ("single member moved", places(db="c1"), [SINGLE1], [SINGLE3], [], ["db", "c1", "c3"]),
-    ("record lost, the service still knows", {}, [SINGLE1], [SINGLE3], [], ["db", "c1", "c3"]),
-    ("removed in one run, elsewhere in the next", places(db="c1"), [], [SINGLE3], [], ["db", "c1", "c3"]),
-    ("a member leaves, a new one enters", places(web_1="c1", web_2="c2"), [DATA1, DATA2], [DATA1, DATA3], [], ["web-2", "c2", "web-3", "c3"]),
-    ("limit has the new host", places(db="c1"), [SINGLE1], [SINGLE3], ["c3"], ["db", "c1", "c3"]),
-])
+@pytest.mark.parametrize(
+    "case, record, before, after, limit, words",
+    [
+        ("single member moved", places(db="c1"), [SINGLE1], [SINGLE3], [], ["db", "c1", "c3"]),
+        ("record lost, the service still knows", {}, [SINGLE1], [SINGLE3], [], ["db", "c1", "c3"]),
+        ("removed in one run, elsewhere in the next", places(db="c1"), [], [SINGLE3], [], ["db", "c1", "c3"]),
+        (
+            "a member leaves, a new one enters",
+            places(web_1="c1", web_2="c2"),
+            [DATA1, DATA2],
+            [DATA1, DATA3],
+            [],
+            ["web-2", "c2", "web-3", "c3"],
+        ),
+        ("limit has the new host", places(db="c1"), [SINGLE1], [SINGLE3], ["c3"], ["db", "c1", "c3"]),
+    ],
+)
 def test_data_is_never_left_silently(case, record, before, after, limit, words):
     with pytest.raises(PlanRefused) as caught:
         plan_placement(record, state_of(*before), after, "web", "refuse", limit)
