@@ -136,6 +136,20 @@ def from_answers(info, version):
     }
 
 
+def splits_cli(path="/etc/os-release"):
+    """Whether this distribution packs the command docker apart from docker.io: Debian 13 and newer (and without a version: testing, sid)."""
+    release = {}
+    try:
+        with open(path, encoding="utf-8") as handle:
+            for line in handle:
+                key, dummy, value = line.strip().partition("=")
+                release[key] = value.strip("\"'")
+    except OSError:
+        return False
+    number = release.get("VERSION_ID", "13")
+    return release.get("ID") == "debian" and (not number.isdigit() or int(number) >= 13)
+
+
 def our_name(container):
     """The name of a container of ours (its service's name where it is a task), "" for somebody else's.
 

@@ -52,7 +52,10 @@ options:
         elements: str
         default: []
       cli:
-        description: Packages of the command C(docker), missing where it is not found.
+        description:
+          - Packages of the command C(docker), missing where it is not found.
+          - Where the engine is missing too they are named on Debian 13 and newer only; elsewhere the engine's package brings the command,
+            and if it did not, the next call says so.
         type: list
         elements: str
         default: []
@@ -203,7 +206,8 @@ from ansible_collections.skp.cluster.plugins.module_utils._swarm_plan import res
 def missing_packages(packages, facts):
     """The packages of every part that is not on the machine. An engine that is there is never replaced by another package's."""
     names = []
-    for part, present in (("engine", facts["installed"]), ("cli", facts["cli"]), ("sdk", bool(facts["sdk_version"]))):
+    cli = facts["cli"] or not (facts["installed"] or _engine_facts.splits_cli())
+    for part, present in (("engine", facts["installed"]), ("cli", cli), ("sdk", bool(facts["sdk_version"]))):
         names += [] if present else packages.get(part) or []
     return names
 

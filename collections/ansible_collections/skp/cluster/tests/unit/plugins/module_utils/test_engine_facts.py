@@ -100,3 +100,13 @@ def test_asking_over_the_socket(tmp_path, monkeypatch):
 def test_whose_container(container, name):
     """Ours are known by label, tasks by the name of their service."""
     assert facts.our_name(container) == name
+
+
+@pytest.mark.parametrize("release, splits", [
+    ('ID=debian\nVERSION_ID="13"\n', True), ('ID=debian\nVERSION_ID="12"\n', False), ("ID=debian\n", True),
+    ('ID=ubuntu\nVERSION_ID="24.04"\n', False), ("", False),
+])
+def test_which_distribution_splits_the_command_off(tmp_path, release, splits):
+    """docker-cli is a package from Debian 13 on; asking for it elsewhere would fail."""
+    (tmp_path / "os-release").write_text(release)
+    assert facts.splits_cli(str(tmp_path / "os-release")) == splits
