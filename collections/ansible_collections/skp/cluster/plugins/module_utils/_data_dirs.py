@@ -42,7 +42,7 @@ def parse_mountinfo(text):
 
 
 def mount_of(path, mounts):
-    """(mount point, type, source) a path lies on, ('/', 'unknown', '') without any; of two mounts on one point the later hides the other."""
+    """(mount point, type, source) a path lies on, ('/', 'unknown', '') without any; of two mounts on one point the later counts."""
     best = ("/", "unknown", "")
     for point, kind, source in mounts:
         inside = path == point or path.startswith(point.rstrip("/") + "/")
