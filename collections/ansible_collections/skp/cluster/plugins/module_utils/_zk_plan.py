@@ -6,6 +6,7 @@
 A **view** is what was observed:
   "members": {id: {"host": str, "hash": str (skp.hash of its service), "servers": [id, ...] (the server list its service runs with),
                    "ready": bool (serves as leader or follower and has caught up), "leader": bool, "node_up": bool,
+                   "running": bool (a task of it runs, whether it serves or not),
                    "empty": bool (its data directory was looked at and holds no identity)}}: members that have a service
   "bootstrapped": bool   the identities of a first ensemble were written once
   "formed": bool         it has been whole at least once; before that there is no quorum to keep
@@ -210,7 +211,9 @@ def _choose(view, lists, new, absent, stale, leader, target, names, allow_outage
     """Which member is next: absent, unready, followers, then the leader; all at once only where that is the only way and allowed."""
     members = view["members"]
     down = [n for n in new if (n in members and not members[n]["node_up"]) or n in view["down"]]
-    unready = [n for n in stale if not members[n]["ready"] and n not in down]
+    # One that runs without serving may be paused or cut off and come back by itself: stopping it is a stop like any other.
+    stuck = [n for n in stale if not members[n]["ready"] and n not in down and members[n]["running"] and not allow_outage]
+    unready = [n for n in stale if not members[n]["ready"] and n not in down and n not in stuck]
     followers = [n for n in stale if members[n]["ready"] and n != leader]
     late = [n for n in stale if n in down]
     led_by = [members[leader]["servers"]] if leader is not None else lists
@@ -227,6 +230,8 @@ def _choose(view, lists, new, absent, stale, leader, target, names, allow_outage
             one, reason, gate = followers[0], "follower", led_by + [new]
         elif leader in stale:
             one, reason, gate = leader, "leader, therefore last", [new]
+        elif stuck:
+            one, reason, gate = stuck[0], "runs, but does not serve", led_by + [new]
         else:
             one, reason, gate = (late + absent)[0], "its node is down: takes effect when it is back", []
         lost = _holds(view, gate, one) if leader in new else _holds(view, lists + [new], leader)
@@ -241,13 +246,14 @@ def _choose(view, lists, new, absent, stale, leader, target, names, allow_outage
         if len(voters) >= majority(len(new)) or first_pair:
             return _step("apply", absent + stale, new, "one at a time cannot keep a quorum here: all at once, writes stop for some seconds")
     missing = [n for n in lost[0] if n not in lost[1] and n != one]
+    advice = "Bring those back and run again" if missing else "One at a time an ensemble cannot become smaller than three"
+    if len(voters) >= majority(len(new)):
+        advice += "; zookeeper_allow_outage: true changes all at once instead, with writes stopped for some seconds"
     raise PlanRefused(
         "ZooKeeper: %s is to be changed (%s), but without it %d of %d members would serve and a quorum is %d. Not serving now: %s. Nothing more "
-        "was changed. %s"
+        "was changed. %s."
         % (names.one(one), _why(one, members, new, "change"), len(lost[1]), len(lost[0]), majority(len(lost[0])),
-           ", ".join(names.one(n) + (": node down" if n in down else "") for n in missing) or "none",
-           "Bring those back and run again; zookeeper_allow_outage: true changes all at once instead, with writes stopped for some seconds."
-           if len(voters) >= majority(len(new)) else "Bring those back and run again."),
+           ", ".join(names.one(n) + (": node down" if n in down else "") for n in missing) or "none", advice),
         kind="quorum", member=one, servers=list(lost[0]), serving=lost[1], not_serving=missing)
 
 
@@ -255,7 +261,7 @@ def _why(number, members, new, role):
     """The reason of one apply: its place in the order, and what changes."""
     if number not in members:
         return "%s: created" % role
-    return "%s: %s" % (role, "server list and settings" if sorted(members[number]["servers"]) != sorted(new) else "settings")
+    return "%s: %s" % (role, "server list" if sorted(members[number]["servers"]) != sorted(new) else "settings")
 
 
 def after(view, step, wanted, hosts):
@@ -273,7 +279,7 @@ def after(view, step, wanted, hosts):
         for number in step["ids"]:
             alive = number not in view["down"] and members.get(number, {}).get("node_up", True)
             members[number] = {"host": hosts.get(number), "hash": wanted(number, step["servers"]), "servers": list(step["servers"]),
-                               "ready": alive, "leader": False, "node_up": alive, "empty": False}
+                               "ready": alive, "leader": False, "node_up": alive, "running": alive, "empty": False}
         view["formed"] = view["formed"] or step["wait"]
     elif step["action"] == "bounce":
         members[step["ids"][0]]["leader"] = False

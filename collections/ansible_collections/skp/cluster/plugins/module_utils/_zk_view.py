@@ -106,6 +106,7 @@ def build_view(state, role, prefix, target, hosts, found, facts, answers=None, m
     def is_up(host):
         return up.get(host, assume_nodes)
 
+    running = {task["ServiceID"] for task in state["tasks"] if task["Status"]["State"] == "running" and task["DesiredState"] == "running"}
     members = {}
     for number, item in sorted(member_services(state, role, prefix).items()):
         host = spec.spec_host(item["spec"]) or hosts.get(number)
@@ -114,7 +115,8 @@ def build_view(state, role, prefix, target, hosts, found, facts, answers=None, m
         members[number] = {
             "host": host, "hash": fingerprint(item["spec"], state["networks"]) + ("/paused" if paused else ""),
             "servers": [int(part) for part in listed.split(",") if part.isdigit()],
-            "ready": number in ready, "leader": number == leader, "node_up": is_up(host), "empty": host in found and found[host] is None,
+            "ready": number in ready, "leader": number == leader, "node_up": is_up(host),
+            "running": item["id"] in running, "empty": host in found and found[host] is None,
         }
     absent = [number for number in sorted(set(target) | set(facts.get("servers") or [])) if number not in members]
     adopted = not facts.get("bootstrapped") and (bool(members) or any(found.get(hosts.get(n)) is not None for n in target))

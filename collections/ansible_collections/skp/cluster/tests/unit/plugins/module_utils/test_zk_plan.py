@@ -23,7 +23,7 @@ def hosts_of(ids):
 
 def member(number, servers, leader=False, **over):
     return dict({"host": "c%02d" % number, "hash": wanted(number, servers), "servers": list(servers), "ready": True, "leader": leader,
-                 "node_up": True, "empty": False}, **over)
+                 "node_up": True, "running": True, "empty": False}, **over)
 
 
 def whole(ids, leader=None, **over):
@@ -53,9 +53,10 @@ def short(steps):
             for s in steps]
 
 
-DOWN = {"ready": False, "node_up": False}
-UNREADY = {"ready": False}
-EMPTY = {"ready": False, "empty": True}
+DOWN = {"ready": False, "node_up": False, "running": False}
+UNREADY = {"ready": False, "running": False}
+STUCK = {"ready": False}
+EMPTY = {"ready": False, "running": False, "empty": True}
 
 PLANS = [
     ("nothing to do", whole([1, 2, 3]), [1, 2, 3], {}, []),
@@ -73,6 +74,10 @@ PLANS = [
     ("a changed value, one already done", whole([1, 2, 3], leader=1, m2={"hash": wanted(2, [1, 2, 3], "v2")}), [1, 2, 3], {"settings": "v2"},
      ["apply 3 [1,2,3]", "apply 1 [1,2,3]"]),
     ("the unready one first", whole([1, 2, 3], leader=1, m3=UNREADY), [1, 2, 3], {"settings": "v2"},
+     ["apply 3 [1,2,3]", "apply 2 [1,2,3]", "apply 1 [1,2,3]"]),
+    ("one of five runs without serving: the others first, it last", whole([1, 2, 3, 4, 5], leader=1, m3=STUCK), [1, 2, 3, 4, 5],
+     {"settings": "v2"}, ["apply 2 [1,2,3,4,5]", "apply 4 [1,2,3,4,5]", "apply 5 [1,2,3,4,5]", "apply 1 [1,2,3,4,5]", "apply 3 [1,2,3,4,5]"]),
+    ("one that runs without serving, with consent", whole([1, 2, 3], leader=1, m3=STUCK), [1, 2, 3], {"settings": "v2", "allow_outage": True},
      ["apply 3 [1,2,3]", "apply 2 [1,2,3]", "apply 1 [1,2,3]"]),
     ("five, a node down: it comes last and nobody waits for it", whole([1, 2, 3, 4, 5], leader=3, m2=DOWN), [1, 2, 3, 4, 5], {"settings": "v2"},
      ["apply 1 [1,2,3,4,5]", "apply 4 [1,2,3,4,5]", "apply 5 [1,2,3,4,5]", "apply 3 [1,2,3,4,5]", "apply 2 [1,2,3,4,5]"]),
@@ -126,13 +131,14 @@ def test_plan(title, view, target, options, expected):
 
 REFUSED = [
     ("a follower's node is down, a roll is asked for", whole([1, 2, 3], leader=1, m3=DOWN), [1, 2, 3], {"settings": "v2"}, "quorum", "c03"),
+    ("a follower is paused, a roll is asked for", whole([1, 2, 3], leader=1, m3=STUCK), [1, 2, 3], {"settings": "v2"}, "quorum", "c03"),
     ("no leader, a roll is asked for", whole([1, 2, 3], leader=0, m1=UNREADY, m2=DOWN, m3=DOWN), [1, 2, 3], {"settings": "v2"}, "quorum", "c03"),
     ("two of three lost their data", whole([1, 2, 3], leader=0, m1=UNREADY, m2=EMPTY, m3=EMPTY), [1, 2, 3], {}, "data_lost", "zookeeper-skp-2 (c02)"),
     ("all data lost after down", dict(whole([1, 2, 3]), members={}, empty=[1, 2, 3]), [1, 2, 3], {}, "data_lost", "skp_purge"),
     ("a dead one of three is replaced without consent", dict(whole([1, 2, 3], leader=2, m3=DOWN), empty=[4]), [1, 2, 4], {}, "quorum",
      "zookeeper_allow_outage"),
     ("growth while one of three is down", dict(whole([1, 2, 3], leader=2, m3=DOWN), empty=[4, 5]), [1, 2, 3, 4, 5], {}, "quorum", "c03"),
-    ("shrink to one would stop writes", whole([1, 2, 3]), [1], {}, "quorum", "zookeeper_allow_outage"),
+    ("shrink to one would stop writes", whole([1, 2, 3]), [1], {}, "quorum", "smaller than three; zookeeper_allow_outage"),
     ("consent does not help when the rest has no majority", whole([1, 2, 3, 4, 5], leader=0, m1=UNREADY, m2=UNREADY, m3=DOWN, m4=DOWN, m5=DOWN),
      [1, 2, 3, 4, 5], {"settings": "v2", "allow_outage": True}, "quorum", "c05"),
     ("the node of the joining one is down", dict(whole([1, 2, 3]), down=[4, 5]), [1, 2, 3, 4, 5], {}, "node_down", "c04"),

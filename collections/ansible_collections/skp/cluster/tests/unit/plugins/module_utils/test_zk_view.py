@@ -28,7 +28,9 @@ def payload(number, servers, settings=None):
 def state_of(servers=(1, 2, 3), nodes=("c01", "c02", "c03"), down=()):
     services = {"zookeeper-skp-%d" % n: {"id": "s%d" % n, "version": 1, "spec": payload(n, servers), "update_state": ""} for n in servers}
     return {"nodes": [{"host": host, "ready": host not in down, "active": True} for host in nodes], "networks": {}, "services": services,
-            "configs": {}, "secrets": {}, "tasks": []}
+            "configs": {}, "secrets": {}, "tasks": [{"ServiceID": "s1", "DesiredState": "running", "Status": {"State": "running"}},
+                                                    {"ServiceID": "s2", "DesiredState": "shutdown", "Status": {"State": "running"}},
+                                                    {"ServiceID": "s3", "DesiredState": "running", "Status": {"State": "failed"}}]}
 
 
 def answer(mode, zxid=0x100000005):
@@ -107,6 +109,7 @@ def test_view_of_a_whole_ensemble():
                  found={"c01": 1, "c02": 2, "c03": 3})
     assert sorted(view["members"]) == [1, 2, 3] and view["members"][2]["leader"] and all(m["ready"] for m in view["members"].values())
     assert view["members"][1]["servers"] == [1, 2, 3] and view["members"][1]["host"] == "c01"
+    assert [view["members"][n]["running"] for n in (1, 2, 3)] == [True, False, False]
     assert not view["empty"] and not view["down"] and view["bootstrapped"] and view["formed"]
 
 
