@@ -1,0 +1,48 @@
+# Copyright (c) 2026 skp.cluster contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Down keeps data, purge removes it, and the brokers work without ZooKeeper. Last, because it gives Kafka's data up."""
+from __future__ import annotations
+
+import lablib
+import messages
+
+
+def test_down_keeps_data_and_site_brings_it_back():
+    """`down --tags kafka`: services gone, ZooKeeper untouched, data there; site.yml: the messages are back."""
+    messages.create_topic("kept")
+    acked = messages.produce_outside("kept", range(500))
+    ensemble = {n: v for n, v in lablib.services().items() if n.startswith("zookeeper")}
+    lablib.play("playbooks/down.yml", "--tags", "kafka")
+    assert not [n for n in lablib.services() if n.startswith("kafka")]
+    assert {n: v for n, v in lablib.services().items() if n.startswith("zookeeper")} == ensemble
+    assert "meta.properties" in lablib.on("c02", "ls", "/var/lib/skp/kafka/data")
+    lablib.play("site.yml", "--tags", "kafka")
+    lablib.wait("the messages are back", lambda: messages.read_outside("kept") == acked, 120, every=2)
+
+
+def test_mode_is_not_switched_over_data():
+    """kafka_mode changed on brokers that hold data: refused, nothing restarts."""
+    before = lablib.snapshot()
+    result = lablib.play("site.yml", "--tags", "kafka", "-e", "kafka_mode=kraft", check=False)
+    assert result.rc != 0 and "started in mode zookeeper" in result.text
+    assert lablib.snapshot() == before
+
+
+def test_kraft(figures):
+    """Purged and started again in mode kraft: 1,000 messages written and read, a broker killed, still all there; then back to the default."""
+    lablib.play("playbooks/down.yml", "--tags", "kafka", "-e", "skp_purge=true")
+    assert "meta.properties" not in lablib.on("c02", "sh", "-c", "ls -R /var/lib/skp/kafka 2>/dev/null || true")
+    kraft = ("--tags", "kafka", "-e", "kafka_mode=kraft")
+    try:
+        lablib.play("site.yml", *kraft)
+        assert lablib.play("site.yml", *kraft).changed == set()
+        lablib.wait("brokers answer", lambda: messages.create_topic("kraft") is None, 90, every=2)
+        acked = messages.produce_outside("kraft", range(1000))
+        assert len(acked) == 1000
+        node, ident = lablib.task_container("kafka-skp-2")
+        lablib.on(node, "docker", "kill", "-s", "KILL", ident)
+        lablib.wait("all messages read with a broker killed", lambda: messages.read_outside("kraft") == acked, 120, every=2)
+        figures["kafka, mode kraft: acked / lost with one broker killed"] = "1000 / 0"
+    finally:
+        lablib.play("playbooks/down.yml", "--tags", "kafka", "-e", "skp_purge=true")
+        lablib.play("site.yml")
