@@ -117,7 +117,8 @@ def main():
         supports_check_mode=True,
     )
     params = module.params
-    engine = _engine_facts.read(probe_encryption=params["probe_encryption"])
+    # A node that has just booted looks for its managers for a while; that is no finding.
+    engine = _engine_facts.read(wait_pending=30, probe_encryption=params["probe_encryption"])
     system = _preflight_io.system()
     facts = {
         "system": system,
