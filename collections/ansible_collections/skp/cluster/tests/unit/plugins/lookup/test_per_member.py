@@ -8,9 +8,8 @@ import pytest
 
 from ansible.errors import AnsibleError
 from ansible.parsing.dataloader import DataLoader
+from ansible.plugins.loader import lookup_loader
 from ansible.template import Templar
-
-from ansible_collections.skp.cluster.plugins.lookup.per_member import LookupModule
 
 try:
     from ansible.template import trust_as_template
@@ -21,8 +20,8 @@ except ImportError:  # ansible-core before 2.19 trusts every string
 
 
 def look_up(variables, name, ids):
-    templar = Templar(DataLoader(), variables=variables)
-    return LookupModule(loader=DataLoader(), templar=templar).run([name], variables, ids=ids)
+    lookup = lookup_loader.get("skp.cluster.per_member", loader=DataLoader(), templar=Templar(loader=DataLoader(), variables=variables))
+    return lookup.run([name], variables, ids=ids)
 
 
 def test_members_come_by_id_and_inner_variables_see_them():
