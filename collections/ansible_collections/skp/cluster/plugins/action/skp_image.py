@@ -152,8 +152,8 @@ class ActionModule(ActionBase):
             if now - started > JOB_SECONDS:
                 return {"failed": True, "msg": "The job did not end within %d s." % JOB_SECONDS}
         self._execute_module(module_name="ansible.builtin.async_status", module_args=dict(ask, mode="cleanup"), task_vars=task_vars)
-        return {key: value for key, value in state.items() if key not in ("ansible_job_id", "started", "finished", "results_file", "stdout", "stderr",
-                                                                            "stdout_lines", "stderr_lines")}
+        of_the_job = ("ansible_job_id", "started", "finished", "results_file", "stdout", "stderr", "stdout_lines", "stderr_lines")
+        return {key: value for key, value in state.items() if key not in of_the_job}
 
     def _show(self, host, path, seen, task_vars):
         """Print the lines after the first `seen`. Returns (lines there are, whether one was new, whether the module says that it has ended)."""

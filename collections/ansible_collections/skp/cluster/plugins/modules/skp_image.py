@@ -19,9 +19,10 @@ author: skp.cluster contributors (@comafire)
 attributes:
   check_mode:
     support: full
-    details: Nothing is built, pushed or pulled. Where the engine or the registry is not there yet, they are taken as empty.
+    description: Nothing is built, pushed or pulled. Where the engine or the registry is not there yet, they are taken as empty.
   diff_mode:
     support: full
+    description: Shows the images before and after.
 options:
   state:
     description:
@@ -47,7 +48,8 @@ options:
         type: str
       context:
         description:
-          - Directory on the controller with the Dockerfile. A relative one is looked for in the role, beside the playbook, beside the inventory and in the collection.
+          - Directory on the controller with the Dockerfile. A relative one is looked for in the role, beside the playbook, beside the
+            inventory and in the collection.
           - By default C(images/NAME) with O(images[].name) without a leading C(docker-).
         type: str
       base:
@@ -129,7 +131,8 @@ options:
     default: ""
   extra_ca:
     description:
-      - Certificates (PEM) that builds trust besides the system's. In a task also a path on the controller, absolute or relative to the playbook or the inventory.
+      - Certificates (PEM) that builds trust besides the system's. In a task also a path on the controller, absolute or relative to the
+        playbook or the inventory.
       - They are used in build stages only and are in no finished image.
     type: str
     default: ""

@@ -12,7 +12,7 @@ GROUPS = {"all": ["c1", "c2", "c3"], "master": ["c1"], "manager": ["c2"], "worke
 ACTIVE = dict(_engine_facts.EMPTY, running=True, swarm_state="active", node_id="n1", cluster_id="X", is_manager=True)
 OUT = dict(_engine_facts.EMPTY, running=True)
 HOSTVARS = {
-    "c1": {"ansible_host": "10.0.0.1", "__engine": {"engine": ACTIVE}, 
+    "c1": {"ansible_host": "10.0.0.1", "__engine": {"engine": ACTIVE},
            "skp_labels": {"kafka": "enable", "spark-worker": "disable", "rack": "disable"}},
     "c2": {"ansible_host": "10.0.0.2", "__engine": {"unreachable": True}, "swarm_advertise_addr": "192.168.0.2"},
     "c3": {"ansible_host": "10.0.0.3", "__engine": {"engine": OUT}, "__swarm_join": {"node_id": "n3"}},

@@ -28,9 +28,9 @@ def node(host, ready=True, active=True):
     }
 
 
-def member(template=TEMPLATE, host="c1", update_state="", condition="any"):
+def member(template=None, host="c1", update_state="", condition="any"):
     template = dict(
-        copy.deepcopy(template), Placement={"Constraints": ["node.labels.skp.host==" + host]}, RestartPolicy={"Condition": condition}
+        copy.deepcopy(template or TEMPLATE), Placement={"Constraints": ["node.labels.skp.host==" + host]}, RestartPolicy={"Condition": condition}
     )
     return {
         "id": "s",
@@ -40,13 +40,13 @@ def member(template=TEMPLATE, host="c1", update_state="", condition="any"):
     }
 
 
-def by_label(template=TEMPLATE):
-    template = dict(copy.deepcopy(template), Placement={"Constraints": ["node.labels.web==enable"]})
+def by_label(template=None):
+    template = dict(copy.deepcopy(template or TEMPLATE), Placement={"Constraints": ["node.labels.web==enable"]})
     return {"id": "s", "version": 1, "update_state": "", "spec": {"TaskTemplate": template, "Mode": {"Global": {}}}}
 
 
-def task(number, state, host="c1", desired=None, error="", exit_code=0, template=TEMPLATE, service="s", condition="any"):
-    spec = dict(copy.deepcopy(template), RestartPolicy={"Condition": condition}, ForceUpdate=0)
+def task(number, state, host="c1", desired=None, error="", exit_code=0, template=None, service="s", condition="any"):
+    spec = dict(copy.deepcopy(template or TEMPLATE), RestartPolicy={"Condition": condition}, ForceUpdate=0)
     ended = state in ("failed", "rejected", "shutdown")
     return {
         "ID": "t%d" % number,

@@ -99,9 +99,9 @@ SERVING = [
 ]
 
 
-@pytest.mark.parametrize("title,answers,bar,ready,leader", SERVING, ids=[item[0] for item in SERVING])
-def test_serving(title, answers, bar, ready, leader):
-    assert view_of.serving(answers, bar) == (ready, leader)
+@pytest.mark.parametrize("title,answers,mark,ready,leader", SERVING, ids=[item[0] for item in SERVING])
+def test_serving(title, answers, mark, ready, leader):
+    assert view_of.serving(answers, mark) == (ready, leader)
 
 
 def test_view_of_a_whole_ensemble():
