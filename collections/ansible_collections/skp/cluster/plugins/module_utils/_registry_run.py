@@ -168,22 +168,21 @@ class RegistryNode:
         self._start(client)
 
     def absent(self):
-        """Container and configuration gone. The record of the store stays, and so does the store unless it is to be purged."""
+        """Container and configuration gone. The record of the store stays, and so does the store, unless they are to be purged."""
         client = connect_or_predict(self.module)
         container = self._container(client)
         purge = self.params["purge"]
-        if purge and not self.params["writer"]:
-            raise plan.PlanError(
-                "Only the writer's node may purge the store (purge with writer: false).", "purge_on_reader", path=self.store)
         actions = ["remove"] if container else []
         if os.path.exists(self.config_path):
             actions.append("remove_config")
-        if purge:
+        if purge and self.params["writer"]:
             found = io.read_store(self.store)
-            if found["marker"] is not None or "docker" in found["entries"]:
+            if self._recorded():  # purging a bare directory would forget the store and leave its images
+                plan.plan_store(found, self.store, False, False, self._recorded())
+            if found["marker"] is not None:
                 actions.append("purge_store")
-            if os.path.exists(self.record_path):
-                actions.append("remove_record")
+        if purge and os.path.exists(self.record_path):
+            actions.append("remove_record")
         before = plan.summary(container, private_file.read_text(self.config_path), self._recorded())
         after = plan.summary(None, None, "" if purge else self._recorded())
         if not self.module.check_mode:

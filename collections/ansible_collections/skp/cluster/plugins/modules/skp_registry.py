@@ -121,7 +121,8 @@ options:
     type: bool
     default: true
   purge:
-    description: With O(state=absent) on the writer, the images in the store are removed for good.
+    description:
+      - With O(state=absent), this node forgets which store it used. On the writer the images in the store are removed for good.
     type: bool
     default: false
 seealso:
