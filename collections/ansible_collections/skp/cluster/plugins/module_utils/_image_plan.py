@@ -310,7 +310,7 @@ class BuildLog:
         if layer:
             self._layer = layer.group(1)
             return None
-        if line.strip():
+        if line.strip() and not line.startswith(" ---> "):
             self.tail = (self.tail + [line])[-30:]
         return None
 
