@@ -5,8 +5,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
+import sys
 import tarfile
+import zipfile
 
 import pytest
 from tree import COLLECTION, ROOT, files
@@ -63,6 +66,24 @@ def test_installed_collection_runs_from_anywhere(tarball, tmp_path):
     for playbook in sorted(path.stem for path in (COLLECTION / "playbooks").glob("*.yml")):
         listed = run(["ansible-playbook", "-i", "hosts.json", "--list-tasks", "skp.cluster.%s" % playbook], elsewhere, **environment)
         assert "playbook: %s/ansible_collections/skp/cluster/playbooks/%s.yml" % (place, playbook) in listed, "not from the installed copy"
+
+
+def test_pip_installs_the_whole_collection(tmp_path):
+    """`pip install .`: the wheel has every file but the tests, scripts executable. Made from a copy, as building leaves things behind."""
+    copy, tests = tmp_path / "copy", COLLECTION / "tests"
+    for path in files():
+        target = copy / path.relative_to(ROOT)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(path, target)
+    run([sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(tmp_path), str(copy)], tmp_path)
+    [wheel] = tmp_path.glob("skp_cluster-*.whl")
+    shipped = {entry.filename: bool(entry.external_attr >> 16 & 0o100) for entry in zipfile.ZipFile(wheel).infolist() if ".dist-info/" not in entry.filename}
+    tree = {
+        str(path.relative_to(ROOT / "collections")): bool(path.stat().st_mode & 0o100)
+        for path in files()
+        if path.is_relative_to(COLLECTION) and not path.is_relative_to(tests)
+    }
+    assert shipped == tree
 
 
 def test_the_sources_are_found_in_one_place_and_from_the_root_only(tmp_path):
