@@ -33,16 +33,20 @@ PY
     return 1
 }
 
+missing=()
+find_python >/dev/null || missing+=(python3 python3-venv)
+{ command -v ssh && command -v ssh-keygen; } >/dev/null || missing+=(openssh-client)
+if [ ${#missing[@]} -gt 0 ] && [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then
+    echo "venv: installing ${missing[*]} of this machine's distribution"
+    apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive apt-get install -qq -y -o Dpkg::Use-Pty=0 --no-install-recommends "${missing[@]}" >/dev/null
+elif [[ " ${missing[*]} " == *" openssh-client "* ]]; then
+    echo "venv: there is no ssh; machines, the lab's too, cannot be reached without (Debian, Ubuntu: sudo apt-get install openssh-client)" >&2
+fi
 if ! python=$(find_python); then
-    if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then
-        echo "venv: no Python 3.11 to 3.13 with venv found; installing the distribution's"
-        apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y -o Dpkg::Use-Pty=0 --no-install-recommends python3 python3-venv >/dev/null
-    fi
-    if ! python=$(find_python); then
-        echo "venv: no Python 3.11, 3.12 or 3.13 that can make a virtual environment was found." >&2
-        echo "venv: install one (Debian, Ubuntu: sudo apt-get install python3 python3-venv) or name it: make venv SKP_PYTHON=/path/to/python3.12" >&2
-        exit 1
-    fi
+    echo "venv: no Python 3.11, 3.12 or 3.13 that can make a virtual environment was found." >&2
+    echo "venv: install one (Debian, Ubuntu: sudo apt-get install python3 python3-venv) or name it: make venv SKP_PYTHON=/path/to/python3.12" >&2
+    exit 1
 fi
 
 echo "venv: $("$python" -V), about a minute the first time"
