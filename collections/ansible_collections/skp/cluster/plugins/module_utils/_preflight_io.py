@@ -222,16 +222,27 @@ def held_ports(ports, running):
     return sorted(held.values(), key=lambda item: item["port"])
 
 
+def own_directories(path):
+    """Sorted names of the directories below a path that are root's with mode 0755; empty where the path cannot be read."""
+    try:
+        with os.scandir(path) as entries:
+            seen = [(entry.name, entry.stat(follow_symlinks=False)) for entry in entries if entry.is_dir(follow_symlinks=False)]
+    except OSError:
+        return []
+    return sorted(name for name, found in seen if found.st_uid == 0 and found.st_mode & 0o7777 == 0o755)
+
+
 def store(path, host, write):
     """The shared store as this node sees it: {"exists", "writable", "error", "markers": {host: random text},
-    "nfs_client", "nfs_server" (whether these programs are installed), and disk(path)}.
+    "nfs_client", "nfs_server" (whether these programs are installed), "directories" (names of those below it that are root's, mode 0755),
+    and disk(path)}.
 
     write: leave a marker of this host with a new random text. The marker is written first and the directory listed after: of any two
     nodes that share the directory the later one must then see the earlier one's marker; two nodes of which neither sees the other's
     do not share it.
     writable: None where it was not tried.
     """
-    facts = dict(disk(path), writable=None, error="", markers={},
+    facts = dict(disk(path), writable=None, error="", markers={}, directories=own_directories(path),
                  nfs_client=bool(shutil.which("mount.nfs4", path=_engine_facts.SEARCH_PATH)),
                  nfs_server=bool(shutil.which("exportfs", path=_engine_facts.SEARCH_PATH)))
     directory = os.path.join(path, MARKERS)
