@@ -3,11 +3,17 @@
 """Numbered Kafka messages, sent and read back by clients that are not ours: the console tools inside the overlay, kafka-python outside."""
 from __future__ import annotations
 
+import logging
+
 import lablib
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import KafkaAdminClient, NewTopic
+from kafka.errors import KafkaError
 
 OUTSIDE_PORT = 9094
+
+# One warning per retry while a broker is away, hundreds of lines a second.
+logging.getLogger("kafka").setLevel(logging.ERROR)
 
 
 def outside():
@@ -41,8 +47,16 @@ def produce_inside(topic, numbers, service="kafka-skp-1"):
 
 
 def read_outside(topic, timeout_ms=60000):
-    """All numbers of a topic, read from the beginning to the end offsets as they are now, from outside. Returns a set."""
-    consumer = KafkaConsumer(bootstrap_servers=outside(), enable_auto_commit=False, request_timeout_ms=40000)
+    """All numbers of a topic, read from the beginning to the end offsets as they are now, from outside. Returns a set; Failed when Kafka does not answer."""
+    try:
+        return read_all(topic, timeout_ms)
+    except KafkaError as exc:
+        raise lablib.Failed(f"reading {topic}: {exc!r}") from exc
+
+
+def read_all(topic, timeout_ms):
+    """As read_outside, with Kafka's own errors."""
+    consumer = KafkaConsumer(bootstrap_servers=outside(), enable_auto_commit=False, request_timeout_ms=15000)
     try:
         parts = [TopicPartition(topic, p) for p in sorted(consumer.partitions_for_topic(topic) or ())]
         ends = consumer.end_offsets(parts)

@@ -63,12 +63,10 @@ def test_installed_collection_gives_the_same(tmp_path):
     out = tmp_path / "dist"
     lablib.run(lablib.BIN / "ansible-galaxy", "collection", "build", "--output-path", out, cwd=lablib.ROOT / "collections/ansible_collections/skp/cluster")
     tarball = next(out.glob("skp-cluster-*.tar.gz"))
-    lablib.run(lablib.BIN / "ansible-galaxy", "collection", "install", "--offline", "--no-deps", "-p", tmp_path / "installed", tarball)
     (tmp_path / "ansible.cfg").write_text("[ssh_connection]\npipelining = true\n", encoding="utf-8")
-    result = lablib.play(
-        "skp.cluster.site", "-i", str(lablib.ROOT / "inventory/lab/skp.yml"), cwd=tmp_path,
-        env={"ANSIBLE_COLLECTIONS_PATH": str(tmp_path / "installed"), "ANSIBLE_CONFIG": str(tmp_path / "ansible.cfg")},
-    )
+    alone = {"ANSIBLE_COLLECTIONS_PATH": str(tmp_path / "installed"), "ANSIBLE_CONFIG": str(tmp_path / "ansible.cfg")}
+    lablib.run(lablib.BIN / "ansible-galaxy", "collection", "install", "--offline", "--no-deps", "-p", tmp_path / "installed", tarball, cwd=tmp_path, env=alone)
+    result = lablib.play("skp.cluster.site", "-i", str(lablib.ROOT / "inventory/lab/skp.yml"), cwd=tmp_path, env=alone)
     assert result.changed == set()
 
 
