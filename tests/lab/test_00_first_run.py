@@ -1,0 +1,32 @@
+# Copyright (c) 2026 skp.cluster contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The first run of all: a dry run on machines that have nothing yet lists the tasks that the real run then changes."""
+from __future__ import annotations
+
+import lablib
+import pytest
+
+
+def is_fresh():
+    """True while no node of the lab is in a swarm."""
+    return all("inactive" in lablib.on(n, "docker", "info", "--format", "{{.Swarm.LocalNodeState}}") for n in lablib.hosts())
+
+
+def files():
+    """Every path below the directories the collection writes to, on every node."""
+    look = "find /srv/skp /var/lib/skp /etc/skp /etc/docker 2>/dev/null | sort"
+    return {node: lablib.on(node, "sh", "-c", look) for node in sorted(lablib.hosts())}
+
+
+def test_dry_run_before_the_first_run(figures):
+    """--check --diff on fresh nodes, then the real run: the same tasks, and the dry run touched nothing."""
+    if not is_fresh():
+        pytest.skip("the lab has been converged before: only fresh nodes can show a first run (make down, then make test)")
+    before = files()
+    dry = lablib.play("site.yml", "--check", "--diff")
+    assert is_fresh() and files() == before
+    assert "kafka-skp-1" in dry.text and "zookeeper-skp-1" in dry.text
+    real = lablib.play("site.yml", timeout=3000)
+    figures["first run"] = f"{len(dry.changed)} predicted / {len(real.changed)} applied / {len(real.changed - dry.changed)} unannounced"
+    figures["first run, seconds"] = round(real.seconds)
+    assert real.changed == dry.changed
