@@ -383,7 +383,7 @@ def gate_runner(client, role, gate, image, network, timeout):
     when it has not said yes after `timeout` seconds.
     """
     name = "skp-gate-%s" % role
-    body = {"Image": image, "Cmd": gate["command"], "Labels": {ROLE_LABEL: role, "skp.gate": "1"}, "HostConfig": {"NetworkMode": network}}
+    body = {"Image": image, "Entrypoint": gate["command"], "Cmd": [], "Labels": {ROLE_LABEL: role, "skp.gate": "1"}, "HostConfig": {"NetworkMode": network}}
 
     def run_once():
         _engine.delete(client, "/containers/%s" % name, params={"force": 1, "v": 1}, what="removing an old gate container")

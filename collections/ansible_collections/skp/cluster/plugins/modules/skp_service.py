@@ -74,7 +74,7 @@ options:
         type: str
         required: true
       command:
-        description: Exits with 0 when it is safe to stop one service; run again until then.
+        description: Replaces the image's entry point. Exits with 0 when it is safe to stop one service; run again until then.
         type: list
         elements: str
         required: true
