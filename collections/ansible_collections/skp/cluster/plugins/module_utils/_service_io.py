@@ -348,7 +348,7 @@ def converge(client, role, plan, state, wanted, wait=True, timeout=300, settle=3
     returns when it is safe to stop something that runs, or raises. timeout counts for each wait.
 
     serial 0: everything is submitted, then one wait. serial 1: first what stops nothing that runs, then one action at a time, each
-    waited for, with the gate before the first and after each. Returns `wait_for`'s last answer, or {} with wait=False.
+    waited for, with the gate before the first and after each but removals: what went for good is what a gate would miss. Returns `wait_for`'s last answer, or {} with wait=False.
     """
     ensure_objects(client, plan, state, role)
     first, gated = (plan["actions"], []) if not serial else _service_plan.order_serial(plan, running_names(state, set(state["services"])))
@@ -368,7 +368,7 @@ def converge(client, role, plan, state, wanted, wait=True, timeout=300, settle=3
         stale |= apply_action(client, state, action)
         gone = {action["id"]: action["name"]} if action["do"] in ("remove", "replace") else {}
         wait_for(client, role, [] if action["do"] == "remove" else [action["name"]], timeout, settle, stale, gone)
-        if gate:
+        if gate and action["do"] != "remove":
             gate()
     if gated and wait:
         result = wait_for(client, role, list(wanted), timeout, settle, stale)

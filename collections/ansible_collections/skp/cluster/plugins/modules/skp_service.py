@@ -66,7 +66,7 @@ options:
     choices: [0, 1]
     default: 0
   gate:
-    description: With O(serial=1), a one-shot container run on the manager before the first stop of a running service and after each one.
+    description: With O(serial=1), a one-shot container run on the manager before the first stop of a running service and after each update.
     type: dict
     suboptions:
       image:
