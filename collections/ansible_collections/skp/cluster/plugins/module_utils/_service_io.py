@@ -348,7 +348,8 @@ def converge(client, role, plan, state, wanted, wait=True, timeout=300, settle=3
     returns when it is safe to stop something that runs, or raises. timeout counts for each wait.
 
     serial 0: everything is submitted, then one wait. serial 1: first what stops nothing that runs, then one action at a time, each
-    waited for, with the gate before the first and after each but removals: what went for good is what a gate would miss. Returns `wait_for`'s last answer, or {} with wait=False.
+    waited for, with the gate before the first and after each but removals: what went for good is what a gate would miss for ever.
+    Returns `wait_for`'s last answer, or {} with wait=False.
     """
     ensure_objects(client, plan, state, role)
     first, gated = (plan["actions"], []) if not serial else _service_plan.order_serial(plan, running_names(state, set(state["services"])))
