@@ -115,4 +115,4 @@ def test_label_removed_while_its_node_is_down(kept):
         assert "kafka-skp-3" not in lablib.on("c03", "docker", "ps", "--format", "{{.Names}}")
     lablib.play("site.yml")
     lablib.wait("cluster whole", cluster_is_whole, WHOLE, every=2)
-    assert messages.read_outside(kept[0]) == kept[1]
+    lablib.wait("all messages read", lambda: messages.read_outside(kept[0]) == kept[1], 120, every=2)
