@@ -369,7 +369,7 @@ def converge(client, role, plan, state, wanted, wait=True, timeout=300, settle=3
         stale |= apply_action(client, state, action)
         gone = {action["id"]: action["name"]} if action["do"] in ("remove", "replace") else {}
         wait_for(client, role, [] if action["do"] == "remove" else [action["name"]], timeout, settle, stale, gone)
-        if gate and action["do"] != "remove":
+        if gate and _service_plan.asks_gate_after(action):
             gate()
     if gated and wait:
         result = wait_for(client, role, list(wanted), timeout, settle, stale)
@@ -384,7 +384,7 @@ def gate_runner(client, role, gate, image, network, timeout):
     when it has not said yes after `timeout` seconds.
     """
     name = "skp-gate-%s" % role
-    body = {"Image": image, "Entrypoint": gate["command"], "Cmd": [], "Labels": {ROLE_LABEL: role, "skp.gate": "1"}, "HostConfig": {"NetworkMode": network}}
+    body = _service_plan.gate_container(gate, image, role, network)
 
     def run_once():
         _engine.delete(client, "/containers/%s" % name, params={"force": 1, "v": 1}, what="removing an old gate container")

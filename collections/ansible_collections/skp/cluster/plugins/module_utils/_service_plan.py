@@ -275,6 +275,16 @@ def order_serial(plan, running):
     return first, [action for action in gated if action["do"] != "remove"] + [action for action in gated if action["do"] == "remove"]
 
 
+def asks_gate_after(action):
+    """Whether the gate is asked once this action is done. Not after a removal: what went for good is what a gate would miss for ever."""
+    return action["do"] != "remove"
+
+
+def gate_container(gate, image, role, network):
+    """Body of the engine's call that creates the one-shot container of a gate: its command replaces the image's entry point, as a service's does."""
+    return {"Image": image, "Entrypoint": gate["command"], "Cmd": [], "Labels": {"skp.role": role, "skp.gate": "1"}, "HostConfig": {"NetworkMode": network}}
+
+
 def hashes(desired):
     """{service name: hash of its spec}."""
     return {service["name"]: service["payload"]["Labels"][HASH_LABEL] for service in desired}

@@ -11,6 +11,8 @@ import pytest
 from ansible_collections.skp.cluster.plugins.module_utils._members_plan import PlanRefused
 from ansible_collections.skp.cluster.plugins.module_utils._service_plan import (
     EMPTY_STATE,
+    asks_gate_after,
+    gate_container,
     matches,
     missing_nodes,
     order_serial,
@@ -280,3 +282,16 @@ def test_serial_order():
     first, gated = order_serial(plan, running={"web-1", "web-3"})
     assert [action["name"] for action in first] == ["web-4", "web-2"]
     assert [(action["do"], action["name"]) for action in gated] == [("update", "web-1"), ("remove", "web-3")]
+
+
+@pytest.mark.parametrize("do, asked", [("update", True), ("replace", True), ("remove", False)])
+def test_the_gate_is_not_asked_after_a_removal(do, asked):
+    """Partitions of a broker that left stay under-replicated: a gate asked after its removal never opened, for its whole timeout."""
+    assert asks_gate_after({"do": do, "name": "kafka-skp-3"}) is asked
+
+
+def test_the_command_of_a_gate_replaces_the_entry_point():
+    """Given as arguments it was eaten by the image's own entry point: the gate never opened."""
+    body = gate_container({"command": ["bash", "-c", "exit 0"]}, "img@sha256:aa", "kafka", "net-skp")
+    assert (body["Entrypoint"], body["Cmd"]) == (["bash", "-c", "exit 0"], [])
+    assert body["HostConfig"] == {"NetworkMode": "net-skp"}
