@@ -120,6 +120,22 @@ def test_labels_are_set_where_they_differ_and_only_on_known_nodes():
     assert plan["changed"] and not plan["record_changed"]
 
 
+@pytest.mark.parametrize(
+    "case, before, hosts, given, kept, changed",
+    [
+        ("given with the first id", record(), ["c1"], {"cluster": "x"}, {"cluster": "x"}, True),
+        ("what is remembered wins", record({"c1": 1}, facts={"cluster": "x"}), ["c1"], {"cluster": "y"}, {"cluster": "x"}, False),
+        ("a new key joins the old", record({"c1": 1}, facts={"cluster": "x"}), ["c1"], {"mode": "m"}, {"cluster": "x", "mode": "m"}, True),
+        ("without a member none is set", record(), [], {"cluster": "x"}, {}, False),
+        ("kept while all members are retired", record({}, {"c1": 1}, {"cluster": "x"}), [], {"cluster": "y"}, {"cluster": "x"}, False),
+    ],
+)
+def test_facts_are_given_once(case, before, hosts, given, kept, changed):
+    plan = plan_members(before, hosts, unseen(*hosts), facts=given)
+    assert plan["record"]["facts"] == kept
+    assert plan["record_changed"] is changed
+
+
 def test_facts_are_carried_on():
     plan = plan_members(record({"c1": 1}, facts={"cluster": "x"}), ["c1", "c2"], unseen("c1", "c2"))
     assert plan["record"]["facts"] == {"cluster": "x"}
