@@ -22,12 +22,15 @@ def outside():
 
 
 def create_topic(name, partitions=3, replication=3):
-    """Create a topic through a node's address; returns nothing, raises what Kafka says."""
-    admin = KafkaAdminClient(bootstrap_servers=outside(), request_timeout_ms=30000)
+    """Create a topic through a node's address; Failed with what Kafka says, so that brokers that are still coming can be waited for."""
     try:
-        admin.create_topics([NewTopic(name, partitions, replication)])
-    finally:
-        admin.close()
+        admin = KafkaAdminClient(bootstrap_servers=outside(), request_timeout_ms=30000)
+        try:
+            admin.create_topics([NewTopic(name, partitions, replication)])
+        finally:
+            admin.close()
+    except (KafkaError, RuntimeError) as exc:
+        raise lablib.Failed(f"making the topic {name}: {exc!r}") from exc
 
 
 def produce_outside(topic, numbers):

@@ -15,7 +15,7 @@ OUTSIDE = range(5000, 10000)
 def test_ten_thousand_messages_survive_a_killed_broker(figures):
     """Every acknowledged number is read back from both sides, before and after kill -9 of one broker; then the broker is back by itself."""
     topic = f"numbers-{uuid.uuid4().hex[:8]}"
-    messages.create_topic(topic)
+    lablib.wait("brokers take a topic", lambda: messages.create_topic(topic) is None, 90, every=2)
     messages.produce_inside(topic, INSIDE)
     acked = messages.produce_outside(topic, OUTSIDE)
     assert acked == set(OUTSIDE)

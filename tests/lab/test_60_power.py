@@ -18,7 +18,7 @@ def kept():
     """A topic and a tree of znodes written before any fault; returns (topic, numbers, prefix, names)."""
     ident = uuid.uuid4().hex[:8]
     topic, prefix = f"power-{ident}", f"p{ident}"
-    messages.create_topic(topic)
+    lablib.wait("brokers take a topic", lambda: messages.create_topic(topic) is None, 90, every=2)
     acked = messages.produce_outside(topic, range(2000))
     assert len(acked) == 2000
     znodes.write(prefix, 50)

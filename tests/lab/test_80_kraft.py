@@ -9,7 +9,7 @@ import messages
 
 def test_down_keeps_data_and_site_brings_it_back():
     """`down --tags kafka`: services gone, ZooKeeper untouched, data there; site.yml: the messages are back."""
-    messages.create_topic("kept")
+    lablib.wait("brokers take a topic", lambda: messages.create_topic("kept") is None, 90, every=2)
     acked = messages.produce_outside("kept", range(500))
     ensemble = {n: v for n, v in lablib.services().items() if n.startswith("zookeeper")}
     lablib.play("playbooks/down.yml", "--tags", "kafka")
