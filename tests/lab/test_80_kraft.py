@@ -46,3 +46,10 @@ def test_kraft(figures):
     finally:
         lablib.play("playbooks/down.yml", "--tags", "kafka", "-e", "skp_purge=true")
         lablib.play("site.yml")
+
+
+def test_purged_brokers_know_no_old_topics():
+    """After a purge nothing of the old brokers is left in ZooKeeper either: the topic of the first test is unknown."""
+    node, ident = lablib.task_container("kafka-skp-1")
+    text = lablib.on(node, "docker", "exec", ident, "kafka-topics.sh", "--bootstrap-server", "kafka-skp-1:9092", "--list")
+    assert "kept" not in text.split()
