@@ -3,21 +3,25 @@
 """Down keeps data, purge removes it, and the brokers work without ZooKeeper. Last, because it gives Kafka's data up."""
 from __future__ import annotations
 
+import uuid
+
 import lablib
 import messages
+
+KEPT = f"kept-{uuid.uuid4().hex[:8]}"
 
 
 def test_down_keeps_data_and_site_brings_it_back():
     """`down --tags kafka`: services gone, ZooKeeper untouched, data there; site.yml: the messages are back."""
-    lablib.wait("brokers take a topic", lambda: messages.create_topic("kept") is None, 90, every=2)
-    acked = messages.produce_outside("kept", range(500))
+    lablib.wait("brokers take a topic", lambda: messages.create_topic(KEPT) is None, 90, every=2)
+    acked = messages.produce_outside(KEPT, range(500))
     ensemble = {n: v for n, v in lablib.services().items() if n.startswith("zookeeper")}
     lablib.play("playbooks/down.yml", "--tags", "kafka")
     assert not [n for n in lablib.services() if n.startswith("kafka")]
     assert {n: v for n, v in lablib.services().items() if n.startswith("zookeeper")} == ensemble
     assert "meta.properties" in lablib.on("c02", "ls", "/var/lib/skp/kafka/data")
     lablib.play("site.yml", "--tags", "kafka")
-    lablib.wait("the messages are back", lambda: messages.read_outside("kept") == acked, 120, every=2)
+    lablib.wait("the messages are back", lambda: messages.read_outside(KEPT) == acked, 120, every=2)
 
 
 def test_mode_is_not_switched_over_data():
@@ -52,4 +56,4 @@ def test_purged_brokers_know_no_old_topics():
     """After a purge nothing of the old brokers is left in ZooKeeper either: the topic of the first test is unknown."""
     node, ident = lablib.task_container("kafka-skp-1")
     text = lablib.on(node, "docker", "exec", ident, "kafka-topics.sh", "--bootstrap-server", "kafka-skp-1:9092", "--list")
-    assert "kept" not in text.split()
+    assert KEPT not in text.split()
