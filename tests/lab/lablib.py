@@ -100,6 +100,14 @@ def edited_hosts(change):
         HOSTS_JSON.write_text(before, encoding="utf-8")
 
 
+def without(label, node):
+    """A change of hosts.json that takes a label from a node."""
+    def change(data):
+        data[node]["labels"] = [entry for entry in data[node]["labels"] if label not in entry]
+        return data
+    return change
+
+
 def address(node):
     """A node's address."""
     return hosts()[node]["ipv4"]
@@ -167,7 +175,6 @@ def snapshot():
         seen[node] = {
             "containers": sorted((c["Id"], c["State"]["StartedAt"], c["RestartCount"]) for c in rows if c["State"]["Running"]),
             "files": on(node, "sh", "-c", f"find {' '.join(MANAGED)} -type f -exec sha256sum {{}} + 2>/dev/null | sort -k2"),
-            "labels": None,
         }
     return seen
 

@@ -42,11 +42,7 @@ def test_label_taken_and_given_back(figures):
     """kafka leaves c03 and returns: predicted equals applied both times, the id stays, the data stays."""
     ids = ids_in_the_data()
 
-    def without_kafka(data):
-        data["c03"]["labels"] = [entry for entry in data["c03"]["labels"] if "kafka" not in entry]
-        return data
-
-    with lablib.edited_hosts(without_kafka):
+    with lablib.edited_hosts(lablib.without("kafka", "c03")):
         dry = lablib.play("site.yml", "--check", "--diff")
         assert "kafka-skp-3" in lablib.services()
         real = lablib.play("site.yml")

@@ -10,6 +10,7 @@ labels, task logs) goes through `request()`, which speaks plain JSON with the en
 from __future__ import annotations
 
 import json
+import struct
 import traceback
 
 from ._swarm_plan import local_node_state
@@ -142,6 +143,16 @@ def delete(client, path, params=None, missing_ok=True, **options):
         if missing_ok and exc.failure.get("status") == 404:
             return None
         raise
+
+
+def demultiplex(data):
+    """Text of the engine's log stream: frames of an 8-byte header (stream, 3 zero bytes, length) and the bytes."""
+    parts, offset = [], 0
+    while offset + 8 <= len(data):
+        length = struct.unpack(">I", data[offset + 4 : offset + 8])[0]
+        parts.append(data[offset + 8 : offset + 8 + length])
+        offset += 8 + length
+    return b"".join(parts).decode("utf-8", "replace")
 
 
 def swarm_state(client):

@@ -10,7 +10,6 @@ import json
 import os
 import shutil
 import socket
-import struct
 import time
 
 from ansible_collections.skp.cluster.plugins.module_utils import _engine as engine
@@ -133,17 +132,7 @@ def log_tail(client, name, lines=LOG_LINES):
     """The last lines a container wrote, as text."""
     content = engine.get(client, "/containers/%s/logs" % name, params={"stdout": "1", "stderr": "1", "tail": str(lines)},
                          what="reading the log of %s" % name, decode=False)
-    return demultiplex(content)
-
-
-def demultiplex(content):
-    """The text of an engine's log stream: frames of 8 bytes (stream number, 3 zeros, length) and payload."""
-    text, position = [], 0
-    while position + 8 <= len(content):
-        size = struct.unpack(">I", content[position + 4:position + 8])[0]
-        text.append(content[position + 8:position + 8 + size])
-        position += 8 + size
-    return b"".join(text).decode("utf-8", "replace")
+    return engine.demultiplex(content)
 
 
 def wait_healthy(client, name, registry, seconds):

@@ -10,7 +10,6 @@ own, `ensure_objects`, per action `apply_action` and `wait_for`, at the end `dro
 from __future__ import annotations
 
 import copy
-import struct
 import time
 
 from ansible_collections.skp.cluster.plugins.module_utils import _engine, _service_plan, _service_watch
@@ -239,17 +238,7 @@ def task_logs(client, task_id, lines=LOG_LINES):
         )
     except _engine.EngineError:
         return ""
-    return demultiplex(data)
-
-
-def demultiplex(data):
-    """Text of the engine's log stream: frames of an 8-byte header (stream, 3 zero bytes, length) and the bytes."""
-    parts, offset = [], 0
-    while offset + 8 <= len(data):
-        length = struct.unpack(">I", data[offset + 4 : offset + 8])[0]
-        parts.append(data[offset + 8 : offset + 8 + length])
-        offset += 8 + length
-    return b"".join(parts).decode("utf-8", "replace")
+    return _engine.demultiplex(data)
 
 
 class NotRunning(_engine.EngineError):
@@ -405,7 +394,7 @@ def gate_runner(client, role, gate, image, network, timeout):
         try:
             _engine.post(client, "/containers/%s/start" % name, what="starting the gate container")
             code = _engine.post(client, "/containers/%s/wait" % name, timeout=timeout, what="waiting for the gate")["StatusCode"]
-            output = demultiplex(
+            output = _engine.demultiplex(
                 _engine.get(client, "/containers/%s/logs" % name, params={"stdout": 1, "stderr": 1, "tail": LOG_LINES}, decode=False)
             )
         finally:

@@ -75,7 +75,7 @@ class Probe:
                             {"Cmd": ["bash", "-c", _ASK, "ask"] + list(names), "AttachStdout": True, "AttachStderr": True}, what="asking the members")
         data = _engine.post(self.client, "/exec/%s/start" % made["Id"], {"Detach": False, "Tty": False}, decode=False, what="asking the members")
         answers = dict.fromkeys(names, "")
-        for part in service_io.demultiplex(data).split("==")[1:]:
+        for part in _engine.demultiplex(data).split("==")[1:]:
             name, _separator, text = part.partition("\n")
             if name in answers:
                 answers[name] = text

@@ -10,6 +10,7 @@ import struct
 
 import pytest
 
+from ansible_collections.skp.cluster.plugins.module_utils import _engine
 from ansible_collections.skp.cluster.plugins.module_utils import _registry_io as io
 from ansible_collections.skp.cluster.plugins.module_utils._registry_plan import MARKER, PlanError
 
@@ -24,7 +25,7 @@ def _frame(stream, payload):
     (_frame(1, b"one\n") + b"\x01\x00", "one\n"),
 ])
 def test_demultiplex(content, text):
-    assert io.demultiplex(content) == text
+    assert _engine.demultiplex(content) == text
 
 
 def test_store_from_nothing_to_purged(tmp_path):

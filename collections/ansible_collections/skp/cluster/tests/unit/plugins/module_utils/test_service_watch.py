@@ -8,7 +8,7 @@ import copy
 
 import pytest
 
-from ansible_collections.skp.cluster.plugins.module_utils._service_io import demultiplex
+from ansible_collections.skp.cluster.plugins.module_utils._engine import demultiplex
 from ansible_collections.skp.cluster.plugins.module_utils._service_watch import explain, finished_ids, judge, seconds_since
 
 TEMPLATE = {"ContainerSpec": {"Image": "i@sha256:aa"}, "RestartPolicy": {"Condition": "any"}, "Networks": [{"Target": "n"}]}
