@@ -186,11 +186,28 @@ def _owners(inodes):
     return owners
 
 
-def held_ports(ports, running):
+PROXY_PATIENCE = 10
+"""Seconds a container may take from its first open port to being listed as running."""
+
+
+def held_ports(ports, running, patience=PROXY_PATIENCE):
     """Who holds the wanted ports: [{"port", "process", "pid", "container", "ours"}].
 
     ours: held by the engine itself, or by (or published for) a container of ours. running: whether the engine answers.
+
+    The engine opens a container's port before it lists the container as running: a port of its proxy that no container explains is
+    looked at again, for up to `patience` seconds.
     """
+    deadline = time.monotonic() + patience
+    while True:
+        held = _held_now(ports, running)
+        starting = [item for item in held if item["process"] == "docker-proxy" and not item["container"]]
+        if not running or not starting or time.monotonic() >= deadline:
+            return held
+        time.sleep(0.2)
+
+
+def _held_now(ports, running):
     containers = {}
     if running:
         try:
@@ -266,6 +283,14 @@ def store(path, host, write):
     except OSError:
         facts["markers"] = {}
     return facts
+
+
+def gpu():
+    """What containers need to use NVIDIA GPUs: {"driver": first line of the loaded driver's version or "", "devices": ["nvidia0", ...],
+    "toolkit": path of nvidia-container-runtime or ""}."""
+    devices = [name for name in os.listdir("/dev") if re.fullmatch(r"nvidia\d+", name)]
+    return {"driver": read_file("/proc/driver/nvidia/version").partition("\n")[0], "devices": sorted(devices),
+            "toolkit": shutil.which("nvidia-container-runtime", path=_engine_facts.SEARCH_PATH) or ""}
 
 
 def vxlan():
