@@ -412,13 +412,24 @@ def overlay(site):
 
 @check
 def gpu(site):
-    """A node with the label gpu has the NVIDIA runtime."""
+    """A node with the label gpu has a GPU, its driver and NVIDIA's runtime for containers."""
+    way = ", or take the label gpu away"
     for name, facts in answering(site):
-        labelled = site["hosts"][name]["labels"].get("gpu") == "enable"
-        if labelled and facts["engine"]["running"] and "nvidia" not in facts["engine"]["runtimes"]:
-            yield error(name, "the label gpu, but runtimes %s only" % (", ".join(facts["engine"]["runtimes"]) or "none"),
-                        "the runtime nvidia", "install the NVIDIA container toolkit and add its runtime through "
-                        "engine_daemon_config_extra, or take the label away")
+        if site["hosts"][name]["labels"].get("gpu") != "enable":
+            continue
+        found, runtimes = facts["gpu"], facts["engine"]["runtimes"]
+        if not found["driver"]:
+            yield error(name, "the label gpu, but no NVIDIA driver is loaded (/proc/driver/nvidia/version)", "the driver's kernel module",
+                        "install the distribution's NVIDIA driver and restart the node" + way)
+        elif not found["devices"]:
+            yield error(name, "the label gpu and a driver, but no /dev/nvidia0", "one device for each GPU",
+                        "nvidia-smi makes the devices; lspci shows whether there is a GPU" + way)
+        if not found["toolkit"]:
+            yield error(name, "the label gpu, but no nvidia-container-runtime", "the NVIDIA container toolkit",
+                        "install the package nvidia-container-toolkit from its vendor" + way)
+        if not site["settings"]["engine_manage"] and facts["engine"]["running"] and "nvidia" not in runtimes:
+            yield error(name, "the label gpu, but runtimes %s only" % (", ".join(runtimes) or "none"), "the runtime nvidia as the engine's default",
+                        "nvidia-ctk runtime configure --set-as-default, or set engine_manage: true" + way)
 
 
 def judge(site):

@@ -82,7 +82,7 @@ RETURN = r"""
 facts:
   description:
     - Facts of the node. C(time) (seconds since the epoch at start and end), C(system), C(memory), C(disks) (C(home), C(data), C(docker)),
-      C(names), C(ports), C(peers), C(address_local), C(store), C(vxlan), C(engine) (as of M(skp.cluster.skp_engine)).
+      C(names), C(ports), C(peers), C(address_local), C(store), C(vxlan), C(gpu), C(engine) (as of M(skp.cluster.skp_engine)).
   returned: success
   type: dict
 clock:
@@ -129,6 +129,7 @@ def main():
         "peers": _preflight_io.reach(params["peers"], params["peer_port"], params["peer_timeout"]),
         "ports": _preflight_io.held_ports(params["ports"], engine["running"]),
         "vxlan": _preflight_io.vxlan(),
+        "gpu": _preflight_io.gpu(),
         "store": _preflight_io.store(params["home"], params["host"], write=not module.check_mode),
         "disks": {"data": _preflight_io.disk(params["data"]), "docker": _preflight_io.disk(engine["root_dir"]),
                   "home": _preflight_io.disk(params["home"])},

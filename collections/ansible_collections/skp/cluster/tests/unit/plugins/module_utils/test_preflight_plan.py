@@ -36,6 +36,7 @@ def facts(number):
         "peers": {"c1": ""},
         "ports": [{"port": "5000/tcp", "process": "registry", "pid": 7, "container": "registry-skp", "ours": True}],
         "vxlan": "yes",
+        "gpu": {"driver": "NVRM version: NVIDIA UNIX x86_64 Kernel Module  550.1", "devices": ["nvidia0"], "toolkit": "/usr/bin/nvidia-container-runtime"},
         "store": dict(disk, exists=True, writable=True, error="", path="/srv/skp", type="nfs4",
                       markers={"c1": "a", "c2": "b", "c3": "c"} if number == 3 else {"c%d" % number: "abc"[number - 1]}),
         "disks": {"data": dict(disk), "docker": dict(disk, path="/var/lib/docker"), "home": dict(disk, path="/srv/skp", type="nfs4")},
@@ -129,7 +130,10 @@ CASES = [
     ("zookeeper", "error", "c1, c2", change("groups.zookeeper", ["c1", "c2"]), "2 ZooKeeper"),
     ("overlay", "error", "c2", change(C2 + "vxlan", "no: Operation not supported"), "Operation not supported"),
     ("overlay", "error", "c2", both(change("settings.encrypted", True), change(C2 + "engine.encryption", "no: AEAD")), "AEAD"),
-    ("gpu", "error", "c2", change("hosts.c2.labels", {"gpu": "enable"}), "runc"),
+    ("gpu", "error", "c2", both(change("hosts.c2.labels", {"gpu": "enable"}), change(C2 + "gpu.driver", "")), "no NVIDIA driver"),
+    ("gpu", "error", "c2", both(change("hosts.c2.labels", {"gpu": "enable"}), change(C2 + "gpu.devices", [])), "/dev/nvidia0"),
+    ("gpu", "error", "c2", both(change("hosts.c2.labels", {"gpu": "enable"}), change(C2 + "gpu.toolkit", "")), "nvidia-container-runtime"),
+    ("gpu", "error", "c2", both(change("hosts.c2.labels", {"gpu": "enable"}), change("settings.engine_manage", False)), "runc"),
 ]
 
 
