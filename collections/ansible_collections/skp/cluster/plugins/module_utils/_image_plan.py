@@ -85,6 +85,21 @@ def in_order(images):
     return result
 
 
+def needed(images, names):
+    """The images of these names and all they are built from, in the order given; all of them when no name is given. Raises ImageError on an unknown name."""
+    by_name = {image["name"]: image for image in images}
+    unknown = sorted(set(names) - set(by_name))
+    if unknown:
+        raise ImageError("No image is called %s; there are %s." % (", ".join(unknown), ", ".join(sorted(by_name)) or "none"), "unknown_image", images=unknown)
+    wanted, todo = set(), list(names or by_name)
+    while todo:
+        name = todo.pop()
+        if name in by_name and name not in wanted:
+            wanted.add(name)
+            todo.append(by_name[name].get("base") or "")
+    return [image for image in images if image["name"] in wanted]
+
+
 def expand(images, registry, common_args=None, base_image="", base_suite="trixie", refresh="", archive_dir=""):
     """The images in build order, each with all that follows from the options.
 

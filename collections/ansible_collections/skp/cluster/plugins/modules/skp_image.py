@@ -85,7 +85,9 @@ options:
             type: str
             required: true
   names:
-    description: With O(state=pulled), names of the images, without registry and C(skp/).
+    description:
+      - Names of images, without registry and C(skp/). With O(state=pulled), those to pull.
+      - With O(state=built), those to build, and what they are built from; the others of O(images) are left alone. Empty means all of them.
     type: list
     elements: str
     default: []
@@ -233,7 +235,8 @@ def built(module, client, progress):
     """State built: the whole of it, from the options to the result."""
     options = module.params
     images = plan.expand(
-        [_with_dockerfile(dict(image, tag=image["tag"] or options["tag"])) for image in options["images"]], options["registry"], options["common_args"],
+        [_with_dockerfile(dict(image, tag=image["tag"] or options["tag"])) for image in plan.needed(options["images"], options["names"])],
+        options["registry"], options["common_args"],
         options["base_image"], options["base_suite"], options["refresh"], options["archive_dir"] or "")
     site = plan.site_files(options, options["base_suite"])
     registry = _registry(module, needed=options["push"])
