@@ -30,7 +30,9 @@ SECURITY = ["seccomp=unconfined", "apparmor=unconfined"]
 FIRST_ADDRESS = 10
 NODE_COUNTS = (1, 3, 5)
 MANAGERS = 3
-SERVICE_LABELS = ("zookeeper", "kafka")
+MANAGER_LABELS = ("zookeeper", "kafka")
+FIRST_LABELS = ("spark-master", "jupyter")
+NODE_LABELS = ("spark-worker",)
 
 
 class LabError(Exception):
@@ -286,10 +288,11 @@ def container_config(plan_, node, home):
 def default_host(number, count):
     """What hosts.json says of a node that nobody has edited (seed form).
 
-    ZooKeeper and Kafka run on the managers, so both have an odd number of members with any lab_nodes.
+    ZooKeeper and Kafka run on the managers, so both have an odd number of members with any lab_nodes. What there is once is on the first node, whose
+    web interfaces this machine publishes.
     """
     managers = min(count, MANAGERS)
-    labels = ["registry"] + (list(SERVICE_LABELS) if number <= managers else [])
+    labels = ["registry"] + (list(MANAGER_LABELS) if number <= managers else []) + (list(FIRST_LABELS) if number == 1 else []) + list(NODE_LABELS)
     groups = ["master", "manager"] if number == 1 else ["manager"] if number <= managers else ["worker"]
     return {"labels": [{label: "enable"} for label in labels], "groups": groups}
 
