@@ -45,7 +45,7 @@ down: venv ## Remove the lab: its containers, networks and volumes, nothing else
 ##### Tests
 
 .PHONY: test
-test: venv ## All tests: check, the lab, molecule's scenarios and the faults on it (under an hour on 2 cores)
+test: venv ## All tests: check, the lab, molecule's scenarios and the faults on it (about an hour on 2 cores)
 	@tests/tools/test.sh
 
 .PHONY: check
@@ -70,10 +70,12 @@ meta: venv ## Tests of the tree itself: shims, role specs, headers, the built co
 
 .PHONY: molecule
 molecule: venv ## All molecule scenarios on one lab, which stays up (one alone: molecule test -s kafka)
+	@tests/tools/browser.sh
 	@SKP_LAB_KEEP=1 molecule test --all
 
 .PHONY: faults
 faults: venv ## Second run, check mode, killed brokers and nodes, damaged blobs: tests/lab on the running lab
+	@tests/tools/browser.sh
 	@pytest -q -s $(or $(FAULTS),tests/lab)
 
 .PHONY: bench
