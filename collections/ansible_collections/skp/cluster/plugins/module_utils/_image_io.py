@@ -11,6 +11,7 @@ import hashlib
 import io
 import json
 import os
+import subprocess
 import tarfile
 import tempfile
 import time
@@ -148,23 +149,64 @@ def context_archive(files, site):
 
 def build(client, image, site, progress):
     """Build one image (of `expand`) and tag it. Returns the ids of the layers its earlier stages ended with."""
-    log, what = plan.BuildLog(), "building %s" % image["ref"]
-    with _sdk(what):
-        stream = engine.raw(client).build(
-            fileobj=context_archive(image["files"], site), custom_context=True, decode=True, tag=image["ref"], rm=True, forcerm=True,
-            buildargs=dict(image["args"], BASE=image["base_ref"]), labels={plan.LABEL: image["hash"]}, timeout=SILENCE)
-    step = ""
+    what, step, error = "building %s" % image["ref"], "", ""
+    labels, arguments = {plan.LABEL: image["hash"]}, dict(image["args"], BASE=image["base_ref"])
+    if plan.needs_buildkit(image["dockerfile"]):
+        log, lines = plan.BuildKitLog(), _buildkit(image["ref"], context_archive(image["files"], site), arguments, labels, what)
+    else:
+        log, lines = plan.BuildLog(), _classic(client, image["ref"], context_archive(image["files"], site), arguments, labels, what)
     try:
-        for message in _events(stream, what):
-            for line in str(message.get("stream") or "").splitlines():
-                text = log.feed(line)
-                if text:
-                    step = text
-                    progress("%s: %s" % (image["name"], text))
+        for line in lines:
+            text = log.feed(line)
+            if text:
+                step = text
+                progress("%s: %s" % (image["name"], text))
     except engine.EngineError as exc:
-        raise plan.ImageError("%s at %s. The last lines of the build:\n%s" % (exc.msg, step or "its start", "\n".join(log.tail)), "build_failed",
-                              image=image["name"], step=step, log=log.tail, engine_message=exc.failure.get("engine_message", "")) from exc
+        error = getattr(log, "error", "") or exc.failure.get("engine_message", "")
+        raise plan.ImageError("%s at %s. The last lines of the build:\n%s" % (
+            "%s: %s" % (what, error) if error else exc.msg, step or "its start", "\n".join(log.tail)), "build_failed",
+            image=image["name"], step=step, log=log.tail, engine_message=error) from exc
     return log.stages
+
+
+def _classic(client, ref, context, arguments, labels, what):
+    """The lines of a build by the engine's own builder. Raises EngineError when it fails."""
+    with _sdk(what):
+        stream = engine.raw(client).build(fileobj=context, custom_context=True, decode=True, tag=ref, rm=True, forcerm=True,
+                                          buildargs=arguments, labels=labels, timeout=SILENCE)
+    for message in _events(stream, what):
+        yield from str(message.get("stream") or "").splitlines()
+
+
+def _buildkit(ref, context, arguments, labels, what):
+    """The lines of a build by BuildKit, which the engine offers to the command docker alone. Raises EngineError when it fails."""
+    argv = ["docker", "build", "--progress", "plain", "--tag", ref]
+    for option, values in (("--build-arg", arguments), ("--label", labels)):
+        for name, value in sorted(values.items()):
+            argv += [option, "%s=%s" % (name, value)]
+    with tempfile.TemporaryFile() as handle:  # it holds the site's settings: no name, no other reader
+        handle.write(context.read())
+        handle.seek(0)
+        with subprocess.Popen([*argv, "-"], stdin=handle, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
+                              env=dict(os.environ, DOCKER_BUILDKIT="1")) as process:
+            for line in process.stdout:
+                yield line.rstrip("\n")
+    if process.returncode:
+        raise engine.EngineError("%s: docker build ended with %d" % (what, process.returncode), kind="build", what=what)
+
+
+def ensure_buildkit(run, progress):
+    """Install what the command docker needs for BuildKit where it is a package of its own (Debian 13). run: `module.run_command`."""
+    code, dummy_out, _err = run(["docker", "build", "--help"], environ_update={"DOCKER_BUILDKIT": "1"})
+    if not code:
+        return
+    progress("installing docker-buildx on this machine")
+    environment = {"DEBIAN_FRONTEND": "noninteractive"}
+    run(["apt-get", "-q", "update"], environ_update=environment)
+    code, out, err = run(["apt-get", "-q", "-y", "--no-install-recommends", "install", "docker-buildx"], environ_update=environment)
+    if code:
+        raise plan.ImageError("The command docker has no BuildKit, and the package docker-buildx could not be installed:\n%s\nInstall it on the master "
+                              "(in Docker's own packages it is docker-buildx-plugin)." % "\n".join((out + err).strip().splitlines()[-5:]), "no_buildkit")
 
 
 def push(client, image, progress):

@@ -20,6 +20,7 @@ from xml.sax.saxutils import escape
 LABEL = "skp.hash"
 BOOTSTRAP_REPOSITORY = "skp/bootstrap"
 _ARG = re.compile(r"^[ \t]*ARG[ \t]+([A-Za-z_][A-Za-z0-9_]*)", re.IGNORECASE | re.MULTILINE)
+_MOUNT = re.compile(r"^[ \t]*RUN[ \t]+--mount=", re.IGNORECASE | re.MULTILINE)
 _NAME = re.compile(r"^[a-z0-9]+([._-][a-z0-9]+)*$")
 _CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
 
@@ -45,6 +46,11 @@ def normal_mode(mode):
 def declared_args(dockerfile):
     """Names of the build arguments a Dockerfile declares with ARG (set of str)."""
     return set(_ARG.findall(dockerfile))
+
+
+def needs_buildkit(dockerfile):
+    """Whether a Dockerfile uses what the classic builder does not know: RUN --mount, for caches that outlive a build."""
+    return bool(_MOUNT.search(dockerfile))
 
 
 def content_hash(files, args, base):
@@ -327,6 +333,37 @@ class BuildLog:
             return None
         if line.strip() and not line.startswith(" ---> "):
             self.tail = (self.tail + [line])[-30:]
+        return None
+
+
+class BuildKitLog:
+    """Follows the plain progress of BuildKit (`#7 [build 2/5] RUN make`, `#7 0.314 output`, `#7 DONE 3.2s`) line by line.
+
+    As `BuildLog`; there are no `stages`: BuildKit keeps its cache to itself.
+    """
+
+    _STEP = re.compile(r"#(\d+) (\[(?:[\w.-]+ +)?\d+/\d+\] .*)$")
+    _OUTPUT = re.compile(r"#\d+ \d+\.\d+ ?(.*)$")
+    _ERROR = re.compile(r"(?:#\d+ )?ERROR: (.*)$")
+
+    def __init__(self):
+        self.stages = []
+        self.tail = []
+        self.error = ""
+        self._seen = set()
+
+    def feed(self, line):
+        """One line of output, without its line end."""
+        line = _COLOUR.sub("", line)
+        step, output, error = self._STEP.match(line), self._OUTPUT.match(line), self._ERROR.match(line)
+        if step and step.group(1) not in self._seen:
+            self._seen.add(step.group(1))
+            text = step.group(2)
+            return text if len(text) <= 110 else text[:107] + "..."
+        if error:
+            self.error = error.group(1)
+        elif output and output.group(1).strip():
+            self.tail = (self.tail + [output.group(1)])[-30:]
         return None
 
 

@@ -14,6 +14,7 @@ description:
   - Content means the files of the build context, the build arguments and the content of the base image; it is kept as the label C(skp.hash).
   - Pulls images on a node by digest.
   - Carries an image past the registry as an archive on the shared store; the registry's own image goes that way.
+  - A Dockerfile that uses C(RUN --mount) is built by BuildKit, through the command docker; all others by the engine's own builder.
   - An action plugin of the same name reads the contexts on the controller and shows the progress of builds, pushes and pulls while they run.
 author: skp.cluster contributors (@comafire)
 attributes:
@@ -244,6 +245,8 @@ def built(module, client, progress):
     steps = plan.plan_built(images, present, options["push"])
     if steps and not _planning(module):
         stages = []
+        if any(step["do"] == "build" and plan.needs_buildkit(image["dockerfile"]) for step in steps for image in images if image["name"] == step["image"]):
+            image_io.ensure_buildkit(module.run_command, progress)
         by_name = {image["name"]: image for image in images}
         for number, step in enumerate(steps, 1):
             progress("(%d of %d) %s" % (number, len(steps), plan.describe(step, images)))

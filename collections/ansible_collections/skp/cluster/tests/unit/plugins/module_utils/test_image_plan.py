@@ -284,3 +284,47 @@ def test_only_what_is_needed_and_what_it_is_built_from(names, expected):
 def test_a_needed_image_that_nobody_knows_is_named():
     with pytest.raises(plan.ImageError, match="No image is called redis; there are base, ds, java, kafka, own"):
         plan.needed(CHAIN, ["kafka", "redis"])
+
+
+@pytest.mark.parametrize(("dockerfile", "expected"), [
+    ("FROM x\nRUN --mount=type=cache,target=/c make\n", True),
+    ("FROM x\n  run --mount=type=cache,target=/c make\n", True),
+    ("FROM x\nRUN make --mount=x\n# RUN --mount=type=cache\n", False),
+])
+def test_which_builder(dockerfile, expected):
+    assert plan.needs_buildkit(dockerfile) is expected
+
+
+# As docker-buildx 0.13.1 printed it.
+BUILDKIT = """\
+#0 building with "default" instance using docker driver
+
+#3 [internal] load metadata for localhost:5000/skp/docker-base:latest
+#3 DONE 0.0s
+
+#4 [a 1/3] FROM localhost:5000/skp/docker-base:latest@sha256:eb1003530c5a016e4985e5f2886c2914d1b8d5fcc1cdf6075a82d1e9ae43c6d2
+#4 DONE 0.0s
+
+#5 [a 2/3] RUN --mount=type=cache,target=/c echo hello world
+#5 0.161 hello world
+#5 DONE 1.3s
+
+#5 [a 2/3] RUN --mount=type=cache,target=/c echo hello world
+#5 1.200
+
+#7 [stage-1 2/3] COPY --from=a /etc/hostname /h
+#7 ERROR: failed to calculate checksum of ref 7z02: "/etc/hostname": not found
+------
+ > [stage-1 2/3] COPY --from=a /etc/hostname /h:
+------
+ERROR: failed to solve: failed to compute cache key: failed to calculate checksum of ref 7z02: "/etc/hostname": not found
+""".splitlines()
+
+
+def test_buildkit_log():
+    log = plan.BuildKitLog()
+    shown = [text for text in map(log.feed, BUILDKIT) if text]
+    assert [text.split()[:3] for text in shown] == [["[a", "1/3]", "FROM"], ["[a", "2/3]", "RUN"], ["[stage-1", "2/3]", "COPY"]]
+    assert all(len(text) <= 110 for text in shown)
+    assert log.tail == ["hello world"] and log.stages == []
+    assert log.error.startswith("failed to solve:") and log.error.endswith('"/etc/hostname": not found')
