@@ -37,6 +37,10 @@ options:
     description: Secrets with their values, for copies on further managers and for values that come from elsewhere.
     type: dict
     default: {}
+  everything:
+    description: Return all secrets of the directory, whether they are named or not.
+    type: bool
+    default: false
   bytes:
     description: Random bytes of a new secret; the text has twice as many hexadecimal digits.
     type: int
@@ -57,7 +61,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 secrets:
-  description: Name to value, of all O(names). Those of O(values) are not repeated.
+  description: Name to value, of all O(names), or with O(everything) of all there are. Those of O(values) are not repeated.
   returned: success
   type: dict
 created:
@@ -95,6 +99,7 @@ def main():
             "directory": {"type": "path", "default": "/etc/skp/secrets", "no_log": False},
             "names": {"type": "list", "elements": "str", "default": []},
             "values": {"type": "dict", "default": {}, "no_log": True},
+            "everything": {"type": "bool", "default": False},
             "bytes": {"type": "int", "default": 32},
             "create": {"type": "bool", "default": True},
         },
@@ -120,6 +125,8 @@ def main():
                 private_file.write_text(path, value + "\n", directory_mode=0o700)
             if name not in params["values"]:
                 found[name] = value
+        if params["everything"]:
+            found = dict(_kept(params["directory"], params["values"]), **found)
     except OSError as exc:
         module.fail_json(
             msg="The secrets in %s cannot be kept: %s. The module writes root's files: run it with become." % (params["directory"], exc),
@@ -128,6 +135,16 @@ def main():
     module.exit_json(
         changed=bool(touched), secrets=found, created=created, repaired=repaired,
         diff={"before": "", "after": "".join("%s/%s (0600 root)\n" % (params["directory"], name) for name in touched)})
+
+
+def _kept(directory, but):
+    """{name: value} of the secrets in a directory, without those named in `but` and without empty files; {} where there is no directory."""
+    try:
+        names = [name for name in os.listdir(directory) if NAME.match(name) and name not in but]
+    except FileNotFoundError:
+        return {}
+    values = {name: (private_file.read_text(os.path.join(directory, name)) or "").rstrip("\n") for name in names}
+    return {name: value for name, value in values.items() if value}
 
 
 def _refuse(module):

@@ -68,6 +68,17 @@ def test_mode_is_repaired_and_the_value_stays(run):
     assert stat.S_IMODE((run.directory / "one").stat().st_mode) == 0o600
 
 
+def test_everything_is_read_and_nothing_made(run):
+    assert run(everything=True)[0]["secrets"] == {} and not run.directory.exists()
+    made = run(names=["one", "two"])[0]["secrets"]
+    (run.directory / "cut-short").write_text("")
+    (run.directory / ".one.new").write_text("half")
+    result, _text = run(everything=True)
+    assert not result["changed"] and result["secrets"] == made
+    more, _text = run(everything=True, names=["three"], values={"two": made["two"]})
+    assert more["created"] == ["three"] and sorted(more["secrets"]) == ["one", "three"]
+
+
 @pytest.mark.parametrize("args,kind", [
     ({"names": ["../etc/passwd"]}, "bad_name"),
     ({"names": [".hidden"]}, "bad_name"),
