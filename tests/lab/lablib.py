@@ -145,6 +145,12 @@ def tasks(service):
     return [line.split()[0] for line in text.splitlines() if " Running" in line]
 
 
+def unfinished():
+    """Services that do not run all the tasks they should, as `docker service ls` counts them: ["kafka-skp-1 0/1", ...]."""
+    rows = [line.split() for line in on(manager(), "docker", "service", "ls", "--format", "{{.Name}} {{.Replicas}}").splitlines()]
+    return [f"{name} {count}" for name, count, *_ in rows if len(set(count.split("/"))) != 1 or count.startswith("0/")]
+
+
 def services():
     """All swarm services: {name: (version, spec sha256)}, read with the docker command."""
     node = manager()

@@ -26,10 +26,10 @@ def kept():
 
 
 def cluster_is_whole():
-    """Every service runs its task, the ensemble has one leader, every registry answers."""
-    names = lablib.services()
+    """Every node is ready, every service runs all its tasks, the ensemble has one leader, every registry answers."""
+    states = lablib.on(lablib.manager(), "docker", "node", "ls", "--format", "{{.Status}}").split()
     return (
-        names and all(lablib.tasks(name) for name in names)
+        states == ["Ready"] * len(lablib.hosts()) and lablib.services() and not lablib.unfinished()
         and znodes.whole()
         and all("{}" in lablib.on(n, "curl", "-s", "-m", "3", "http://127.0.0.1:5000/v2/", check=False) for n in lablib.hosts())
     )
@@ -66,14 +66,23 @@ def test_wiped_node_is_made_whole_by_site(node, kept, figures):
     """A node (the master too) re-created empty under its name: site.yml alone; ids as before, one swarm entry per name."""
     topic, numbers, prefix, names = kept
     ids = member_labels()
+    secrets = secret_sums("c02")
     lablib.run(lablib.BIN / "ansible-playbook", "-i", "localhost,", "roles/lab/playbooks/recreate.yml", "-e", f"lab_node={node}", timeout=300)
     result = lablib.play("site.yml")
     figures[f"power: {node} wiped, site.yml alone, seconds"] = round(result.seconds, 1)
     lablib.wait("cluster whole", cluster_is_whole, WHOLE, every=2)
     assert member_labels() == ids
+    assert secret_sums(node) == secrets
     lablib.wait("all messages and znodes read", lambda: messages.read_outside(topic) == numbers and znodes.names(prefix) == names, 180, every=2)
     lablib.wait("all replicas in sync", lambda: no_partition_behind(), 240, every=3)
     assert lablib.play("site.yml").changed == set()
+
+
+def secret_sums(node):
+    """Checksums of the secrets a manager keeps; there are some."""
+    sums = lablib.on(node, "sh", "-c", "cd /etc/skp/secrets && sha256sum * | sort -k2")
+    assert sums
+    return sums
 
 
 def member_labels():
