@@ -1,0 +1,124 @@
+# Copyright (c) 2026 skp.cluster contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""JupyterLab and the kernel gateway as their clients meet them: addresses, secrets, kernels over websockets, the containers behind them."""
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+import uuid
+
+import lablib
+import requests
+import websocket
+
+WORK = "/srv/skp/jupyter"
+BASE = "/jupyter-skp"
+
+
+def node():
+    """The lab's node that is labelled jupyter."""
+    [name] = [name for name, host in lablib.hosts().items() if {"jupyter": "enable"} in host["labels"]]
+    return name
+
+
+def lab_url():
+    """Where a browser finds JupyterLab."""
+    return f"http://{lablib.address(node())}:8010{BASE}"
+
+
+def gateway_url():
+    """Where a program finds the kernel gateway."""
+    return f"http://{lablib.address(node())}:8020"
+
+
+def secret(name):
+    """A generated secret, as a manager keeps it."""
+    return lablib.on(lablib.manager(), "cat", f"/etc/skp/secrets/{name}").strip()
+
+
+def authorization(token):
+    """Header that carries a token."""
+    return {"Authorization": f"token {token}"}
+
+
+def gateway(method, path, token, **more):
+    """A request to the gateway with a token. Returns requests' response."""
+    return requests.request(method, gateway_url() + path, headers=authorization(token), timeout=60, **more)
+
+
+def running(service):
+    """Id of the service's container on the jupyter node that runs and is healthy; '' without one."""
+    text = lablib.on(node(), "docker", "ps", "-q", "--no-trunc", "-f", f"label=com.docker.swarm.service.name={service}", "-f", "health=healthy")
+    return text.strip()
+
+
+def execute(service, *argv, check=True, timeout=120):
+    """Run a command in the service's container, as the service's own user."""
+    return lablib.on(node(), "docker", "exec", running(service), *argv, check=check, timeout=timeout)
+
+
+def places():
+    """{hostname or address of a container on the overlay: node}, asked of every node's engine."""
+    found = {}
+    for name in sorted(lablib.hosts()):
+        for ident in lablib.on(name, "docker", "ps", "-q").split():
+            [row] = json.loads(lablib.on(name, "docker", "inspect", ident))
+            found[row["Config"]["Hostname"]] = name
+            for network in row["NetworkSettings"]["Networks"].values():
+                found[network["IPAddress"]] = name
+    return found
+
+
+class Kernel:
+    """One kernel of the gateway and the websocket to it."""
+
+    def __init__(self, name, token, env=None):
+        self.token = token
+        started = gateway("POST", "/api/kernels", token, json={"name": name, **({"env": env} if env else {})})
+        if started.status_code != 201:
+            raise lablib.Failed(f"a kernel {name}: {started.status_code} {started.text[-2000:]}")
+        self.ident = started.json()["id"]
+        self.socket = websocket.create_connection(
+            f"{gateway_url().replace('http', 'ws', 1)}/api/kernels/{self.ident}/channels", header=authorization(token), timeout=30)
+
+    def run(self, code, seconds=120):
+        """Run code. Returns what it printed and its result as text; Failed with the kernel's own words when it raises."""
+        ident = uuid.uuid4().hex
+        self.socket.send(json.dumps({
+            "header": {"msg_id": ident, "msg_type": "execute_request", "username": "test", "session": ident, "version": "5.3", "date": ""},
+            "parent_header": {}, "metadata": {}, "channel": "shell", "buffers": [],
+            "content": {"code": code, "silent": False, "store_history": True, "user_expressions": {}, "allow_stdin": False, "stop_on_error": True},
+        }))
+        end, text, idle, reply = time.monotonic() + seconds, "", False, None
+        while not (idle and reply):
+            left = end - time.monotonic()
+            if left <= 0:
+                raise lablib.Failed(f"no end after {seconds} s of {code[:200]!r}; it said {text[-2000:]!r}")
+            self.socket.settimeout(left)
+            with contextlib.suppress(websocket.WebSocketTimeoutException):
+                message = json.loads(self.socket.recv())
+                if message["parent_header"].get("msg_id") != ident:
+                    continue
+                kind, content = message["msg_type"], message["content"]
+                if kind == "stream":
+                    text += content["text"]
+                elif kind in ("execute_result", "display_data"):
+                    text += content["data"].get("text/plain", "")
+                elif kind == "error":
+                    raise lablib.Failed(f"{code[:200]!r}: {content['ename']}: {content['evalue']}\n" + "\n".join(content["traceback"])[-4000:])
+                idle = idle or (kind == "status" and content["execution_state"] == "idle")
+                reply = content if kind == "execute_reply" else reply
+        if reply["status"] != "ok":
+            raise lablib.Failed(f"{code[:200]!r}: {reply}")
+        return text
+
+    def close(self):
+        """End the kernel."""
+        self.socket.close()
+        gateway("DELETE", f"/api/kernels/{self.ident}", self.token)
+
+
+def kernel(name, token, env=None):
+    """A kernel that is ended with the block."""
+    return contextlib.closing(Kernel(name, token, env))
