@@ -305,3 +305,56 @@ def test_a_killed_server_comes_back_with_everything(browser, notebook, figures):
     finally:
         requests.put(notebooks.lab_url() + theme, headers=right, json={"raw": before or "{}"}, timeout=30).raise_for_status()
         page.close()
+
+
+GIGABYTE = """
+import json, os, time
+import pandas
+from pyspark.sql import SparkSession, functions as F
+spark = SparkSession.builder.appName("gigabyte").getOrCreate()
+seconds = {{}}
+def timed(name, work):
+    start = time.monotonic()
+    result = work()
+    seconds[name] = round(time.monotonic() - start, 1)
+    return result
+rows = spark.range({rows}, numPartitions=24).select(
+    (F.col("id") * 7919 % 1000).cast("int").alias("key"), (F.rand(1) * 2 ** 40).cast("long").alias("amount"), F.rand(2).alias("price"))
+timed("write", lambda: rows.write.option("compression", "none").parquet("{path}"))
+size = sum(entry.stat().st_size for entry in os.scandir("{path}"))
+on_spark = timed("spark", lambda: spark.read.parquet("{path}").groupBy("key").agg(
+    F.count("*").alias("rows"), F.sum("amount").alias("amount"), F.max("price").alias("price")).orderBy("key").toPandas())
+alone = timed("pandas", lambda: pandas.read_parquet("{path}").groupby("key").agg(
+    rows=("amount", "size"), amount=("amount", "sum"), price=("price", "max")).reset_index())
+executors = len([1 for e in spark.sparkContext._jsc.sc().statusTracker().getExecutorInfos()]) - 1
+print(json.dumps({{"seconds": seconds, "bytes": size, "executors": executors, "groups": len(alone), "rows": int(alone["rows"].sum()),
+                  "equal": bool((on_spark.to_numpy() == alone.to_numpy()).all() and on_spark.shape == alone.shape)}}))
+"""
+
+
+@pytest.fixture
+def volume():
+    """A data volume below /mnt on every node, after the containers started: one directory of the shared store."""
+    name = f"test-{uuid.uuid4().hex[:8]}"
+    lablib.on(notebooks.node(), "install", "-d", "-o", str(UID), "-g", str(UID), f"/srv/skp/{name}")
+    try:
+        for node in sorted(lablib.hosts()):
+            lablib.on(node, "sh", "-c", f"mkdir /mnt/{name} && mount --bind /srv/skp/{name} /mnt/{name}")
+        yield f"/mnt/{name}"
+    finally:
+        for node in sorted(lablib.hosts()):
+            lablib.on(node, "sh", "-c", f"umount /mnt/{name}; rmdir /mnt/{name}", check=False)
+        lablib.on(notebooks.node(), "rm", "-rf", f"/srv/skp/{name}")
+
+
+def test_a_gigabyte_on_spark_and_on_pandas(token, volume, figures):
+    """Spark writes 1 GB to a volume all nodes see; Spark and pandas alone aggregate it to the same numbers. The seconds are a record."""
+    rows = 60_000_000
+    with notebooks.kernel("python3", token) as kernel:
+        said = json.loads(kernel.run(GIGABYTE.format(rows=rows, path=f"{volume}/rows"), seconds=900).strip().splitlines()[-1])
+    assert said["equal"] and said["groups"] == 1000 and said["rows"] == rows, said
+    assert said["bytes"] >= 10 ** 9 and said["executors"] >= 2, said
+    figures["jupyter: 1 GB of Parquet, bytes / rows / executors"] = f"{said['bytes']} / {rows} / {said['executors']}"
+    figures["jupyter: 1 GB written by Spark, seconds"] = said["seconds"]["write"]
+    figures["jupyter: 1 GB aggregated on Spark, seconds"] = said["seconds"]["spark"]
+    figures["jupyter: 1 GB aggregated on pandas alone, seconds"] = said["seconds"]["pandas"]
