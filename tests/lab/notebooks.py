@@ -62,8 +62,7 @@ def places():
     """{hostname or address of a container on the overlay: node}, asked of every node's engine."""
     found = {}
     for name in sorted(lablib.hosts()):
-        for ident in lablib.on(name, "docker", "ps", "-q").split():
-            [row] = json.loads(lablib.on(name, "docker", "inspect", ident))
+        for row in json.loads(lablib.on(name, "docker", "inspect", *lablib.on(name, "docker", "ps", "-q").split())):
             found[row["Config"]["Hostname"]] = name
             for network in row["NetworkSettings"]["Networks"].values():
                 found[network["IPAddress"]] = name

@@ -206,7 +206,9 @@ def test_the_gateway_is_closed(token):
         open_ones = []
         for path, method, wrong in itertools.product(paths, ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"), wrong_credentials(token)):
             answer = requests.request(method, notebooks.gateway_url() + path, json={"name": "python3"}, allow_redirects=False, timeout=30, **wrong)
-            if answer.status_code not in (401, 403):
+            # 405: a method the route does not have, whoever asks.
+            unknown = answer.status_code == 405 and notebooks.gateway(method, path, token).status_code == 405
+            if answer.status_code not in (401, 403) and not unknown:
                 open_ones.append((method, path, wrong, answer.status_code))
         assert open_ones == []
         for wrong in wrong_credentials(token):
