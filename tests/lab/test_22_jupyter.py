@@ -80,6 +80,15 @@ def log_in(page, password):
     page.click("#login_submit")
 
 
+def open_notebook(page, name):
+    """Open a notebook in a fresh layout. Returns the panel, whose kernel is ready."""
+    page.goto(f"{notebooks.lab_url()}/lab/tree/{name}?reset")
+    panel = page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)")
+    expect(panel.locator(".jp-CodeCell").first).to_be_visible()
+    expect(panel.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]")).to_be_visible()
+    return panel
+
+
 def place_notebook(name, *cells):
     """Put a notebook on the shared store, as its user would."""
     book = {"nbformat": 4, "nbformat_minor": 5, "metadata": {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}},
@@ -115,16 +124,14 @@ def test_a_person_logs_in_and_computes_on_spark(browser, notebook, figures):
     page.screenshot(path=SCREENSHOTS / "jupyter-lab.png")
 
     place_notebook(notebook, SPARK_CELL.format(name=notebook), TABLE_CELL, PLOT_CELL)
-    page.goto(f"{notebooks.lab_url()}/lab/tree/{notebook}")
-    page.wait_for_selector(".jp-NotebookPanel:not(.lm-mod-hidden) .jp-CodeCell")
-    page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status=idle]")
+    panel = open_notebook(page, notebook)
     # What is asked of others: pop-ups of news or builds would stand in the way of the menu, and of people.
     assert page.locator(".Toastify__toast, .jp-Dialog").count() == 0
     page.get_by_role("menuitem", name="Run", exact=True).click()
     page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
-    image = page.locator(".jp-NotebookPanel .jp-RenderedImage img")
+    image = panel.locator(".jp-RenderedImage img")
     expect(image).to_be_visible(timeout=240000)
-    expect(page.locator(".jp-NotebookPanel .jp-RenderedHTMLCommon table")).to_be_visible()
+    expect(panel.locator(".jp-RenderedHTMLCommon table")).to_be_visible()
     image.scroll_into_view_if_needed()
     page.screenshot(path=SCREENSHOTS / "jupyter-notebook.png")
     page.keyboard.press("Control+s")
@@ -289,7 +296,9 @@ def test_a_killed_server_comes_back_with_everything(browser, notebook, figures):
     theme = "/lab/api/settings/@jupyterlab/apputils-extension:themes"
     right = notebooks.authorization(notebooks.secret("jupyter_health_token"))
     page = browser.new_page()
-    log_in(page, notebooks.secret("jupyter_password")) if browser.request.get(notebooks.lab_url() + "/api/me").status != 200 else None
+    if browser.request.get(notebooks.lab_url() + "/api/me").status != 200:
+        log_in(page, notebooks.secret("jupyter_password"))
+        page.wait_for_selector("#jp-main-dock-panel")
     place_notebook(notebook, "1 + 1")
     before = requests.get(notebooks.lab_url() + theme, headers=right, timeout=30).json()["raw"]
     wanted = '{"theme": "JupyterLab Dark"}'
@@ -300,8 +309,7 @@ def test_a_killed_server_comes_back_with_everything(browser, notebook, figures):
         _, seconds = lablib.wait("JupyterLab is healthy again", lambda: notebooks.running(LAB) not in ("", old), 120)
         figures["jupyter: killed server healthy again, seconds"] = seconds
         assert requests.get(notebooks.lab_url() + theme, headers=right, timeout=30).json()["raw"] == wanted
-        page.goto(f"{notebooks.lab_url()}/lab/tree/{notebook}")
-        expect(page.locator(".jp-NotebookPanel .jp-CodeCell")).to_contain_text("1 + 1")
+        expect(open_notebook(page, notebook).locator(".jp-CodeCell")).to_contain_text("1 + 1")
         expect(page.locator("body")).to_have_attribute("data-jp-theme-light", "false")
         page.screenshot(path=SCREENSHOTS / "jupyter-after-restart.png")
     finally:
