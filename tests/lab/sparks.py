@@ -1,0 +1,177 @@
+# Copyright (c) 2026 skp.cluster contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Spark as its users meet it: jobs by spark-submit in a container that has what the role gives to clients, and the pages on the nodes' addresses."""
+from __future__ import annotations
+
+import concurrent.futures
+import contextlib
+import shlex
+
+import lablib
+import requests
+
+UI = 8030
+HISTORY = 8031
+CLIENT = "spark-skp-history"
+SMALL = ("--driver-memory", "512m", "--conf", "spark.executor.memory=768m")
+"""All nodes of the lab share one machine."""
+
+# Keys 0..96 of the numbers below N, summed per key and then all together: N (N - 1) / 2, if nothing was lost and nothing counted twice.
+SUMS = """
+import sys, time
+from pyspark.sql import SparkSession
+n, parts, seconds = int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
+spark = SparkSession.builder.appName(sys.argv[4]).getOrCreate()
+print("application", spark.sparkContext.applicationId, flush=True)
+def slowly(rows):
+    time.sleep(seconds)
+    return rows
+pairs = spark.sparkContext.parallelize(range(n), parts).mapPartitions(slowly).map(lambda x: (x % 97, x))
+sums = pairs.groupByKey(parts).mapPartitions(slowly).mapValues(sum).collect()
+print("keys", len(sums), "sum", sum(value for _, value in sums), flush=True)
+spark.stop()
+"""
+
+PI = """
+import random
+from pyspark.sql import SparkSession
+spark = SparkSession.builder.appName("SparkPi").getOrCreate()
+print("application", spark.sparkContext.applicationId, flush=True)
+n, parts = 400_000, 8
+inside = spark.sparkContext.parallelize(range(n), parts).filter(lambda _: random.random() ** 2 + random.random() ** 2 < 1).count()
+print("pi", 4 * inside / n, flush=True)
+spark.stop()
+"""
+
+# A shuffle of text that does not compress, in the JVM.
+SHUFFLE = """
+import sys, time
+from pyspark.sql import SparkSession
+n = int(sys.argv[1])
+spark = SparkSession.builder.appName("shuffle").getOrCreate()
+print("application", spark.sparkContext.applicationId, flush=True)
+rows = spark.range(0, n, 1, 6).selectExpr("id", "sha2(cast(id as string), 256) as text")
+times = []
+for turn in range(3):
+    started = time.monotonic()
+    got = rows.repartition(6, "text").selectExpr("count(*) as rows", "sum(id) as ids", "sum(length(text)) as letters").first()
+    times.append(round(time.monotonic() - started, 1))
+print("rows", got.rows, "ids", got.ids, "letters", got.letters, "crypto", spark.conf.get("spark.network.crypto.enabled"), "seconds", *times, flush=True)
+spark.stop()
+"""
+
+
+def master_node():
+    """The node that is labelled spark-master in the lab as it is brought up."""
+    return next(name for name, host in sorted(lablib.hosts().items()) if {"spark-master": "enable"} in host["labels"])
+
+
+def worker_nodes():
+    """Nodes labelled spark-worker."""
+    return sorted(name for name, host in lablib.hosts().items() if {"spark-worker": "enable"} in host["labels"])
+
+
+def secret():
+    """The secret as a manager keeps it."""
+    return lablib.on(lablib.manager(), "cat", "/etc/skp/secrets/spark_auth_secret").strip()
+
+
+def get(node, port, path):
+    """GET of a page on a node's address; Failed when nothing answers."""
+    try:
+        return requests.get(f"http://{lablib.address(node)}:{port}/{path}", timeout=20)
+    except requests.RequestException as exc:
+        raise lablib.Failed(f"{node}:{port}/{path}: {exc}") from exc
+
+
+def state(node=None):
+    """What a master says of itself, its workers and its applications; Failed when it does not answer."""
+    answer = get(node or master_node(), UI, "json/")
+    if answer.status_code != 200:
+        raise lablib.Failed(f"the master answers with {answer.status_code}")
+    return answer.json()
+
+
+def alive(node=None):
+    """Workers that are alive, as the master on a node sees them."""
+    return [worker for worker in state(node)["workers"] if worker["state"] == "ALIVE"]
+
+
+def whole(count=None, node=None):
+    """True when the master on a node is in charge and has exactly the workers it should have."""
+    return state(node)["status"] == "ALIVE" and len(alive(node)) == (count or len(worker_nodes()))
+
+
+def container(service, node=None):
+    """(node, container id) of a service's container; of one that runs on every node, the one on `node`."""
+    if node is None:
+        return lablib.task_container(service)
+    found = lablib.on(node, "docker", "ps", "-q", "-f", f"label=com.docker.swarm.service.name={service}").split()
+    if not found:
+        raise lablib.Failed(f"no running container of {service} on {node}")
+    return node, found[0]
+
+
+def shell(where, text, check=True, timeout=300, stdin=None):
+    """Run a shell text in a container (from `container`), as the user of its service."""
+    node, ident = where
+    flags = ["-i"] if stdin is not None else []
+    return lablib.on(node, "docker", "exec", *flags, ident, "bash", "-c", text, check=check, timeout=timeout, stdin=stdin)
+
+
+def submit(job, *args, options=(), where=None, check=True, timeout=600, before=""):
+    """spark-submit of a job's text in a container that is a client of the cluster. Returns all it printed."""
+    where = where or container(CLIENT)
+    text = f"{before} file=$(mktemp --suffix=.py) && cat >$file && spark-submit {shlex.join([*SMALL, *options])} $file {shlex.join(map(str, args))}"
+    return shell(where, text, check=check, timeout=timeout, stdin=job)
+
+
+@contextlib.contextmanager
+def running(job, *args, **kwargs):
+    """A job submitted in the background; gives its future, whose result is what it printed. It has ended when the block ends."""
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        yield pool.submit(submit, job, *args, **kwargs)
+
+
+def said(text, word):
+    """The words after the first line's beginning `word`: what a job printed under that name."""
+    lines = [line.split()[1:] for line in text.splitlines() if line.split()[:1] == [word]]
+    if not lines:
+        raise lablib.Failed(f"the job printed no {word!r}:\n{text[-6000:]}")
+    return lines[0]
+
+
+def application(name, node=None):
+    """Id of the running application of that name, '' without one, as the master sees it."""
+    return next((app["id"] for app in state(node)["activeapps"] if app["name"] == name), "")
+
+
+def driver(app, path, node=None):
+    """What the driver's REST API answers, through the master's page."""
+    answer = get(node or master_node(), UI, f"proxy/{app}/api/v1/applications/{app}/{path}")
+    if answer.status_code != 200:
+        raise lablib.Failed(f"the driver of {app} answers with {answer.status_code}")
+    return answer.json()
+
+
+def history(app, path=""):
+    """What the history server says of a finished application; Failed until it knows it."""
+    answer = get(master_node(), HISTORY, f"api/v1/applications/{app}{path}")
+    if answer.status_code != 200:
+        raise lablib.Failed(f"the history server answers with {answer.status_code} for {app}")
+    return answer.json()
+
+
+def finished(app):
+    """True when the history server lists an application as completed."""
+    return history(app)["attempts"][0]["completed"]
+
+
+def worked(app):
+    """{address of an executor's host: tasks it completed}, from the history server."""
+    tasks = {}
+    for executor in history(app, "/allexecutors"):
+        if executor["id"] != "driver" and executor["completedTasks"]:
+            host = executor["hostPort"].rsplit(":", 1)[0]
+            tasks[host] = tasks.get(host, 0) + executor["completedTasks"]
+    return tasks
