@@ -42,6 +42,15 @@ def authorization(token):
     return {"Authorization": f"token {token}"}
 
 
+def login():
+    """A session with JupyterLab's cookies, after the password went through the login form."""
+    session = requests.Session()
+    page = lab_url() + "/login"
+    session.get(page, timeout=30).raise_for_status()
+    session.post(page, data={"_xsrf": session.cookies["_xsrf"], "password": secret("jupyter_password")}, timeout=30).raise_for_status()
+    return session
+
+
 def gateway(method, path, token, **more):
     """A request to the gateway with a token. Returns requests' response."""
     return requests.request(method, gateway_url() + path, headers=authorization(token), timeout=60, **more)

@@ -240,10 +240,14 @@ def test_the_lab_is_closed():
                  "/lab/api/settings", "/lab/api/workspaces", "/files/x", "/nbconvert/html/x", "/metrics"):
         answer = requests.get(notebooks.lab_url() + path, allow_redirects=False, timeout=30)
         assert answer.status_code in (401, 403) or (answer.status_code == 302 and "/login" in answer.headers["Location"]), (path, answer.status_code)
-    right = notebooks.authorization(notebooks.secret("jupyter_health_token"))
-    assert requests.get(notebooks.lab_url() + "/api/me", headers=right, timeout=30).status_code == 200
-    assert "Access-Control-Allow-Origin" not in requests.get(
-        notebooks.lab_url() + "/api/me", headers={**right, "Origin": "http://elsewhere.example"}, timeout=30).headers
+    session = notebooks.login()
+    assert session.get(notebooks.lab_url() + "/api/contents", timeout=30).status_code == 200
+    stranger = session.get(notebooks.lab_url() + "/api/contents", headers={"Origin": "http://elsewhere.example"}, timeout=30)
+    assert stranger.status_code in (403, 404) and "Access-Control-Allow-Origin" not in stranger.headers
+    assert session.post(notebooks.lab_url() + "/api/kernels", json={"name": "python3"}, timeout=30).status_code == 403, "without the XSRF header"
+    with pytest.raises(websocket.WebSocketBadStatusException) as refused:
+        websocket.create_connection(f"{notebooks.lab_url().replace('http', 'ws', 1)}/terminals/websocket/1", timeout=30)
+    assert refused.value.status_code in (401, 403)
 
 
 def test_no_secret_can_be_seen(token):
