@@ -97,9 +97,14 @@ def alive(node=None):
     return [worker for worker in state(node)["workers"] if worker["state"] == "ALIVE"]
 
 
-def whole(count=None, node=None):
-    """True when the master on a node is in charge and has exactly the workers it should have."""
-    return state(node)["status"] == "ALIVE" and len(alive(node)) == (count or len(worker_nodes()))
+def whole(node=None):
+    """True when the master on a node is in charge and has exactly the workers that run, by their addresses: one that is gone may still be listed."""
+    return state(node)["status"] == "ALIVE" and sorted(worker["host"] for worker in alive(node)) == sorted(map(worker_address, worker_nodes()))
+
+
+def worker_address(node):
+    """Address on the overlay of the worker's container on a node."""
+    return shell(container("spark-skp-worker", node), "getent ahostsv4 $(hostname)").split()[0]
 
 
 def container(service, node=None):
