@@ -13,7 +13,7 @@ import time
 
 import pytest
 
-IMAGE = pathlib.Path(__file__).resolve().parents[3] / "images/docker-ds"
+IMAGE = pathlib.Path(__file__).resolve().parents[3] / "images/ds"
 PROMPT = "skp-1f>"
 PASTED = "Pasting file /tmp/x/cell.scala...\n// Exiting paste mode... now interpreting.\n"
 

@@ -11,7 +11,7 @@ import subprocess
 
 import pytest
 
-BIN = pathlib.Path(__file__).resolve().parents[3] / "images/docker-ds/bin"
+BIN = pathlib.Path(__file__).resolve().parents[3] / "images/ds/bin"
 REFUSED = 78
 
 
