@@ -96,6 +96,10 @@ shims: ## Write playbooks/*.yml for the collection's playbooks that have none ye
 lock: ## Write tests/constraints.txt anew from the newest versions setup.cfg allows
 	@tests/tools/lock.sh
 
+.PHONY: lock-images
+lock-images: ## Write the lock files of images/ds anew from the newest versions its requirements*.in allow
+	@tests/tools/lock_images.sh
+
 .PHONY: clean
 clean: ## Remove what the other targets made, except the lab (make down) and its caches
 	@rm -rf .venv .collections .ansible .pytest_cache build dist collections/*.egg-info $(COLLECTION)/tests/output
