@@ -85,6 +85,13 @@ def open_notebook(page, name):
     page.goto(f"{notebooks.lab_url()}/lab/tree/{name}?reset")
     panel = page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)")
     expect(panel.locator(".jp-CodeCell").first).to_be_visible()
+
+    def ready():
+        sessions = page.context.request.get(notebooks.lab_url() + "/api/sessions").json()
+        return [s for s in sessions if s["path"] == name and s["kernel"]["connections"] > 0 and s["kernel"]["execution_state"] == "idle"]
+
+    # The page shows an idle kernel before it has one; cells that run then make it ask for one.
+    lablib.wait("the notebook's kernel is connected", ready, 60)
     expect(panel.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]")).to_be_visible()
     return panel
 
@@ -141,7 +148,7 @@ def test_a_person_logs_in_and_computes_on_spark(browser, notebook, figures):
     assert errors == []
     printed = "".join("".join(output["text"]) for cell in outputs for output in cell if output["output_type"] == "stream")
     assert "missing from" not in printed and "findfont" not in printed, printed
-    said = json.loads(next(line for line in printed.splitlines() if line.startswith("{")))
+    [said] = [json.loads("".join(output["text"])) for output in outputs[0] if output.get("name") == "stdout"]
     assert said["master"].startswith("spark://spark-skp-master") and said["sum"] == sum(range(100000))
     # The engines say on which nodes these containers are, not the job.
     where = notebooks.places()
