@@ -111,9 +111,13 @@ def read_notebook(name):
 
 @pytest.fixture
 def notebook():
-    """A name for a notebook; the file is removed afterwards."""
+    """A name for a notebook; the file is removed afterwards, and its kernel ended: it would hold Spark's executors."""
     name = f"test-{uuid.uuid4().hex[:8]}.ipynb"
     yield name
+    right = notebooks.authorization(notebooks.secret("jupyter_health_token"))
+    for session in requests.get(notebooks.lab_url() + "/api/sessions", headers=right, timeout=30).json():
+        if session["path"] == name:
+            requests.delete(f"{notebooks.lab_url()}/api/sessions/{session['id']}", headers=right, timeout=30).raise_for_status()
     lablib.on(notebooks.node(), "rm", "-f", f"{notebooks.WORK}/{name}")
 
 
