@@ -3,7 +3,10 @@
 """A dry run tells the truth: what --check --diff lists is what the real run then changes."""
 from __future__ import annotations
 
+import uuid
+
 import lablib
+import notebooks
 
 EXTRA = '{"kafka_config": {"log.cleaner.threads": 1, "num.recovery.threads.per.data.dir": 2}}'
 
@@ -64,3 +67,72 @@ def test_stopped_by_hand_is_repaired():
     assert {host for _, host in result.changed} == {"c02"}
     assert "registry-skp" in lablib.on("c02", "docker", "ps", "--format", "{{.Names}}")
     assert lablib.play("site.yml").changed == set()
+
+
+def moved(label, source, target):
+    """A change of hosts.json that takes a label from one node to another."""
+    def change(data):
+        data = lablib.without(label, source)(data)
+        data[target]["labels"].append({label: "enable"})
+        return data
+    return change
+
+
+def logged_in():
+    """A session with JupyterLab, wherever it runs now, or None while it does not let anybody in."""
+    try:
+        session = notebooks.login()
+        session.get(notebooks.lab_url() + "/api/contents", timeout=30).raise_for_status()
+    except OSError:  # requests' errors are
+        return None
+    return session
+
+
+def text_of(session, name):
+    """The content of a text file, through JupyterLab's API."""
+    answer = session.get(f"{notebooks.lab_url()}/api/contents/{name}", timeout=30)
+    answer.raise_for_status()
+    return answer.json()["content"]
+
+
+def test_jupyter_moves_and_its_files_are_there(figures):
+    """The label goes from c01 to c02 and back: predicted equals applied, one server at a time, same password, same files."""
+    name, where = f"move-{uuid.uuid4().hex[:8]}.txt", notebooks.node()
+    path = f"{notebooks.WORK}/{name}"
+    lablib.on(where, "sh", "-c", f"echo before > {path} && chown 1000:1000 {path}")
+    try:
+        with lablib.edited_hosts(moved("jupyter", "c01", "c02")):
+            dry = lablib.play("site.yml", "--check", "--diff")
+            assert lablib.tasks("jupyter-skp") == ["c01"]
+            real = lablib.play("site.yml")
+            figures["jupyter moved"] = agree(dry.changed, real.changed)
+            assert real.changed == dry.changed and real.changed
+            session, _ = lablib.wait("a login on c02", logged_in, 90)
+            assert text_of(session, name) == "before\n"
+            assert lablib.tasks("jupyter-skp") == lablib.tasks("jupyter-skp-gateway") == ["c02"]
+            assert "jupyter" not in lablib.on("c01", "docker", "ps", "--format", "{{.Names}}")
+        lablib.play("site.yml")
+        session, _ = lablib.wait("a login on c01", logged_in, 90)
+        assert text_of(session, name) == "before\n"
+        assert lablib.tasks("jupyter-skp") == ["c01"]
+    finally:
+        lablib.on(where, "rm", "-f", path)
+
+
+def test_jupyter_taken_down_keeps_files_and_password():
+    """down.yml removes both services and nothing else; the next run brings them back as they were."""
+    name = f"down-{uuid.uuid4().hex[:8]}.txt"
+    path = f"{notebooks.WORK}/{name}"
+    password = notebooks.secret("jupyter_password")
+    others = {service: state for service, state in lablib.services().items() if not service.startswith("jupyter")}
+    lablib.on("c01", "sh", "-c", f"echo kept > {path} && chown 1000:1000 {path}")
+    try:
+        lablib.play("playbooks/down.yml", "--tags", "jupyter")
+        assert lablib.services() == others
+        assert lablib.play("playbooks/down.yml", "--tags", "jupyter").changed == set()
+        lablib.play("site.yml", "--tags", "jupyter")
+        session, _ = lablib.wait("a login", logged_in, 90)
+        assert text_of(session, name) == "kept\n" and notebooks.secret("jupyter_password") == password
+        assert lablib.play("site.yml").changed == set()
+    finally:
+        lablib.on("c01", "rm", "-f", path)
