@@ -136,3 +136,17 @@ def test_jupyter_taken_down_keeps_files_and_password():
         assert lablib.play("site.yml").changed == set()
     finally:
         lablib.on("c01", "rm", "-f", path)
+
+
+def test_a_gpu_node_without_its_tools_is_refused():
+    """The label gpu on a node that lacks NVIDIA's runtime: preflight says what is missing there, and nothing is touched."""
+    def labelled(data):
+        data["c03"]["labels"].append({"gpu": "enable"})
+        return data
+
+    before = lablib.snapshot()
+    with lablib.edited_hosts(labelled):
+        result = lablib.play("site.yml", check=False)
+    assert result.rc != 0 and result.changed == set()
+    assert "c03" in result.text and "no nvidia-container-runtime" in result.text and "take the label gpu away" in result.text
+    assert lablib.snapshot() == before
