@@ -125,6 +125,14 @@ while True:
 """
 
 
+@pytest.fixture(name="interruptible", autouse=True)
+def fixture_interruptible():
+    """SIGINT as Python has it, here and in what is started: a run in the background begins with it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.fixture(name="running")
 def _running(tmp_path):
     """(shell that is ready, what it said at its start)."""
