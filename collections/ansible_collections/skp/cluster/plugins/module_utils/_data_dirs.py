@@ -236,8 +236,9 @@ def apply(path, steps):
     """Carry out the steps of one directory."""
     for verb, value in steps:
         if verb in ("parent", "make"):
-            os.mkdir(value)
-            os.chmod(value, 0o755)
+            if not os.path.isdir(value):  # else another directory of the same call has made it on its way
+                os.mkdir(value)
+                os.chmod(value, 0o755)
         elif verb == "owner":
             os.chown(path, value[0], value[1])
         elif verb == "mode":

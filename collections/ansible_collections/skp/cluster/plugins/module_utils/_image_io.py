@@ -315,8 +315,9 @@ def bootstrap(client, ref, suite, site, run, progress):
     def command(argv, **options):
         code, out, err = run(argv, **options)
         if code:
-            raise plan.ImageError("Bootstrapping Debian %s: %s failed:\n%s" % (suite, argv[0], "\n".join((out + err).strip().splitlines()[-15:])),
-                                  "bootstrap_failed", command=argv[0], status=code)
+            program = "mmdebstrap" if "mmdebstrap" in argv else argv[0]
+            raise plan.ImageError("Bootstrapping Debian %s: %s failed:\n%s" % (suite, program, "\n".join((out + err).strip().splitlines()[-15:])),
+                                  "bootstrap_failed", command=program, status=code)
 
     code, _out, _err = run(["sh", "-c", "command -v mmdebstrap && test -e /usr/share/keyrings/debian-archive-keyring.gpg"])
     if code:
@@ -329,7 +330,9 @@ def bootstrap(client, ref, suite, site, run, progress):
     with tempfile.TemporaryDirectory(dir=WORK_DIRECTORY, prefix="skp-bootstrap-") as directory:
         os.chmod(directory, 0o755)  # apt fetches as a user of its own
         target = os.path.join(directory, "root.tar")
-        argv = ["mmdebstrap"] + list(BOOTSTRAP_OPTIONS)
+        # mmdebstrap, as root, makes every mount of the machine private: of a namespace of its own, so that mounts made on this node
+        # later still reach containers.
+        argv = ["unshare", "--mount", "mmdebstrap"] + list(BOOTSTRAP_OPTIONS)
         authorities = "".join(site[path] for path in sorted(site) if path.startswith("ca/"))
         if authorities:
             bundle = os.path.join(directory, "ca.pem")

@@ -169,3 +169,17 @@ def test_the_whole_life_of_a_directory(tmp_path):
 def test_only_plain_paths(path):
     with pytest.raises(PlanRefused):
         _data_dirs.inspect({"path": path}, [])
+
+
+@pytest.mark.parametrize("paths", [("spark/events", "spark/recovery"), ("spark/events", "spark"), ("spark", "spark/events")])
+def test_directories_of_one_call_may_share_a_missing_parent(tmp_path, paths):
+    owner = (os.getuid(), os.getgid(), 0o2770)
+    wanted = [str(tmp_path / "store" / path) for path in paths]
+    plans = []
+    for path in wanted:
+        found = _data_dirs.inspect({"path": path}, _data_dirs.parse_mountinfo("21 1 8:1 / / rw - ext4 /dev/sda1 rw"))
+        plans.append((path, _data_dirs.plan_present({"path": path}, found, owner, False)))
+    for path, steps in plans:
+        _data_dirs.apply(path, steps)
+    assert [_data_dirs.inspect({"path": path}, [("/", "ext4", "x")])["owner"] for path in wanted] == [owner, owner]
+    assert (tmp_path / "store").stat().st_mode & 0o7777 == 0o755
