@@ -31,4 +31,5 @@ def test_dry_run_before_the_first_run(figures):
     figures["first run, seconds"] = round(real.seconds)
     assert real.changed == dry.changed
     # A volume mounted on a node later reaches its containers only while the node's mounts are shared ones.
-    assert [lablib.on(node, "findmnt", "-n", "-o", "PROPAGATION", "/").split(",")[0].strip() for node in sorted(lablib.hosts())] == ["shared"] * len(lablib.hosts())
+    for node in sorted(lablib.hosts()):
+        assert lablib.on(node, "findmnt", "-n", "-o", "PROPAGATION", "/").startswith("shared"), node
