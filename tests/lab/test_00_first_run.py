@@ -18,18 +18,26 @@ def files():
     return {node: lablib.on(node, "sh", "-c", look) for node in sorted(lablib.hosts())}
 
 
+def without_images(changed):
+    """A set of (task, host) without the tasks of the role images."""
+    return {(task, host) for task, host in changed if not task.startswith("skp.cluster.images :")}
+
+
 def test_dry_run_before_the_first_run(figures):
     """--check --diff on fresh nodes, then the real run: the same tasks, and the dry run touched nothing."""
     if not is_fresh():
         pytest.skip("the lab has been converged before: only fresh nodes can show a first run (make down, then make test)")
     before = files()
+    # A lab made anew keeps the last one's registry. No registry answers yet, so that a dry run cannot know what it holds: it predicts builds.
+    cached = "/srv/skp/registry/" in before["c01"]
     dry = lablib.play("site.yml", "--check", "--diff")
     assert is_fresh() and files() == before
     assert "kafka-skp-1" in dry.text and "zookeeper-skp-1" in dry.text
     real = lablib.play("site.yml", timeout=3000)
     figures["first run"] = f"{len(dry.changed)} predicted / {len(real.changed)} applied / {len(real.changed - dry.changed)} unannounced"
     figures["first run, seconds"] = round(real.seconds)
-    assert real.changed == dry.changed
+    assert without_images(real.changed) == without_images(dry.changed)
+    assert cached or real.changed == dry.changed
     # A volume mounted on a node later reaches its containers only while the node's mounts are shared ones.
     for node in sorted(lablib.hosts()):
         assert lablib.on(node, "findmnt", "-n", "-o", "PROPAGATION", "/").startswith("shared"), node
