@@ -13,6 +13,13 @@ sys.path.insert(0, str(Path(__file__).parent))
 import lablib  # noqa: E402  (the path above comes first)
 
 
+def pytest_configure(config):
+    """Say which tests took long; show failures short, because the long form shows the arguments of calls, and requests carry passwords and tokens."""
+    config.option.durations = config.option.durations or 12
+    config.option.durations_min = 30
+    config.option.tbstyle = "short"
+
+
 def pytest_collection_modifyitems(items):
     """Files run in the order of their numbers, so that faults come after what they break was seen to work."""
     items.sort(key=lambda item: item.fspath.basename)

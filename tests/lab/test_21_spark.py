@@ -3,6 +3,7 @@
 """Spark: jobs over several workers, strangers refused, a worker's node without power while a job runs, and what a run of the role changes."""
 from __future__ import annotations
 
+import concurrent.futures
 import json
 
 import lablib
@@ -65,9 +66,15 @@ def test_strangers_are_refused(figures):
         "without a secret": f"grep -vE 'spark[.](authenticate|network[.]crypto)' {conf}",
         "with another secret": f"sed 's/^spark.authenticate.secret .*/spark.authenticate.secret {'0' * 64}/' {conf}",
     }
-    for what, command in made.items():
+
+    def told(command):
         before = f"umask 077; dir=$(mktemp -d); {command} >$dir/spark-defaults.conf; export SPARK_CONF_DIR=$dir;"
-        text = sparks.submit(sparks.PI, where=where, check=False, before=before)
+        return sparks.submit(sparks.PI, where=where, check=False, before=before)
+
+    # Each takes a minute to give up, so both at once.
+    with concurrent.futures.ThreadPoolExecutor(len(made)) as pool:
+        texts = dict(zip(made, pool.map(told, made.values())))
+    for what, text in texts.items():
         assert "pi 3." not in text and "application app-" not in text
         words = next((word for word in REFUSALS if word in text), None)
         assert words, text[-4000:]
@@ -114,10 +121,6 @@ def test_no_secret_in_the_open():
     """The secret is in no definition of a service or container, no process's arguments, no log and no event log; what is looked for is found where it is."""
     word = sparks.secret()
     assert len(word) >= 32
-    text = sparks.submit(sparks.PI)
-    app = sparks.said(text, "application")[0]
-    lablib.wait("history lists the application", lambda: sparks.finished(app), 60)
-    assert word not in text
     assert word in sparks.shell(sparks.container(sparks.CLIENT), "cat $SPARK_CONF_DIR/spark-defaults.conf")
     names = [name for name in lablib.services() if name.startswith("spark-skp")]
     assert len(names) >= 3
@@ -125,13 +128,16 @@ def test_no_secret_in_the_open():
     for name in names:
         assert word not in lablib.on(lablib.manager(), "docker", "service", "logs", name)
     with sparks.running(sparks.SUMS, N, 6, 3, "arguments", options=EVERYWHERE) as job:
-        lablib.wait("the application runs", lambda: sparks.application("arguments"), 90)
+        app, _ = lablib.wait("the application runs", lambda: sparks.application("arguments"), 90)
         for node in sorted(lablib.hosts()):
             listing = lablib.on(node, "ps", "-ewwo", "args")
             assert "org.apache.spark.deploy.worker.Worker" in listing and word not in listing
             ids = lablib.on(node, "docker", "ps", "-q").split()
             assert word not in lablib.on(node, "docker", "inspect", *ids)
-        sum_is_right(job.result())
+        text = job.result()
+    sum_is_right(text)
+    assert word not in text
+    lablib.wait("history lists the application", lambda: sparks.finished(app), 60)
     look = f"grep -rlF -e {word} /var/lib/skp/spark /srv/skp/spark"
     for node in sparks.worker_nodes():
         assert lablib.on(node, "sh", "-c", look, check=False).strip() == ""
@@ -212,9 +218,7 @@ def test_label_taken_and_given_back(figures):
 
 def test_down_keeps_the_history():
     """Down: the services go, the event logs stay; after a run the history server shows what it showed before."""
-    text = sparks.submit(sparks.PI)
-    app = sparks.said(text, "application")[0]
-    lablib.wait("history lists the application", lambda: sparks.finished(app), 60)
+    app = sparks.any_finished()
     word = sparks.secret()
     lablib.play("playbooks/down.yml", "--tags", "spark")
     assert not [name for name in lablib.services() if name.startswith("spark-skp")]

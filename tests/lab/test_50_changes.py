@@ -7,6 +7,7 @@ import uuid
 
 import lablib
 import notebooks
+import sparks
 
 EXTRA = '{"kafka_config": {"log.cleaner.threads": 1, "num.recovery.threads.per.data.dir": 2}}'
 
@@ -69,11 +70,12 @@ def test_stopped_by_hand_is_repaired():
     assert lablib.play("site.yml").changed == set()
 
 
-def moved(label, source, target):
-    """A change of hosts.json that takes a label from one node to another."""
+def moved(labels, source, target):
+    """A change of hosts.json that takes labels from one node to another."""
     def change(data):
-        data = lablib.without(label, source)(data)
-        data[target]["labels"].append({label: "enable"})
+        for label in labels:
+            data = lablib.without(label, source)(data)
+            data[target]["labels"].append({label: "enable"})
         return data
     return change
 
@@ -95,26 +97,41 @@ def text_of(session, name):
     return answer.json()["content"]
 
 
-def test_jupyter_moves_and_its_files_are_there(figures):
-    """The label goes from c01 to c02 and back: predicted equals applied, one server at a time, same password, same files."""
+def spark_computes():
+    """Id of an application whose result was right, once the master has all workers and the history server lists the application."""
+    lablib.wait("the master has all workers", sparks.whole, 180)
+    text = sparks.submit(sparks.PI)
+    assert abs(float(sparks.said(text, "pi")[0]) - 3.1416) < 0.05
+    app = sparks.said(text, "application")[0]
+    lablib.wait("history lists the application", lambda: sparks.finished(app), 60)
+    return app
+
+
+def test_jupyter_and_the_spark_master_move(figures):
+    """Their labels go from c01 to c02 and back: predicted equals applied, one of each at a time, same password, same files, same history."""
     name, where = f"move-{uuid.uuid4().hex[:8]}.txt", notebooks.node()
     path = f"{notebooks.WORK}/{name}"
+    both = ("jupyter-skp", "jupyter-skp-gateway", "spark-skp-master", "spark-skp-history")
     lablib.on(where, "sh", "-c", f"echo before > {path} && chown 1000:1000 {path}")
     try:
-        with lablib.edited_hosts(moved("jupyter", "c01", "c02")):
+        earlier = spark_computes()
+        with lablib.edited_hosts(moved(("jupyter", "spark-master"), "c01", "c02")):
             dry = lablib.play("site.yml", "--check", "--diff")
-            assert lablib.tasks("jupyter-skp") == ["c01"]
+            assert all(lablib.tasks(service) == ["c01"] for service in both)
             real = lablib.play("site.yml")
-            figures["jupyter moved"] = agree(dry.changed, real.changed)
+            figures["jupyter and spark-master moved"] = agree(dry.changed, real.changed)
             assert real.changed == dry.changed and real.changed
             session, _ = lablib.wait("a login on c02", logged_in, 90)
             assert text_of(session, name) == "before\n"
-            assert lablib.tasks("jupyter-skp") == lablib.tasks("jupyter-skp-gateway") == ["c02"]
-            assert "jupyter" not in lablib.on("c01", "docker", "ps", "--format", "{{.Names}}")
+            assert all(lablib.tasks(service) == ["c02"] for service in both)
+            assert not any(service in lablib.on("c01", "docker", "ps", "--format", "{{.Names}}") for service in both)
+            spark_computes()
+            assert sparks.finished(earlier)
         lablib.play("site.yml")
         session, _ = lablib.wait("a login on c01", logged_in, 90)
         assert text_of(session, name) == "before\n"
-        assert lablib.tasks("jupyter-skp") == ["c01"]
+        assert all(lablib.tasks(service) == ["c01"] for service in both)
+        spark_computes()
     finally:
         lablib.on(where, "rm", "-f", path)
 

@@ -14,13 +14,16 @@ description:
   - Makes the directories with owner and mode (parents belong to root, mode 0755), and says which file system they are on and whose data
     lies in them.
   - Nothing below a directory is ever touched, except that O(state=absent) removes what this module made.
+extends_documentation_fragment:
+  - ansible.builtin.action_common_attributes
 attributes:
   check_mode:
-    description: Can run in check_mode and return changed status prediction without modifying target.
     support: full
   diff_mode:
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
     support: full
+  platform:
+    support: full
+    platforms: posix
 options:
   service:
     description: Name of the service; returned as it is, so that results of different services can be told apart.

@@ -18,13 +18,18 @@ description:
     machine wrote stays.
   - Changes of keys that the engine takes over on a signal are reloaded at once. All others are only written and reported as
     RV(restart_required); O(state=restarted) does the restart, behind a gate that keeps the quorum of the swarm's managers.
+extends_documentation_fragment:
+  - ansible.builtin.action_common_attributes
 attributes:
   check_mode:
     support: full
-    description: Predicts the change. A machine without an engine is taken as one with nothing configured.
+    details: Predicts the change. A machine without an engine is taken as one with nothing configured.
   diff_mode:
     support: full
-    description: Shows C(daemon.json) before and after.
+    details: Shows C(daemon.json) before and after.
+  platform:
+    support: full
+    platforms: posix
 options:
   state:
     description:

@@ -17,13 +17,18 @@ description:
   - A Dockerfile that uses C(RUN --mount) is built by BuildKit, through the command docker; all others by the engine's own builder.
   - An action plugin of the same name reads the contexts on the controller and shows the progress of builds, pushes and pulls while they run.
 author: skp.cluster contributors (@comafire)
+extends_documentation_fragment:
+  - ansible.builtin.action_common_attributes
 attributes:
   check_mode:
     support: full
-    description: Nothing is built, pushed or pulled. Where the engine or the registry is not there yet, they are taken as empty.
+    details: Nothing is built, pushed or pulled. Where the engine or the registry is not there yet, they are taken as empty.
   diff_mode:
     support: full
-    description: Shows the images before and after.
+    details: Shows the images before and after.
+  platform:
+    support: full
+    platforms: posix
 options:
   state:
     description:

@@ -18,13 +18,16 @@ description:
   - An id found in a host's data directory counts when the swarm has forgotten; one that contradicts the record is refused.
 requirements:
   - docker >= 5.0.3 (python3-docker)
+extends_documentation_fragment:
+  - ansible.builtin.action_common_attributes
 attributes:
   check_mode:
-    description: Can run in check_mode and return changed status prediction without modifying target.
     support: full
   diff_mode:
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
     support: full
+  platform:
+    support: full
+    platforms: posix
 options:
   service:
     description: Name of the service the ids belong to.

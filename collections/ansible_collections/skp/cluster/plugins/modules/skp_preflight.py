@@ -15,13 +15,18 @@ description:
   - Reads, in one call, the facts the filter P(skp.cluster.preflight_report#filter) judges for all nodes at once. It judges nothing itself
     and never fails for what it finds.
   - An action plugin of the same name notes the controller's time before and after the call, so that the clocks can be compared.
+extends_documentation_fragment:
+  - ansible.builtin.action_common_attributes
 attributes:
   check_mode:
     support: full
-    description: Reads the same facts, but leaves no marker in the shared store.
+    details: Reads the same facts, but leaves no marker in the shared store.
   diff_mode:
     support: none
-    description: There is nothing to show.
+    details: There is nothing to show.
+  platform:
+    support: full
+    platforms: posix
 options:
   host:
     description: Inventory name of the node; the name of its marker in the shared store.

@@ -17,14 +17,17 @@ description:
     below a mount point.
   - Collects garbage (with the writer stopped) and re-hashes everything in the store, naming what is broken.
 author: skp.cluster contributors (@comafire)
+extends_documentation_fragment:
+  - ansible.builtin.action_common_attributes
 attributes:
   check_mode:
-    description: Can run in check_mode and return changed status prediction without modifying target.
     support: full
     details: With O(state=gc) a C(registry garbage-collect --dry-run) says what would be removed.
   diff_mode:
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
     support: full
+  platform:
+    support: full
+    platforms: posix
 options:
   state:
     description:

@@ -12,13 +12,16 @@ version_added: 0.1.0
 description:
   - Reads the container, the registry's HTTP API and the store of this node. Changes nothing.
 author: skp.cluster contributors (@comafire)
+extends_documentation_fragment:
+  - ansible.builtin.action_common_attributes
 attributes:
   check_mode:
-    description: Can run in check_mode and return changed status prediction without modifying target.
     support: full
   diff_mode:
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
     support: none
+  platform:
+    support: full
+    platforms: posix
 options:
   name:
     description: Name of the container.

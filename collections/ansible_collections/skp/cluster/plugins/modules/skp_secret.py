@@ -14,15 +14,18 @@ description:
     never changed, unless O(values) gives another.
   - The result carries the secrets. Put C(no_log=true) on the task.
 author: skp.cluster contributors (@comafire)
+extends_documentation_fragment:
+  - ansible.builtin.action_common_attributes
 attributes:
   check_mode:
-    description: Can run in check_mode and return changed status prediction without modifying target.
     support: full
     details: A secret that would be made is returned as a random value that is not kept, so that what depends on it shows as changed.
   diff_mode:
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
     support: full
     details: Names only.
+  platform:
+    support: full
+    platforms: posix
 options:
   directory:
     description: Where the files are.

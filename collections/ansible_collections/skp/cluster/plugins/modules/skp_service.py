@@ -18,13 +18,16 @@ description:
   - Services of the role that are not listed are removed, also while their node is down.
 requirements:
   - docker >= 5.0.3 (python3-docker)
+extends_documentation_fragment:
+  - ansible.builtin.action_common_attributes
 attributes:
   check_mode:
-    description: Can run in check_mode and return changed status prediction without modifying target.
     support: full
   diff_mode:
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
     support: full
+  platform:
+    support: full
+    platforms: posix
 options:
   role:
     description: Owner of the services. Only services with this label are ever changed or removed.

@@ -17,13 +17,18 @@ description:
   - With O(state=init) and O(state=joined), on one node, makes that node a member. Every node joins as a worker; O(state=present)
     promotes managers one at a time, so the manager token never leaves the managers.
   - Who may start a swarm is decided before, by the filter P(skp.cluster.swarm_bootstrap#filter) from the facts of all nodes.
+extends_documentation_fragment:
+  - ansible.builtin.action_common_attributes
 attributes:
   check_mode:
     support: full
-    description: Predicts the change. Where the engine, the SDK or the swarm is not there yet, predicts from an empty state.
+    details: Predicts the change. Where the engine, the SDK or the swarm is not there yet, predicts from an empty state.
   diff_mode:
     support: full
-    description: Shows labels, roles and the network that change.
+    details: Shows labels, roles and the network that change.
+  platform:
+    support: full
+    platforms: posix
 options:
   state:
     description:

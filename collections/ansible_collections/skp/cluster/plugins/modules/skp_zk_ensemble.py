@@ -18,15 +18,18 @@ description:
   - A member that does not serve is never cured by restarting another one.
 requirements:
   - docker >= 5.0.3 (python3-docker)
+extends_documentation_fragment:
+  - ansible.builtin.action_common_attributes
 attributes:
   check_mode:
-    description: Can run in check_mode and return changed status prediction without modifying target.
     support: full
     details:
       - Where something is to change, the members are asked in check mode too, through a container on this manager that is removed again.
   diff_mode:
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
     support: full
+  platform:
+    support: full
+    platforms: posix
 options:
   hosts:
     description:

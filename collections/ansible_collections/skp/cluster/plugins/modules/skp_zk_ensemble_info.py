@@ -15,15 +15,18 @@ description:
   - The members are asked through a container on this manager, attached to the overlay, that is removed again.
 requirements:
   - docker >= 5.0.3 (python3-docker)
+extends_documentation_fragment:
+  - ansible.builtin.action_common_attributes
 attributes:
   check_mode:
-    description: Can run in check_mode and return changed status prediction without modifying target.
     support: full
   diff_mode:
-    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
     support: N/A
     details:
       - Nothing is changed.
+  platform:
+    support: full
+    platforms: posix
 options:
   name_prefix:
     description: Services are called C(<name_prefix>-<id>).
