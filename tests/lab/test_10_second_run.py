@@ -55,13 +55,14 @@ def test_one_service_again_stays_in_its_budget(tag, on_master, elsewhere, figure
 
 
 def test_order_of_hosts_json_does_not_matter(figures):
-    """All permutations of the file: no id moves, nothing restarts."""
+    """All permutations of the file: no id moves, nothing restarts; the file backwards: nothing of the site changes."""
     before = lablib.snapshot()
     names = sorted(lablib.hosts())
-    orders = list(itertools.permutations(names)) if len(names) <= 3 else [tuple(reversed(names))]
+    backwards = tuple(reversed(names))
+    orders = list(itertools.permutations(names)) if len(names) <= 3 else [backwards]
     for order in orders:
         with lablib.edited_hosts(lambda data, order=order: {n: data[n] for n in order}):
-            result = lablib.play("site.yml", "--tags", "zookeeper,kafka,spark,jupyter")
+            result = lablib.play("site.yml", *([] if order == backwards else ["--tags", "zookeeper,kafka"]))
             assert result.changed == set(), order
     assert lablib.snapshot() == before
     figures["orders of hosts.json tried, changes"] = f"{len(orders)}, 0"

@@ -80,7 +80,7 @@ def connect(timeout=60):
             kind="engine_unreachable",
         ) from exc
     found = client.api._version
-    if tuple(int(part) for part in found.split(".")) < MINIMUM_API:
+    if api_version(client) < MINIMUM_API:
         raise EngineError(
             "The Docker engine of this machine speaks API %s; at least %d.%d (engine 20.10) is needed. Upgrade the engine."
             % ((found,) + MINIMUM_API),
@@ -88,6 +88,11 @@ def connect(timeout=60):
             found=found,
         )
     return client
+
+
+def api_version(client):
+    """The negotiated API version as a tuple, such as (1, 45); None without a client (`connect_or_predict`)."""
+    return tuple(int(part) for part in client.api._version.split(".")) if client else None
 
 
 def raw(client):

@@ -75,6 +75,7 @@ def service_options():
                 timeout=dict(type="str"),
                 retries=dict(type="int"),
                 start_period=dict(type="str"),
+                start_interval=dict(type="str"),
             ),
         ),
         stop_grace_period=dict(type="str"),

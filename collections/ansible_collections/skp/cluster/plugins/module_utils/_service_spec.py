@@ -19,6 +19,8 @@ from ansible_collections.skp.cluster.plugins.module_utils._members_plan import P
 
 ROLE_LABEL = "skp.role"
 HASH_LABEL = "skp.hash"
+START_INTERVAL_API = (1, 44)
+"""Engine 25, the first that knows a healthcheck's StartInterval (https://docs.docker.com/reference/api/engine/version-history/)."""
 HOST_CONSTRAINT = "node.labels.skp.host=="
 UNKNOWN_DIGEST = "(digest known after build)"
 OBJECT_NAME_LIMIT = 64  # swarmkit's limit for names of configs and secrets
@@ -141,7 +143,7 @@ def _mount(service, item):
     return mount
 
 
-def _healthcheck(service):
+def _healthcheck(service, api):
     check = service.get("healthcheck")
     if not check:
         return None
@@ -153,6 +155,8 @@ def _healthcheck(service):
         "Timeout": duration_ns(check.get("timeout"), where),
         "Retries": check.get("retries"),
         "StartPeriod": duration_ns(check.get("start_period"), where),
+        # An older engine drops it without a word, and the service would differ from what was asked for ever after.
+        "StartInterval": duration_ns(check.get("start_interval"), where) if api is None or api >= START_INTERVAL_API else None,
     }
 
 
@@ -193,7 +197,7 @@ def _hosts(service):
     return lines
 
 
-def _container(service, role, image):
+def _container(service, role, image, api):
     configs, config_objects = _files(service, role, "config")
     secrets, secret_objects = _files(service, role, "secret")
     spec = {
@@ -210,7 +214,7 @@ def _container(service, role, image):
         "StopSignal": service.get("stop_signal"),
         "StopGracePeriod": duration_ns(service.get("stop_grace_period"), "%s: stop_grace_period" % service["name"]),
         "Mounts": [_mount(service, item) for item in service.get("mounts") or []],
-        "Healthcheck": _healthcheck(service),
+        "Healthcheck": _healthcheck(service, api),
         "Hosts": _hosts(service),
         "DNSConfig": {"Nameservers": service.get("dns")},
         "Configs": configs,
@@ -254,10 +258,11 @@ def image_reference(image, digests):
     return "%s@%s" % (image, digests[image] or UNKNOWN_DIGEST)
 
 
-def build_service(service, role, network, digests, serial=0):
+def build_service(service, role, network, digests, serial=0, api=None):
     """One entry of the option `services` as plain data for the plan.
 
     digests: {image: 'sha256:...' or None when it is to be built} for the images of our registry. serial: as the module's option.
+    api: version of the manager's API as a tuple; None stands for the newest.
     Returns {"name", "host" (None by label), "owns_data", "image" (as given), "payload", "configs", "secrets"}; the last two are
     {object name: {"data", "hash", "text"}}. Raises PlanRefused on a value that cannot be.
     """
@@ -265,7 +270,7 @@ def build_service(service, role, network, digests, serial=0):
         raise PlanRefused(
             "%s: give exactly one of host (by member) and label (by label)." % service["name"], kind="bad_value", where=service["name"]
         )
-    container, configs, secrets = _container(service, role, image_reference(service["image"], digests))
+    container, configs, secrets = _container(service, role, image_reference(service["image"], digests), api)
     constraints = list(service.get("constraints") or [])
     constraints.append(HOST_CONSTRAINT + service["host"] if service.get("host") else "node.labels.%s==enable" % service["label"])
     networks = [
@@ -392,7 +397,7 @@ def object_names(spec, kind):
     return {item[title + "Name"] for item in container.get(title + "s") or []}
 
 
-_NANOSECONDS = {"Interval", "Timeout", "StartPeriod", "Delay", "Window", "StopGracePeriod", "Monitor"}
+_NANOSECONDS = {"Interval", "Timeout", "StartPeriod", "StartInterval", "Delay", "Window", "StopGracePeriod", "Monitor"}
 
 
 def readable(spec):

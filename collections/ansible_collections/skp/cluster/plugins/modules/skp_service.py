@@ -281,6 +281,11 @@ options:
           start_period:
             description: Failures in this time do not count.
             type: str
+          start_interval:
+            description:
+              - Time between checks within O(services[].healthcheck.start_period), until the first passes; engines take V(5s) without it.
+              - Left out where the managers' engine is older than 25; checks then come every O(services[].healthcheck.interval) from the start.
+            type: str
       stop_grace_period:
         description: Time between the stop signal and the kill.
         type: str
@@ -469,7 +474,8 @@ def run(module, result):
     gate = params["gate"] if params["serial"] else None
     images = [service["image"] for service in asked] + ([gate["image"]] if gate else [])
     digests = _service_io.resolve_images(images, params["registry"], missing_ok=module.check_mode)
-    desired = [build_service(service, role, params["network"], digests, params["serial"]) for service in asked]
+    api = _engine.api_version(client)
+    desired = [build_service(service, role, params["network"], digests, params["serial"], api) for service in asked]
     plan = _service_plan.plan_services(state, desired, role, params["limit_hosts"])
     placement, generations = plan_placement(client, state, desired, params)
     check_nodes(module, state, desired, plan, client is not None)

@@ -77,6 +77,7 @@ def test_values_that_cannot_be_are_named(convert, text):
         ({"cap_drop": ["all"]}, "CapabilityDrop", ["ALL"]),
         ({"healthcheck": {"test": "true", "interval": "5s"}}, "Healthcheck", {"Test": ["CMD-SHELL", "true"], "Interval": 5 * 10**9}),
         ({"healthcheck": {"test": ["CMD", "x"]}}, "Healthcheck", {"Test": ["CMD", "x"]}),
+        ({"healthcheck": {"test": "x", "start_interval": "1s"}}, "Healthcheck", {"Test": ["CMD-SHELL", "x"], "StartInterval": 10**9}),
         ({"extra_hosts": ["a:1.2.3.4", "b:::1"]}, "Hosts", ["1.2.3.4 a", "::1 b"]),
         ({"ulimits": [{"name": "nofile", "soft": 10}]}, "Ulimits", [{"Name": "nofile", "Soft": 10, "Hard": 10}]),
         (
@@ -94,6 +95,13 @@ def test_values_that_cannot_be_are_named(convert, text):
 )
 def test_container_fields(options, path, value):
     assert container(**options)[path] == value
+
+
+@pytest.mark.parametrize("api, sent", [((1, 41), False), ((1, 43), False), ((1, 44), True), ((1, 51), True), (None, True)])
+def test_start_interval_only_where_the_engine_keeps_it(api, sent):
+    options = service(healthcheck={"test": "x", "interval": "10s", "start_interval": "1s"})
+    check = build_service(options, "web", "net-skp", {}, api=api)["payload"]["TaskTemplate"]["ContainerSpec"]["Healthcheck"]
+    assert ("StartInterval" in check) is sent and check["Interval"] == 10 * 10**9
 
 
 def test_shape_by_member_and_by_label():
