@@ -12,14 +12,11 @@ from __future__ import annotations
 
 import re
 
+from ansible_collections.skp.cluster.plugins.module_utils._failure import Failure
 
-class PlanRefused(Exception):
-    """The plan would lose something, or what it was given contradicts itself. `msg` for a person, `failure` for a machine."""
 
-    def __init__(self, msg, **failure):
-        super().__init__(msg)
-        self.msg = msg
-        self.failure = failure
+class PlanRefused(Failure):
+    """The plan would lose something, or what it was given contradicts itself."""
 
 
 def natural_key(text):

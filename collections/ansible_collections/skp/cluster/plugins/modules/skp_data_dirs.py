@@ -110,7 +110,7 @@ failure:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.skp.cluster.plugins.module_utils import _data_dirs, _engine
+from ansible_collections.skp.cluster.plugins.module_utils import _data_dirs
 from ansible_collections.skp.cluster.plugins.module_utils._members_plan import PlanRefused
 
 
@@ -185,7 +185,7 @@ def main():
     try:
         result = run(module)
     except PlanRefused as exc:
-        _engine.fail(module, exc)
+        module.fail_json(msg=exc.msg, failure=exc.failure)
     except OSError as exc:
         module.fail_json(msg="Data directories of %s: %s" % (module.params["service"], exc), failure={"kind": "os", "errno": exc.errno})
     module.exit_json(**result)
