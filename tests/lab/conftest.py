@@ -15,9 +15,10 @@ import lablib  # noqa: E402  (the path above comes first)
 
 def pytest_configure(config):
     """Say which tests took long; show failures short, because the long form shows the arguments of calls, and requests carry passwords and tokens."""
-    config.option.durations = config.option.durations or 12
-    config.option.durations_min = 30
-    config.option.tbstyle = "short"
+    if config.option.durations is None:
+        config.option.durations, config.option.durations_min = 12, 30
+    if config.option.tbstyle == "auto":
+        config.option.tbstyle = "short"
 
 
 def pytest_collection_modifyitems(items):

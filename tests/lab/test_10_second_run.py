@@ -62,7 +62,7 @@ def test_order_of_hosts_json_does_not_matter(figures):
     orders = list(itertools.permutations(names)) if len(names) <= 3 else [backwards]
     for order in orders:
         with lablib.edited_hosts(lambda data, order=order: {n: data[n] for n in order}):
-            result = lablib.play("site.yml", *([] if order == backwards else ["--tags", "zookeeper,kafka"]))
+            result = lablib.play("site.yml", *([] if order == backwards else ["--tags", "zookeeper,kafka,spark,jupyter"]))
             assert result.changed == set(), order
     assert lablib.snapshot() == before
     figures["orders of hosts.json tried, changes"] = f"{len(orders)}, 0"

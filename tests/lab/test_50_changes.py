@@ -100,37 +100,34 @@ def text_of(session, name):
 def spark_computes():
     """Id of an application whose result was right, once the master has all workers and the history server lists the application."""
     lablib.wait("the master has all workers", sparks.whole, 180)
-    text = sparks.submit(sparks.PI)
-    assert abs(float(sparks.said(text, "pi")[0]) - 3.1416) < 0.05
-    app = sparks.said(text, "application")[0]
-    lablib.wait("history lists the application", lambda: sparks.finished(app), 60)
-    return app
+    return sparks.compute_pi()
 
 
 def test_jupyter_and_the_spark_master_move(figures):
     """Their labels go from c01 to c02 and back: predicted equals applied, one of each at a time, same password, same files, same history."""
     name, where = f"move-{uuid.uuid4().hex[:8]}.txt", notebooks.node()
     path = f"{notebooks.WORK}/{name}"
-    both = ("jupyter-skp", "jupyter-skp-gateway", "spark-skp-master", "spark-skp-history")
+    theirs = ("jupyter-skp", "jupyter-skp-gateway", "spark-skp-master", "spark-skp-history")
     lablib.on(where, "sh", "-c", f"echo before > {path} && chown 1000:1000 {path}")
     try:
         earlier = spark_computes()
         with lablib.edited_hosts(moved(("jupyter", "spark-master"), "c01", "c02")):
             dry = lablib.play("site.yml", "--check", "--diff")
-            assert all(lablib.tasks(service) == ["c01"] for service in both)
+            assert all(lablib.tasks(service) == ["c01"] for service in theirs)
             real = lablib.play("site.yml")
             figures["jupyter and spark-master moved"] = agree(dry.changed, real.changed)
             assert real.changed == dry.changed and real.changed
             session, _ = lablib.wait("a login on c02", logged_in, 90)
             assert text_of(session, name) == "before\n"
-            assert all(lablib.tasks(service) == ["c02"] for service in both)
-            assert not any(service in lablib.on("c01", "docker", "ps", "--format", "{{.Names}}") for service in both)
+            assert all(lablib.tasks(service) == ["c02"] for service in theirs)
+            left = lablib.on("c01", "docker", "ps", "--format", "{{.Names}}")
+            assert not any(service in left for service in theirs)
             spark_computes()
             assert sparks.finished(earlier)
         lablib.play("site.yml")
         session, _ = lablib.wait("a login on c01", logged_in, 90)
         assert text_of(session, name) == "before\n"
-        assert all(lablib.tasks(service) == ["c01"] for service in both)
+        assert all(lablib.tasks(service) == ["c01"] for service in theirs)
         spark_computes()
     finally:
         lablib.on(where, "rm", "-f", path)
