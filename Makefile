@@ -62,7 +62,7 @@ sanity: venv ## ansible-test sanity on the collection
 
 .PHONY: unit
 unit: venv ## Unit tests, the table of broken hosts.json files among them
-	@pytest -q -n 2 $(COLLECTION)/tests/unit roles/lab/tests
+	@pytest -q -n 2 $(COLLECTION)/tests/unit roles/lab/tests tests/tools/tests
 
 .PHONY: meta
 meta: venv ## Tests of the tree itself: shims, role specs, headers, the built collection

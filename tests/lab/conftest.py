@@ -11,6 +11,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 import lablib  # noqa: E402  (the path above comes first)
+import durations  # noqa: E402  (lablib puts tests/tools on the path)
 
 
 def pytest_configure(config):
@@ -24,6 +25,12 @@ def pytest_configure(config):
 def pytest_collection_modifyitems(items):
     """Files run in the order of their numbers, so that faults come after what they break was seen to work."""
     items.sort(key=lambda item: item.fspath.basename)
+
+
+def pytest_runtest_logreport(report):
+    """Keep what every test took, its fixtures apart; what took no time says nothing."""
+    if report.duration >= 0.1 or report.when == "call":
+        durations.keep(durations.TESTS, {"test": report.nodeid, "when": report.when, "seconds": round(report.duration, 1), "outcome": report.outcome})
 
 
 @pytest.fixture(scope="session", autouse=True)

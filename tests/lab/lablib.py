@@ -15,6 +15,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
+sys.path.insert(0, str(ROOT / "tests" / "tools"))
+
+import durations  # noqa: E402  (the path above comes first)
+
 LAB = os.environ.get("SKP_LAB_NAME", "skp-lab")
 HOSTS_JSON = ROOT / "inventory" / "lab" / "hosts.json"
 MANAGED = ("/etc/docker", "/etc/skp")
@@ -55,22 +59,37 @@ class PlayResult:
 
 
 def play(playbook="site.yml", *args, check=True, timeout=1500, env=None, inventory=None, cwd=ROOT):
-    """Run ansible-playbook as a user would. Returns PlayResult; raises Failed when it fails and check is true."""
+    """Run ansible-playbook as a user would. Returns PlayResult; raises Failed when it fails and check is true. What it took is kept."""
     with tempfile.NamedTemporaryFile("r", suffix=".jsonl") as record:
         argv = [BIN / "ansible-playbook", playbook, *args]
         if inventory:
             argv += ["-i", inventory]
         started = time.monotonic()
-        done = run(*argv, check=check, timeout=timeout, cwd=cwd, env={
-            "SKP_RECORD": record.name,
-            "ANSIBLE_CALLBACK_PLUGINS": str(ROOT / "tests/tools/callback_plugins"),
-            "ANSIBLE_CALLBACKS_ENABLED": "skp_record",
-            "ANSIBLE_NOCOLOR": "1",
-            **(env or {}),
-        })
-        seconds = time.monotonic() - started
-        rows = [json.loads(line) for line in record.read().splitlines()]
+        try:
+            done = run(*argv, check=check, timeout=timeout, cwd=cwd, env={
+                "SKP_RECORD": record.name,
+                "ANSIBLE_CALLBACK_PLUGINS": str(ROOT / "tests/tools/callback_plugins"),
+                "ANSIBLE_CALLBACKS_ENABLED": "skp_record",
+                "ANSIBLE_NOCOLOR": "1",
+                **(env or {}),
+            })
+        finally:
+            seconds = time.monotonic() - started
+            rows = [json.loads(line) for line in record.read().splitlines()]
+            keep_play([str(playbook), *map(str, args)], seconds, rows)
     return PlayResult(done.returncode, done.stdout, rows, seconds)
+
+
+def keep_play(args, seconds, rows):
+    """Note what a playbook run took, and how many module calls each node saw; long arguments are left out."""
+    result = PlayResult(None, "", rows, seconds)
+    nodes = {row["delegated_to"] or row["host"] for row in rows}
+    calls = {node: len(result.calls(node)) for node in sorted(nodes)}
+    durations.keep(durations.PLAYS, {
+        "test": os.environ.get("PYTEST_CURRENT_TEST", "").split(" (")[0],
+        "args": ["..." if len(word) > 60 else word for word in args],
+        "seconds": round(seconds, 1), "calls": {node: count for node, count in calls.items() if count},
+    })
 
 
 def container(node):

@@ -6,6 +6,10 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 . tests/tools/phases.sh
 
+# At the end, after the table of phases: which tests and playbook runs took longest.
+trap 'phases_table; python tests/tools/durations.py' EXIT
+rm -f build/log/plays.jsonl build/log/durations.jsonl
+
 # What molecule's scenarios run as their faults is not run twice.
 mapfile -t rest < <(comm -23 <(printf '%s\n' tests/lab/test_[1-9]*.py | sort) <(sed -n 's/^ *lab_tests: //p' molecule/*/side_effect.yml | sort))
 
