@@ -3,10 +3,12 @@
 """Hands and eyes of the lab tests: run playbooks as a user does, look at the nodes by another path (docker exec), break them."""
 from __future__ import annotations
 
+import concurrent.futures
 import contextlib
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -103,6 +105,16 @@ def on(node, *argv, check=True, timeout=120, stdin=None):
     return run("docker", "exec", *flags, container(node), *argv, check=check, timeout=timeout, stdin=stdin).stdout
 
 
+def look(text, nodes=None, check=True, timeout=120):
+    """Run one bash text on nodes (all by default) at the same time, as `on` does. Returns {node: what it printed}.
+
+    A command that fails ends the text, in a pipe too. Where that is an answer as well (check false), the node's entry holds what it printed until then.
+    """
+    nodes = sorted(hosts()) if nodes is None else nodes
+    with concurrent.futures.ThreadPoolExecutor(max(len(nodes), 1)) as pool:
+        return dict(zip(nodes, pool.map(lambda node: on(node, "bash", "-euo", "pipefail", "-c", text, check=check, timeout=timeout), nodes)))
+
+
 def hosts():
     """The lab's hosts.json as it is now."""
     return json.loads(HOSTS_JSON.read_text(encoding="utf-8"))
@@ -150,58 +162,123 @@ def wait(what, probe, seconds, every=0.5):
     raise Failed(f"{what}: not within {seconds} s; last answer {last!r} {error or ''}")
 
 
+NO_MANAGER = 97
+
+
+def ask_manager(text, timeout=120):
+    """Run a bash text on the first node whose swarm answers as a manager (the master where it lives). Returns (node, what it printed)."""
+    for node in sorted(hosts()):
+        guarded = f"docker node ls -q >/dev/null 2>&1 || exit {NO_MANAGER}\n{text}"
+        done = run("docker", "exec", container(node), "bash", "-euo", "pipefail", "-c", guarded, check=False, timeout=timeout)
+        if done.returncode == 0:
+            return node, done.stdout
+        if done.returncode != NO_MANAGER and powered(node):
+            raise Failed(f"{text} on {node} ended with {done.returncode}:\n{done.stdout[-6000:]}")
+    raise Failed("no node of the lab answers as a swarm manager")
+
+
+def powered(node):
+    """True while the node's container runs."""
+    return run("docker", "inspect", "-f", "{{.State.Running}}", container(node), check=False, timeout=30).stdout.strip() == "true"
+
+
 def manager():
     """A node whose swarm answers, for looking (the master where it lives)."""
-    for node in sorted(hosts()):
-        if run("docker", "exec", container(node), "docker", "node", "ls", "-q", check=False, timeout=30).returncode == 0:
-            return node
-    raise Failed("no node of the lab answers as a swarm manager")
+    return ask_manager("true")[0]
 
 
 def tasks(service):
     """Running tasks of a service: list of node hostnames."""
-    text = on(manager(), "docker", "service", "ps", service, "--filter", "desired-state=running", "--format", "{{.Node}} {{.CurrentState}}", check=False)
+    shown = "--filter desired-state=running --format '{{.Node}} {{.CurrentState}}'"
+    _, text = ask_manager(f"docker service ps {service} {shown} || true")
     return [line.split()[0] for line in text.splitlines() if " Running" in line]
 
 
 def unfinished():
     """Services that do not run all the tasks they should, as `docker service ls` counts them: ["kafka-skp-1 0/1", ...]."""
-    rows = [line.split() for line in on(manager(), "docker", "service", "ls", "--format", "{{.Name}} {{.Replicas}}").splitlines()]
+    return incomplete(ask_manager("docker service ls --format '{{.Name}} {{.Replicas}}'")[1])
+
+
+def incomplete(text):
+    """The lines "name running/wanted" whose numbers differ, or that want something and run nothing."""
+    rows = [line.split() for line in text.splitlines()]
     return [f"{name} {count}" for name, count, *_ in rows if len(set(count.split("/"))) != 1 or count.startswith("0/")]
+
+
+SERVICES = "docker service ls -q | xargs -r docker service inspect"
 
 
 def services():
     """All swarm services: {name: (version, spec sha256)}, read with the docker command."""
-    node = manager()
-    ids = on(node, "docker", "service", "ls", "-q").split()
-    if not ids:
-        return {}
+    return versions(ask_manager(SERVICES)[1])
+
+
+def versions(text):
+    """{name: (version, spec sha256)} of what `docker service inspect` printed; none where it was given none."""
     return {
         s["Spec"]["Name"]: (s["Version"]["Index"], hashlib.sha256(json.dumps(s["Spec"], sort_keys=True).encode()).hexdigest())
-        for s in json.loads(on(node, "docker", "service", "inspect", *ids))
+        for s in json.loads(text.strip() or "[]")
     }
 
 
 def task_container(service):
     """(node, container id) of the running container of a by-member service."""
-    for node in sorted(hosts()):
-        found = run("docker", "exec", container(node), "docker", "ps", "-q", "-f", f"name={service}.", check=False, timeout=30)
-        if found.returncode == 0 and found.stdout.strip():
-            return node, found.stdout.split()[0]
+    for node, text in look(f"docker ps -q -f name={service}.", check=False, timeout=30).items():
+        if re.match(r"[0-9a-f]{12}\b", text):
+            return node, text.split()[0]
     raise Failed(f"no running container of {service} on any node")
+
+
+HEALTH = """
+echo registry "$(curl -s -m 3 http://127.0.0.1:5000/v2/ || true)"
+docker node ls --format 'node {{.Hostname}} {{.Status}}' || exit 0
+docker service ls --format 'service {{.Name}} {{.Replicas}}'
+"""
+
+
+def cluster_is_healthy():
+    """True when every node is ready, every service runs all its tasks and every registry answers; Failed names what is not so.
+
+    Whether a service's members agree with each other is the service's own question.
+    """
+    findings, managers = [], []
+    for node, text in look(HEALTH, check=False, timeout=30).items():
+        rows = text.splitlines()
+        findings += [] if "registry {}" in rows else [f"the registry of {node} does not answer"]
+        managers += [rows] if any(row.startswith("node ") for row in rows) else []
+    if not managers:
+        raise Failed("no node answers as a swarm manager")
+    nodes = [row.split()[1:] for row in managers[0] if row.startswith("node ")]
+    findings += [f"{name} is {state}" for name, state, *_ in nodes if state != "Ready"]
+    findings += [] if len(nodes) == len(hosts()) else [f"the swarm has {len(nodes)} nodes, hosts.json has {len(hosts())}"]
+    counts = [row.removeprefix("service ") for row in managers[0] if row.startswith("service ")]
+    findings += incomplete("\n".join(counts)) if counts else ["there are no services"]
+    if findings:
+        raise Failed("; ".join(findings))
+    return True
+
+
+SNAPSHOT = f"""
+docker ps -aq --no-trunc | xargs -r docker inspect --format '{{{{.State.Running}}}} {{{{.Id}}}} {{{{.State.StartedAt}}}} {{{{.RestartCount}}}}' | sort
+echo ---
+{{ find {" ".join(MANAGED)} -type f -exec sha256sum {{}} + 2>/dev/null || true; }} | sort -k2
+docker node ls -q >/dev/null 2>&1 || exit 0
+echo ---
+{SERVICES}
+"""
 
 
 def snapshot():
     """What must not move on a second run: containers (Id, StartedAt, RestartCount), service versions, sha256 of managed files."""
-    seen = {"services": services()}
-    for node in sorted(hosts()):
-        ids = on(node, "docker", "ps", "-aq", "--no-trunc").split()
-        rows = json.loads(on(node, "docker", "inspect", *ids)) if ids else []
-        seen[node] = {
-            "containers": sorted((c["Id"], c["State"]["StartedAt"], c["RestartCount"]) for c in rows if c["State"]["Running"]),
-            "files": on(node, "sh", "-c", f"find {' '.join(MANAGED)} -type f -exec sha256sum {{}} + 2>/dev/null | sort -k2"),
-        }
-    return seen
+    seen, managers = {}, []
+    for node, text in look(SNAPSHOT).items():
+        containers, files, *inspected = text.split("---\n")
+        rows = [line.split() for line in containers.splitlines()]
+        seen[node] = {"containers": [row[1:] for row in rows if row[0] == "true"], "files": files}
+        managers += inspected
+    if not managers:
+        raise Failed("no node of the lab answers as a swarm manager")
+    return {"services": versions(managers[0]), **seen}
 
 
 def kill(*nodes):

@@ -99,12 +99,23 @@ def alive(node=None):
 
 def whole(node=None):
     """True when the master on a node is in charge and has exactly the workers that run, by their addresses: one that is gone may still be listed."""
-    return state(node)["status"] == "ALIVE" and sorted(worker["host"] for worker in alive(node)) == sorted(map(worker_address, worker_nodes()))
+    return state(node)["status"] == "ALIVE" and sorted(worker["host"] for worker in alive(node)) == sorted(worker_addresses(worker_nodes()).values())
+
+
+WORKER_ADDRESS = """
+ident=$(docker ps -q -f label=com.docker.swarm.service.name=spark-skp-worker)
+docker exec "$ident" sh -c 'getent ahostsv4 "$(hostname)"'
+"""
+
+
+def worker_addresses(nodes):
+    """{node: address on the overlay of the worker's container on it}, as the containers themselves know it."""
+    return {node: text.split()[0] for node, text in lablib.look(WORKER_ADDRESS, nodes, timeout=30).items()}
 
 
 def worker_address(node):
     """Address on the overlay of the worker's container on a node."""
-    return shell(container("spark-skp-worker", node), "getent ahostsv4 $(hostname)").split()[0]
+    return worker_addresses([node])[node]
 
 
 def container(service, node=None):

@@ -5,7 +5,13 @@ from __future__ import annotations
 
 import lablib
 
-ASK = "exec 3<>/dev/tcp/{host}/2181; printf srvr >&3; timeout 3 cat <&3"
+# The member on a node, and what it says to `srvr`, asked inside its network namespace.
+ASK = """
+for ident in $(docker ps -q -f name=zookeeper-skp-); do
+    docker inspect -f 'service {{index .Config.Labels "com.docker.swarm.service.name"}}' "$ident"
+    nsenter -t "$(docker inspect -f '{{.State.Pid}}' "$ident")" -n timeout 5 bash -c 'exec 3<>/dev/tcp/127.0.0.1/2181; printf srvr >&3; cat <&3' || true
+done
+"""
 
 
 def members():
@@ -14,17 +20,13 @@ def members():
 
 
 def modes():
-    """{service: mode} of every member that answers; asked from inside a container of each member, so nothing of ours is in the path."""
-    seen = {}
-    for service in members():
-        try:
-            node, ident = lablib.task_container(service)
-            text = lablib.on(node, "docker", "exec", ident, "bash", "-c", ASK.format(host="127.0.0.1"), check=False, timeout=20)
-        except lablib.Failed:
-            continue
-        for line in text.splitlines():
-            if line.startswith("Mode: "):
-                seen[service] = line[6:].strip()
+    """{service: mode} of every member that answers; asked on each node inside its member's network, so nothing of ours is in the path."""
+    seen, service = {}, None
+    for line in "".join(lablib.look(ASK, check=False, timeout=30).values()).splitlines():
+        if line.startswith("service "):
+            service = line.removeprefix("service ").strip()
+        elif line.startswith("Mode: "):
+            seen[service] = line.removeprefix("Mode: ").strip()
     return seen
 
 
