@@ -44,12 +44,73 @@ def test_every_module_is_in_the_action_group():
     assert load(COLLECTION / "meta/runtime.yml")["action_groups"]["cluster"] == [module.stem for module in modules()]
 
 
+PURE = ("failure", "plan", "spec", "watch", "args", "config", "observe")
+"""Files of module_utils that are functions of plain data. All others may touch the engine, the network or files."""
+
+
+def module_utils():
+    """Return the files of module_utils by their names: {"service.plan": path, "failure": path, ...}."""
+    home = COLLECTION / "plugins/module_utils"
+    return {".".join(path.relative_to(home).with_suffix("").parts): path for path in sorted(home.rglob("*.py")) if path.name != "__init__.py"}
+
+
+def imports(name, path):
+    """Return what a file of module_utils imports: names of module_utils in full (`engine.client`), others as written (`docker.errors`)."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            found.add(node.module)
+        elif isinstance(node, ast.ImportFrom):
+            source = name.split(".")[: -node.level] + ([node.module] if node.module else [])
+            found |= {".".join([*source, alias.name]) if ".".join(source) not in module_utils() else ".".join(source) for alias in node.names}
+    return found
+
+
+def test_every_package_has_a_plan():
+    packages = {name.split(".")[0] for name in module_utils() if "." in name}
+    assert [package for package in sorted(packages) if "%s.plan" % package not in module_utils()] == []
+    assert [package for package in sorted(packages) if not (COLLECTION / "plugins/module_utils" / package / "__init__.py").exists()] == []
+
+
 def test_plans_are_pure():
     """A plan is a function of plain data: neither Ansible nor the engine is imported there, so its tests need no mock."""
     offenders = []
-    for path in (COLLECTION / "plugins/module_utils").glob("_*_plan.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module or ""] if isinstance(node, ast.ImportFrom) else []
-            offenders += ["%s: %s" % (path.name, name) for name in names if name.split(".")[0] in ("docker", "requests", "subprocess", "socket", "os")]
-            offenders += ["%s: %s" % (path.name, name) for name in names if name.startswith("ansible.") or name.endswith(("_io", "_engine"))]
+    for name, path in module_utils().items():
+        if name.split(".")[-1] in PURE:
+            for imported in imports(name, path):
+                impure = imported in module_utils() and imported.split(".")[-1] not in PURE
+                if impure or imported.split(".")[0] in ("ansible", "ansible_collections", "docker", "requests", "subprocess", "socket", "os"):
+                    offenders.append("%s: %s" % (name, imported))
     assert offenders == []
+
+
+def test_imports_of_module_utils_are_told_apart():
+    """The rules above rest on this reading of the imports."""
+    assert {"service.plan", "engine.client", "registry.http"} <= imports("service.io", module_utils()["service.io"])
+    assert {"docker.errors", "requests.exceptions", "swarm.plan"} <= imports("engine.client", module_utils()["engine.client"])
+
+
+def test_one_file_loads_the_docker_sdk():
+    loads = [name for name, path in module_utils().items() if any(imported.split(".")[0] == "docker" for imported in imports(name, path))]
+    assert loads == ["engine.client"]
+
+
+@pytest.mark.parametrize("module", ["skp_data_dirs", "skp_engine", "skp_preflight", "skp_secret"])
+def test_modules_of_a_bare_node_do_not_load_the_docker_sdk(module):
+    """They run where the SDK is not installed yet, or are called often; nothing they import leads to it."""
+    text = (COLLECTION / "plugins/modules" / (module + ".py")).read_text(encoding="utf-8")
+    base = "ansible_collections.skp.cluster.plugins.module_utils"
+    reached, todo = set(), []
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(base):
+            source = node.module[len(base) + 1 :]
+            todo += [source] if source in module_utils() else [(source + "." + alias.name).lstrip(".") for alias in node.names]
+    assert todo, "imports nothing of module_utils"
+    while todo:
+        name = todo.pop()
+        if name in module_utils() and name not in reached:
+            reached.add(name)
+            todo += imports(name, module_utils()[name])
+    assert "engine.client" not in reached

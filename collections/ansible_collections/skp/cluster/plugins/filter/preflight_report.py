@@ -50,7 +50,7 @@ _value:
   type: dict
 """
 
-from ansible_collections.skp.cluster.plugins.module_utils import _preflight_plan
+from ansible_collections.skp.cluster.plugins.module_utils.preflight import plan as preflight_plan
 
 
 def preflight_report(hosts, hostvars, groups, settings, write=True):
@@ -67,8 +67,8 @@ def preflight_report(hosts, hostvars, groups, settings, write=True):
             "labels": dict(variables.get("skp_labels") or {}),
             "error": " ".join(str(result.get("msg") or "unreachable").removeprefix("Task failed: ").split("\n")[0].split())[:160],
         }
-    report = _preflight_plan.judge(site)
-    return dict(report, table=_preflight_plan.table(report))
+    report = preflight_plan.judge(site)
+    return dict(report, table=preflight_plan.table(report))
 
 
 class FilterModule:

@@ -49,7 +49,7 @@ _value:
   type: dict
 """
 
-from ansible_collections.skp.cluster.plugins.module_utils._swarm_plan import SwarmError, bootstrap
+from ansible_collections.skp.cluster.plugins.module_utils.swarm.plan import SwarmError, bootstrap
 
 
 def swarm_bootstrap(hosts, without_unreachable=False, abandon="", predict=False):

@@ -110,8 +110,8 @@ failure:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.skp.cluster.plugins.module_utils import _data_dirs
-from ansible_collections.skp.cluster.plugins.module_utils._members_plan import PlanRefused
+from ansible_collections.skp.cluster.plugins.module_utils.data_dirs import io, plan
+from ansible_collections.skp.cluster.plugins.module_utils.members.plan import PlanRefused
 
 
 def run(module):
@@ -119,17 +119,17 @@ def run(module):
     params = module.params
     present = params["state"] == "present"
     with open("/proc/self/mountinfo", encoding="utf-8") as stream:
-        mounts = _data_dirs.parse_mountinfo(stream.read())
+        mounts = plan.parse_mountinfo(stream.read())
     plans = []
     for directory in params["directories"]:
-        found = _data_dirs.inspect(directory, mounts)
-        owner = _data_dirs.wanted_owner(directory) if present else None
-        steps = _data_dirs.plan_present(directory, found, owner, params["local"]) if present else _data_dirs.plan_absent(found)
+        found = io.inspect(directory, mounts)
+        owner = io.wanted_owner(directory) if present else None
+        steps = plan.plan_present(directory, found, owner, params["local"]) if present else plan.plan_absent(found)
         plans.append((found, owner, steps))
     number = one_id(params["service"], [found for found, _owner, _steps in plans])
     if not module.check_mode:
         for found, _owner, steps in plans:
-            _data_dirs.apply(found["path"], steps)
+            io.apply(found["path"], steps)
     keys = ("path", "fstype", "free_bytes", "identity", "id")
     return {
         "changed": any(steps for _found, _owner, steps in plans),
@@ -137,8 +137,8 @@ def run(module):
         "id": number if present else None,
         "directories": [dict({key: found[key] for key in keys}, existed=found["kind"] == "directory") for found, _owner, _steps in plans],
         "diff": {
-            "before": "".join(_data_dirs.describe(found["path"], found["owner"], found["id"]) for found, _owner, _steps in plans),
-            "after": "".join(_data_dirs.describe(found["path"], owner, found["id"]) for found, owner, _steps in plans),
+            "before": "".join(plan.describe(found["path"], found["owner"], found["id"]) for found, _owner, _steps in plans),
+            "after": "".join(plan.describe(found["path"], owner, found["id"]) for found, owner, _steps in plans),
         },
     }
 

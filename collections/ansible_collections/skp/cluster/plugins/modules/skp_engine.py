@@ -201,17 +201,15 @@ failure:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.skp.cluster.plugins.module_utils import _engine_config_plan as config_plan
-from ansible_collections.skp.cluster.plugins.module_utils import _engine_facts
-from ansible_collections.skp.cluster.plugins.module_utils import _engine_io
-from ansible_collections.skp.cluster.plugins.module_utils._failure import Failure
-from ansible_collections.skp.cluster.plugins.module_utils._swarm_plan import restart_refusal
+from ansible_collections.skp.cluster.plugins.module_utils.engine import facts as engine_facts, io as engine_io, plan as config_plan
+from ansible_collections.skp.cluster.plugins.module_utils.failure import Failure
+from ansible_collections.skp.cluster.plugins.module_utils.swarm.plan import restart_refusal
 
 
 def missing_packages(packages, facts):
     """The packages of every part that is not on the machine. An engine that is there is never replaced by another package's."""
     names = []
-    cli = facts["cli"] or not (facts["installed"] or _engine_facts.splits_cli())
+    cli = facts["cli"] or not (facts["installed"] or engine_facts.splits_cli())
     for part, present in (("engine", facts["installed"]), ("cli", cli), ("sdk", bool(facts["sdk_version"]))):
         names += [] if present else packages.get(part) or []
     return names
@@ -219,15 +217,15 @@ def missing_packages(packages, facts):
 
 def present(module, facts):
     """Merges the configuration; returns the result without the facts."""
-    path, store = module.params["config_file"], _engine_io.Record(module.params["record_file"])
-    text = _engine_io.read_text(path)
+    path, store = module.params["config_file"], engine_io.Record(module.params["record_file"])
+    text = engine_io.read_text(path)
     current = config_plan.parse(text, path)
     record = store.read()
     plan = config_plan.merge(current, module.params["config"], record["set"])
     config_plan.check(plan["config"], path)
     after = config_plan.render(plan["config"]) if plan["keys"] else text
     effect = config_plan.effect(plan["keys"]) if facts["running"] else ""
-    waiting = _engine_io.still_waiting(record)
+    waiting = engine_io.still_waiting(record)
     result = {
         "changed": bool(plan["keys"]) or plan["record"] != record["set"],
         "changed_keys": plan["keys"],
@@ -237,31 +235,31 @@ def present(module, facts):
     }
     if result["changed"] and not module.check_mode:
         if plan["keys"]:
-            _engine_io.validate(after, path, facts["installed"])
-            _engine_io.write_text(path, after, 0o644)
+            engine_io.validate(after, path, facts["installed"])
+            engine_io.write_text(path, after, 0o644)
         store.write(plan["record"], restart=effect == "restart" or waiting)
         if effect == "reload":
-            _engine_io.reload_engine()
+            engine_io.reload_engine()
     return result
 
 
 def restarted(module, facts):
     """Restarts the engine behind the quorum gate, when something waits for it."""
-    store = _engine_io.Record(module.params["record_file"])
+    store = engine_io.Record(module.params["record_file"])
     record = store.read()
-    result = {"changed": _engine_io.still_waiting(record) or not facts["running"], "changed_keys": [], "reloaded": False,
+    result = {"changed": engine_io.still_waiting(record) or not facts["running"], "changed_keys": [], "reloaded": False,
               "restart_required": False}
     if not result["changed"] and not (module.check_mode and facts["installed"]):
         return result
     if facts["running"] and facts["is_manager"] and not module.params["force"]:
-        refusal = restart_refusal(_engine_io.managers(), facts["node_id"])
+        refusal = restart_refusal(engine_io.managers(), facts["node_id"])
         if refusal:
             raise Failure(refusal, kind="quorum", node_id=facts["node_id"])
     if module.check_mode:
         # In check mode nothing was written, so nothing waits: the caller asks only where it was predicted.
         result["changed"] = True
         return result
-    _engine_io.restart_engine(facts, module.params["timeout"])
+    engine_io.restart_engine(facts, module.params["timeout"])
     store.write(record["set"], restart=False)
     return result
 
@@ -287,7 +285,7 @@ def main():
         supports_check_mode=True,
     )
     wait = module.params["wait_pending"]
-    facts = _engine_facts.read(wait_pending=wait, probe_encryption=module.params["probe_encryption"])
+    facts = engine_facts.read(wait_pending=wait, probe_encryption=module.params["probe_encryption"])
     result = {"changed": False, "changed_keys": [], "reloaded": False,
               "restart_required": facts["installed"] and not facts["running"]}
     try:
@@ -298,7 +296,7 @@ def main():
     except Failure as exc:
         module.fail_json(msg=exc.msg, failure=exc.failure, engine=facts)
     if module.params["state"] == "restarted" and result["changed"] and not module.check_mode:
-        facts = _engine_facts.read(wait_pending=wait)
+        facts = engine_facts.read(wait_pending=wait)
     module.exit_json(engine=facts, missing_packages=missing_packages(module.params["packages"], facts), **result)
 
 

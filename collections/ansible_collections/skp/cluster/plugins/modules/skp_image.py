@@ -229,10 +229,9 @@ import os
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.skp.cluster.plugins.module_utils import _engine as engine
-from ansible_collections.skp.cluster.plugins.module_utils import _image_io as image_io
-from ansible_collections.skp.cluster.plugins.module_utils import _image_plan as plan
-from ansible_collections.skp.cluster.plugins.module_utils._registry_http import RegistryError
+from ansible_collections.skp.cluster.plugins.module_utils.engine import client as engine
+from ansible_collections.skp.cluster.plugins.module_utils.image import io as image_io, plan
+from ansible_collections.skp.cluster.plugins.module_utils.registry.http import RegistryError
 
 SITE_OPTIONS = ("extra_ca", "apt_mirror", "pip_index", "maven_mirror", "go_proxy")
 

@@ -112,18 +112,19 @@ failure:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.skp.cluster.plugins.module_utils import _engine, _members_io, _members_plan
+from ansible_collections.skp.cluster.plugins.module_utils.engine import client as engine
+from ansible_collections.skp.cluster.plugins.module_utils.members import io as members_io, plan as members_plan
 
 
 def present(module, client):
     """Plan the members; outside check mode write the record first and the node labels after it."""
     params = module.params
     service = params["service"]
-    label = _members_plan.id_label(service)
-    record, generations = _members_io.read_members(client, service)
-    nodes = _members_io.nodes_by_host(client)
+    label = members_plan.id_label(service)
+    record, generations = members_io.read_members(client, service)
+    nodes = members_io.nodes_by_host(client)
     labels = {host: (node["Spec"].get("Labels") or {}).get(label) for host, node in nodes.items()}
-    plan = _members_plan.plan_members(record, params["hosts"], found_ids(params["found"]), params["limit_hosts"], labels, params["facts"])
+    plan = members_plan.plan_members(record, params["hosts"], found_ids(params["found"]), params["limit_hosts"], labels, params["facts"])
     result = {
         "changed": plan["changed"],
         "ids": plan["ids"],
@@ -135,8 +136,8 @@ def present(module, client):
         "diff": {
             "before_header": "members of %s" % service,
             "after_header": "members of %s" % service,
-            "before": _members_plan.describe(record, labels),
-            "after": _members_plan.describe(plan["record"], dict(labels, **plan["labels"])),
+            "before": members_plan.describe(record, labels),
+            "after": members_plan.describe(plan["record"], dict(labels, **plan["labels"])),
         },
     }
     if plan["unseen"]:
@@ -146,33 +147,33 @@ def present(module, client):
         )
     if not module.check_mode:
         if plan["record_changed"]:
-            result["generation"] = _members_io.write_members(client, plan["record"], generations)["generation"]
+            result["generation"] = members_io.write_members(client, plan["record"], generations)["generation"]
         elif len(generations) > 1:
-            _members_io.remove_generations(client, generations[:-1])
+            members_io.remove_generations(client, generations[:-1])
         for host, number in plan["labels"].items():
-            _members_io.set_node_labels(client, nodes[host]["ID"], {label: number})
+            members_io.set_node_labels(client, nodes[host]["ID"], {label: number})
     return result
 
 
 def ids_of(module, client, service, hosts):
     """{host: id} of another service's present members; where a dry run comes before that service's first run, the ids it would get."""
-    record, _generations = _members_io.read_members(client, service)
+    record, _generations = members_io.read_members(client, service)
     if module.check_mode:
-        return _members_plan.plan_members(record, hosts, {host: None for host in hosts})["ids"]
+        return members_plan.plan_members(record, hosts, {host: None for host in hosts})["ids"]
     return record["members"]
 
 
 def absent(module, client):
     """Forget the record and the node labels."""
     service = module.params["service"]
-    label = _members_plan.id_label(service)
-    record, generations = _members_io.read_members(client, service)
-    nodes = {host: node for host, node in _members_io.nodes_by_host(client).items() if label in (node["Spec"].get("Labels") or {})}
+    label = members_plan.id_label(service)
+    record, generations = members_io.read_members(client, service)
+    nodes = {host: node for host, node in members_io.nodes_by_host(client).items() if label in (node["Spec"].get("Labels") or {})}
     labels = {host: node["Spec"]["Labels"][label] for host, node in nodes.items()}
     if not module.check_mode:
         for node in nodes.values():
-            _members_io.set_node_labels(client, node["ID"], {label: None})
-        _members_io.remove_generations(client, generations)
+            members_io.set_node_labels(client, node["ID"], {label: None})
+        members_io.remove_generations(client, generations)
     return {
         "changed": bool(generations or nodes),
         "ids": {},
@@ -184,7 +185,7 @@ def absent(module, client):
         "diff": {
             "before_header": "members of %s" % service,
             "after_header": "members of %s" % service,
-            "before": _members_plan.describe(record, labels),
+            "before": members_plan.describe(record, labels),
             "after": "",
         },
     }
@@ -212,10 +213,10 @@ def main():
         supports_check_mode=True,
     )
     try:
-        client = _engine.connect_or_predict(module, manager=True)
+        client = engine.connect_or_predict(module, manager=True)
         result = present(module, client) if module.params["state"] == "present" else absent(module, client)
-    except (_engine.EngineError, _members_plan.PlanRefused) as exc:
-        _engine.fail(module, exc)
+    except (engine.EngineError, members_plan.PlanRefused) as exc:
+        engine.fail(module, exc)
     module.exit_json(**result)
 
 

@@ -100,7 +100,8 @@ import time
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.skp.cluster.plugins.module_utils import _engine_facts, _preflight_io
+from ansible_collections.skp.cluster.plugins.module_utils.engine import facts as engine_facts
+from ansible_collections.skp.cluster.plugins.module_utils.preflight import io as preflight_io
 
 
 def main():
@@ -123,21 +124,21 @@ def main():
     )
     params = module.params
     # A node that has just booted looks for its managers for a while; that is no finding.
-    engine = _engine_facts.read(wait_pending=30, probe_encryption=params["probe_encryption"])
-    system = _preflight_io.system()
+    engine = engine_facts.read(wait_pending=30, probe_encryption=params["probe_encryption"])
+    system = preflight_io.system()
     facts = {
         "system": system,
-        "memory": _preflight_io.memory(),
+        "memory": preflight_io.memory(),
         "engine": engine,
-        "names": _preflight_io.resolve([*params["names"], system["hostname"]]),
-        "address_local": _preflight_io.is_local(params["address"]) if params["address"] else None,
-        "peers": _preflight_io.reach(params["peers"], params["peer_port"], params["peer_timeout"]),
-        "ports": _preflight_io.held_ports(params["ports"], engine["running"]),
-        "vxlan": _preflight_io.vxlan(),
-        "gpu": _preflight_io.gpu(),
-        "store": _preflight_io.store(params["home"], params["host"], write=not module.check_mode),
-        "disks": {"data": _preflight_io.disk(params["data"]), "docker": _preflight_io.disk(engine["root_dir"]),
-                  "home": _preflight_io.disk(params["home"])},
+        "names": preflight_io.resolve([*params["names"], system["hostname"]]),
+        "address_local": preflight_io.is_local(params["address"]) if params["address"] else None,
+        "peers": preflight_io.reach(params["peers"], params["peer_port"], params["peer_timeout"]),
+        "ports": preflight_io.held_ports(params["ports"], engine["running"]),
+        "vxlan": preflight_io.vxlan(),
+        "gpu": preflight_io.gpu(),
+        "store": preflight_io.store(params["home"], params["host"], write=not module.check_mode),
+        "disks": {"data": preflight_io.disk(params["data"]), "docker": preflight_io.disk(engine["root_dir"]),
+                  "home": preflight_io.disk(params["home"])},
     }
     module.exit_json(changed=False, facts=facts, clock={"start": start, "end": time.time()})
 

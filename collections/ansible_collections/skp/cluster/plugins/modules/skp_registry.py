@@ -189,11 +189,11 @@ failure:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.skp.cluster.plugins.module_utils._engine import EngineError
-from ansible_collections.skp.cluster.plugins.module_utils._registry_http import RegistryError
-from ansible_collections.skp.cluster.plugins.module_utils._registry_plan import PlanError
-from ansible_collections.skp.cluster.plugins.module_utils._registry_run import RegistryNode
-from ansible_collections.skp.cluster.plugins.module_utils._registry_store import StoreError
+from ansible_collections.skp.cluster.plugins.module_utils.engine.client import EngineError
+from ansible_collections.skp.cluster.plugins.module_utils.registry.http import RegistryError
+from ansible_collections.skp.cluster.plugins.module_utils.registry.node import RegistryNode
+from ansible_collections.skp.cluster.plugins.module_utils.registry.plan import PlanError
+from ansible_collections.skp.cluster.plugins.module_utils.registry.store import StoreError
 
 
 def main():

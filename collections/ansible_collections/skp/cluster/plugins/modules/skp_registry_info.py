@@ -103,11 +103,11 @@ import os
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.skp.cluster.plugins.module_utils import _private_file as private_file
-from ansible_collections.skp.cluster.plugins.module_utils import _registry_io as io
-from ansible_collections.skp.cluster.plugins.module_utils._engine import EngineError, connect_or_predict
-from ansible_collections.skp.cluster.plugins.module_utils._registry_http import RegistryClient, RegistryError
-from ansible_collections.skp.cluster.plugins.module_utils._registry_plan import RECORD_FILE, PlanError, explain_pull_error
+from ansible_collections.skp.cluster.plugins.module_utils import private_file
+from ansible_collections.skp.cluster.plugins.module_utils.engine.client import EngineError, connect_or_predict
+from ansible_collections.skp.cluster.plugins.module_utils.registry import io
+from ansible_collections.skp.cluster.plugins.module_utils.registry.http import RegistryClient, RegistryError
+from ansible_collections.skp.cluster.plugins.module_utils.registry.plan import RECORD_FILE, PlanError, explain_pull_error
 
 
 def main():

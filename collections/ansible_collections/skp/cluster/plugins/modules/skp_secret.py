@@ -89,7 +89,7 @@ import secrets as random_source
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.skp.cluster.plugins.module_utils import _private_file as private_file
+from ansible_collections.skp.cluster.plugins.module_utils import private_file
 
 NAME = re.compile(r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")
 MINIMUM_BYTES = 16  # 128 bits

@@ -457,26 +457,28 @@ failure:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.skp.cluster.plugins.module_utils import _engine, _members_io, _service_io, _service_plan
-from ansible_collections.skp.cluster.plugins.module_utils._members_plan import PlanRefused
-from ansible_collections.skp.cluster.plugins.module_utils._service_args import argument_spec
-from ansible_collections.skp.cluster.plugins.module_utils._service_spec import build_service, image_reference
+from ansible_collections.skp.cluster.plugins.module_utils.engine import client as engine
+from ansible_collections.skp.cluster.plugins.module_utils.members import io as members_io
+from ansible_collections.skp.cluster.plugins.module_utils.members.plan import PlanRefused
+from ansible_collections.skp.cluster.plugins.module_utils.service import io as service_io, plan as service_plan
+from ansible_collections.skp.cluster.plugins.module_utils.service.args import argument_spec
+from ansible_collections.skp.cluster.plugins.module_utils.service.spec import build_service, image_reference
 
 
 def run(module, result):
     """Read, plan, stop there in check mode, apply and wait. Fills `result` as far as it gets: a failed wait has changed things too."""
     params = module.params
     role = params["role"]
-    client = _engine.connect_or_predict(module, manager=True)
-    state = _service_io.read_state(client, role)
+    client = engine.connect_or_predict(module, manager=True)
+    state = service_io.read_state(client, role)
 
     asked = params["services"] if params["state"] == "present" else []
     gate = params["gate"] if params["serial"] else None
     images = [service["image"] for service in asked] + ([gate["image"]] if gate else [])
-    digests = _service_io.resolve_images(images, params["registry"], missing_ok=module.check_mode)
-    api = _engine.api_version(client)
+    digests = service_io.resolve_images(images, params["registry"], missing_ok=module.check_mode)
+    api = engine.api_version(client)
     desired = [build_service(service, role, params["network"], digests, params["serial"], api) for service in asked]
-    plan = _service_plan.plan_services(state, desired, role, params["limit_hosts"])
+    plan = service_plan.plan_services(state, desired, role, params["limit_hosts"])
     placement, generations = plan_placement(client, state, desired, params)
     check_nodes(module, state, desired, plan, client is not None)
 
@@ -489,7 +491,7 @@ def run(module, result):
             "actions": [{key: action[key] for key in ("do", "name", "host", "fields")} for action in plan["actions"]],
             "services": {
                 service["name"]: {"image": service["payload"]["TaskTemplate"]["ContainerSpec"]["Image"], "hash": digest, "hosts": []}
-                for service, digest in zip(desired, _service_plan.hashes(desired).values())
+                for service, digest in zip(desired, service_plan.hashes(desired).values())
             },
         }
     )
@@ -500,14 +502,14 @@ def run(module, result):
 
     # Written before anything starts: a run that dies half-way must not forget where data is.
     if placement is not None:
-        _members_io.write_generation(client, _members_io.PLACEMENT, role, {"services": placement}, generations)
+        members_io.write_generation(client, members_io.PLACEMENT, role, {"services": placement}, generations)
     opened = None
     if gate:
-        opened = _service_io.gate_runner(
+        opened = service_io.gate_runner(
             client, role, gate, image_reference(gate["image"], digests), gate["network"] or params["network"], gate["timeout"]
         )
     wanted = [service["name"] for service in desired if service["name"] not in plan["skipped"]]
-    outcome = _service_io.converge(
+    outcome = service_io.converge(
         client,
         role,
         plan,
@@ -526,7 +528,7 @@ def run(module, result):
     if result["pending_down"]:
         module.warn("Not waited for: %s." % ", ".join("%(service)s on %(host)s (%(reason)s)" % item for item in result["pending_down"]))
     if params["state"] == "absent" and params["purge"] and not params["limit_hosts"]:
-        _members_io.remove_generations(client, generations)
+        members_io.remove_generations(client, generations)
 
 
 def plan_placement(client, state, desired, params):
@@ -534,22 +536,22 @@ def plan_placement(client, state, desired, params):
     generations = []
     purge = params["state"] == "absent" and params["purge"]
     if client is not None and (purge or any(service["owns_data"] for service in desired)):
-        generations = _members_io.read_generations(client, _members_io.PLACEMENT, params["role"])
+        generations = members_io.read_generations(client, members_io.PLACEMENT, params["role"])
     before = generations[-1]["content"].get("services", {}) if generations else {}
     if not desired:
         return None, generations
-    after = _service_plan.plan_placement(before, state, desired, params["role"], params["data_policy"], params["limit_hosts"])
+    after = service_plan.plan_placement(before, state, desired, params["role"], params["data_policy"], params["limit_hosts"])
     return (after if after != before else None), generations
 
 
 def check_nodes(module, state, desired, plan, in_swarm):
     """A service pinned to a host that is in no swarm would wait for ever: an error, in check mode (the swarm comes first) a warning."""
-    missing = _service_plan.missing_nodes(state, [service for service in desired if service["name"] not in plan["skipped"]])
+    missing = service_plan.missing_nodes(state, [service for service in desired if service["name"] not in plan["skipped"]])
     if not missing or not in_swarm:
         return
     text = "No node of the swarm is labelled skp.host=%s. Join it first (--tags swarm)." % ", ".join(sorted(set(missing.values())))
     if not module.check_mode:
-        raise _engine.EngineError("Role %s: %s" % (module.params["role"], text), kind="node_missing", services=missing)
+        raise engine.EngineError("Role %s: %s" % (module.params["role"], text), kind="node_missing", services=missing)
     module.warn(text)
 
 
@@ -558,8 +560,8 @@ def main():
     result = {}
     try:
         run(module, result)
-    except (_engine.EngineError, PlanRefused) as exc:
-        _engine.fail(module, exc, **result)
+    except (engine.EngineError, PlanRefused) as exc:
+        engine.fail(module, exc, **result)
     module.exit_json(**result)
 
 

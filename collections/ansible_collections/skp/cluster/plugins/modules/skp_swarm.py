@@ -127,16 +127,16 @@ failure:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.skp.cluster.plugins.module_utils import _engine
-from ansible_collections.skp.cluster.plugins.module_utils._swarm_io import Swarm
-from ansible_collections.skp.cluster.plugins.module_utils._swarm_plan import HOST_LABEL, SwarmError, plan
+from ansible_collections.skp.cluster.plugins.module_utils.engine import client as engine
+from ansible_collections.skp.cluster.plugins.module_utils.swarm.io import Swarm
+from ansible_collections.skp.cluster.plugins.module_utils.swarm.plan import HOST_LABEL, SwarmError, plan
 
 
 def present(module, client):
     """Syncs the swarm; client is None in check mode before there is one."""
     params = module.params
     swarm = Swarm(client, params["timeout"]) if client else None
-    self_id = _engine.swarm_state(client)["node_id"] if client else ""
+    self_id = engine.swarm_state(client)["node_id"] if client else ""
     expected = [host["node_id"] for host in params["hosts"].values() if host.get("node_id")]
     nodes = swarm.nodes(expected) if client else []
     network = swarm.network(params["network"]["name"]) if client else None
@@ -162,7 +162,7 @@ def present(module, client):
 def member(module, client):
     """Makes this node a member, by starting a swarm or by joining one."""
     params = module.params
-    state = _engine.swarm_state(client) if client else {"state": "inactive", "node_id": "", "cluster_id": "", "manager": False}
+    state = engine.swarm_state(client) if client else {"state": "inactive", "node_id": "", "cluster_id": "", "manager": False}
     abandon = bool(params["abandon"]) and state["state"] != "inactive"
     if abandon and state["manager"]:
         raise SwarmError("This node is a manager of the swarm it should abandon (%s); only workers of a swarm without "
@@ -218,10 +218,10 @@ def main():
     )
     run = {"present": present, "init": member, "joined": member, "token": token}[module.params["state"]]
     try:
-        client = _engine.connect_or_predict(module, manager=run is not member)
+        client = engine.connect_or_predict(module, manager=run is not member)
         result = run(module, client)
-    except (_engine.EngineError, SwarmError) as exc:
-        _engine.fail(module, exc)
+    except (engine.EngineError, SwarmError) as exc:
+        engine.fail(module, exc)
     module.exit_json(**result)
 
 

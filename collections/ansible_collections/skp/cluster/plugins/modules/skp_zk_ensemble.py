@@ -153,14 +153,14 @@ failure:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.skp.cluster.plugins.module_utils import _engine, _members_io, _members_plan, _service_io, _service_plan
-from ansible_collections.skp.cluster.plugins.module_utils import _zk_config as config
-from ansible_collections.skp.cluster.plugins.module_utils import _zk_plan as zk_plan
-from ansible_collections.skp.cluster.plugins.module_utils import _zk_view as zk_view
-from ansible_collections.skp.cluster.plugins.module_utils._members_plan import PlanRefused
-from ansible_collections.skp.cluster.plugins.module_utils._service_args import service_options
-from ansible_collections.skp.cluster.plugins.module_utils._service_spec import build_service
-from ansible_collections.skp.cluster.plugins.module_utils._zk_io import PATIENCE_SECONDS, Ensemble, Probe
+from ansible_collections.skp.cluster.plugins.module_utils.engine import client as engine
+from ansible_collections.skp.cluster.plugins.module_utils.members import io as members_io, plan as members_plan
+from ansible_collections.skp.cluster.plugins.module_utils.members.plan import PlanRefused
+from ansible_collections.skp.cluster.plugins.module_utils.service import io as service_io, plan as service_plan
+from ansible_collections.skp.cluster.plugins.module_utils.service.args import service_options
+from ansible_collections.skp.cluster.plugins.module_utils.service.spec import build_service
+from ansible_collections.skp.cluster.plugins.module_utils.zookeeper import config, observe, plan as zk_plan
+from ansible_collections.skp.cluster.plugins.module_utils.zookeeper.io import PATIENCE_SECONDS, Ensemble, Probe
 
 OWN_OPTIONS = ("name", "host", "label", "hostname", "command", "args", "owns_data", "restart")
 
@@ -170,31 +170,31 @@ class Record:
 
     def __init__(self, client, role, hosts, found, limit_hosts):
         self.client, self.role = client, role
-        self.present, self.generations = _members_io.read_members(client, role)
-        self.nodes = _members_io.nodes_by_host(client)
-        label = _members_plan.id_label(role)
+        self.present, self.generations = members_io.read_members(client, role)
+        self.nodes = members_io.nodes_by_host(client)
+        label = members_plan.id_label(role)
         self.labels = {host: (node["Spec"].get("Labels") or {}).get(label) for host, node in self.nodes.items()}
-        self.plan = _members_plan.plan_members(self.present, hosts, found, limit_hosts, self.labels)
+        self.plan = members_plan.plan_members(self.present, hosts, found, limit_hosts, self.labels)
         self.facts = dict(self.present["facts"])
 
     def diff(self):
         """Before and after, as text."""
         after = dict(self.labels, **self.plan["labels"])
         return {"before_header": "members of %s" % self.role, "after_header": "members of %s" % self.role,
-                "before": _members_plan.describe(self.present, self.labels), "after": _members_plan.describe(self.plan["record"], after)}
+                "before": members_plan.describe(self.present, self.labels), "after": members_plan.describe(self.plan["record"], after)}
 
     def write(self, **facts):
         """Write the ids, and these facts of the ensemble, where they differ from what is there."""
         wanted = dict(self.plan["record"], facts=dict(self.facts, **facts))
         if any(wanted[key] != self.present[key] for key in ("members", "retired", "facts")):
-            _members_io.write_members(self.client, wanted, self.generations)
-            self.present, self.generations = _members_io.read_members(self.client, self.role)
+            members_io.write_members(self.client, wanted, self.generations)
+            self.present, self.generations = members_io.read_members(self.client, self.role)
             self.facts = dict(wanted["facts"])
 
     def label_nodes(self):
         """Give the nodes the ids of their hosts as labels, where they have not got them."""
         for host, number in self.plan["labels"].items():
-            _members_io.set_node_labels(self.client, self.nodes[host]["ID"], {_members_plan.id_label(self.role): number})
+            members_io.set_node_labels(self.client, self.nodes[host]["ID"], {members_plan.id_label(self.role): number})
 
 
 def check_options(params):
@@ -224,11 +224,11 @@ def builders(params, hosts, digests, api):
         key = (number, tuple(sorted(servers)))
         if key not in cache:
             text = config.render_zoo_cfg(params["zoo_cfg"], prefix, servers)
-            cache[key] = finish(zk_view.member_service(common, prefix, number, hosts[number], servers, text))
+            cache[key] = finish(observe.member_service(common, prefix, number, hosts[number], servers, text))
         return cache[key]
 
     def init(number, marker):
-        return finish(zk_view.init_service(common, prefix, number, hosts[number], marker))
+        return finish(observe.init_service(common, prefix, number, hosts[number], marker))
     return build, init
 
 
@@ -236,15 +236,15 @@ def run(module, result):
     """Read, plan, refuse or stop there in check mode, then one step after the other. Fills `result` as far as it gets."""
     params = module.params
     check_options(params)
-    client = _engine.connect_or_predict(module, manager=True)
+    client = engine.connect_or_predict(module, manager=True)
     found = {host: found_id(value) for host, value in params["found"].items()}
     record = Record(client, params["role"], params["hosts"], found, params["limit_hosts"])
     ids = record.plan["ids"]
     hosts = {number: host for part in (record.plan["retired"], ids) for host, number in part.items()}
     target = sorted(number for host, number in ids.items() if host in params["hosts"])
     image = params["service"]["image"]
-    digests = _service_io.resolve_images([image], params["registry"], missing_ok=module.check_mode)
-    build, init = builders(params, hosts, digests, _engine.api_version(client))
+    digests = service_io.resolve_images([image], params["registry"], missing_ok=module.check_mode)
+    build, init = builders(params, hosts, digests, engine.api_version(client))
     names = zk_plan.names_of(params["name_prefix"], hosts)
     options = {"unseen": record.plan["unseen"], "allow_outage": params["allow_outage"], "limit": None}
     if params["limit_hosts"]:
@@ -256,14 +256,14 @@ def run(module, result):
     with Probe(client, run_image, params["network"], params["role"], params["timeout"] * (2 * len(hosts) + 2)) as probe:
         ensemble = Ensemble(client, params["role"], params["name_prefix"], target, hosts, found, record.facts, build, init, probe, params["timeout"])
         ensemble.refresh()
-        if zk_view.member_services(ensemble.state, params["role"], params["name_prefix"]):
+        if observe.member_services(ensemble.state, params["role"], params["name_prefix"]):
             zk_plan.check_size(params["hosts"], params["allow_even"])
         elif not params["hosts"]:
             result["changed"] = False
             return
         steps = planned_steps(module, ensemble, names, options)
         final = [build(number, target) for number in target]
-        services = _service_plan.plan_services(ensemble.state, final, params["role"], params["limit_hosts"])
+        services = service_plan.plan_services(ensemble.state, final, params["role"], params["limit_hosts"])
         result.update(changed=bool(steps) or record.plan["changed"], steps=steps)
         if module._diff:
             result["diff"] = diffs(steps, record, services, names)
@@ -275,7 +275,7 @@ def planned_steps(module, ensemble, names, options):
     """All steps from here to the target, by asking the members only when there is something to do. Raises PlanRefused."""
     check = module.check_mode
     view = ensemble.view(assume_nodes=check)
-    missing = sorted({ensemble.hosts[n] for n in ensemble.target} - set(zk_view.hosts_up(ensemble.state)))
+    missing = sorted({ensemble.hosts[n] for n in ensemble.target} - set(observe.hosts_up(ensemble.state)))
     if missing and not check:
         raise PlanRefused("ZooKeeper: no node of the swarm is labelled skp.host=%s. Join it first (--tags swarm)." % ", ".join(missing),
                           kind="node_missing", hosts=missing)
@@ -298,15 +298,15 @@ def apply(module, ensemble, record, steps, names, options, result):
         if step is None:
             break
         if len(done) > 3 * len(steps) + 10:
-            raise _engine.EngineError("ZooKeeper: the ensemble keeps changing under this run. Done so far: %s" % done, kind="unstable")
+            raise engine.EngineError("ZooKeeper: the ensemble keeps changing under this run. Done so far: %s" % done, kind="unstable")
         if step["action"] == "apply" and step["servers"] != record.facts.get("servers"):
             record.write(servers=step["servers"], bootstrapped=True)
         done.append(step)
         result["steps"] = done
         try:
             ensemble.do(step)
-        except _engine.EngineError as exc:
-            raise _engine.EngineError(
+        except engine.EngineError as exc:
+            raise engine.EngineError(
                 "ZooKeeper: step %d of about %d (%s %s; %s) did not come to a good end, and no further member was touched. Mend the cause and run "
                 "again: members that do not serve come first then.\n%s"
                 % (len(done), max(len(steps), len(done)), step["action"], names.all(step["ids"]), step["reason"], exc.msg),
@@ -316,7 +316,7 @@ def apply(module, ensemble, record, steps, names, options, result):
         ensemble.facts = dict(record.facts)
     if steps:
         ensemble.refresh()
-    members = zk_view.member_services(ensemble.state, ensemble.role, ensemble.prefix)
+    members = observe.member_services(ensemble.state, ensemble.role, ensemble.prefix)
     touched = [number for number in ensemble.target if number in members and (options["limit"] is None or number in options["limit"])]
     if set(members) != set(ensemble.target):
         module.warn("ZooKeeper: members join or leave (now %s, wanted %s), which concerns all of them: run again without --limit and with all of "
@@ -325,8 +325,8 @@ def apply(module, ensemble, record, steps, names, options, result):
         outcome = ensemble.await_serving(touched)
         ensemble.drop_unused(module.warn)
     else:
-        outcome = _service_io.wait_for(ensemble.client, ensemble.role, [ensemble.name(n) for n in touched], ensemble.timeout, settle=0.0,
-                                       state=ensemble.state)
+        outcome = service_io.wait_for(ensemble.client, ensemble.role, [ensemble.name(n) for n in touched], ensemble.timeout, settle=0.0,
+                                      state=ensemble.state)
     if not outcome["pending_down"] and options["limit"] is None and not record.plan["unseen"]:
         record.write(servers=ensemble.target, bootstrapped=True, formed=True)
     result["pending_down"] = outcome["pending_down"]
@@ -372,8 +372,8 @@ def main():
     result = {}
     try:
         run(module, result)
-    except (_engine.EngineError, PlanRefused) as exc:
-        _engine.fail(module, exc, **result)
+    except (engine.EngineError, PlanRefused) as exc:
+        engine.fail(module, exc, **result)
     module.exit_json(**result)
 
 

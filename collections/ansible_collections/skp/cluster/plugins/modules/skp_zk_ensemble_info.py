@@ -87,11 +87,12 @@ failure:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.skp.cluster.plugins.module_utils import _engine, _members_io, _service_io
-from ansible_collections.skp.cluster.plugins.module_utils import _zk_config as config
-from ansible_collections.skp.cluster.plugins.module_utils import _zk_view as zk_view
-from ansible_collections.skp.cluster.plugins.module_utils._zk_io import Probe
-from ansible_collections.skp.cluster.plugins.module_utils._zk_plan import majority
+from ansible_collections.skp.cluster.plugins.module_utils.engine import client as engine
+from ansible_collections.skp.cluster.plugins.module_utils.members import io as members_io
+from ansible_collections.skp.cluster.plugins.module_utils.service import io as service_io
+from ansible_collections.skp.cluster.plugins.module_utils.zookeeper import config, observe
+from ansible_collections.skp.cluster.plugins.module_utils.zookeeper.io import Probe
+from ansible_collections.skp.cluster.plugins.module_utils.zookeeper.plan import majority
 
 PROBE_SECONDS = 120
 
@@ -99,21 +100,21 @@ PROBE_SECONDS = 120
 def look(client, params):
     """The facts of the module's RETURN."""
     role, prefix = params["role"], params["name_prefix"]
-    state = _service_io.read_state(client, role)
-    record, _generations = _members_io.read_members(client, role)
-    services = zk_view.member_services(state, role, prefix)
+    state = service_io.read_state(client, role)
+    record, _generations = members_io.read_members(client, role)
+    services = observe.member_services(state, role, prefix)
     answers = {}
     if services:
         image = services[min(services)]["spec"]["TaskTemplate"]["ContainerSpec"]["Image"]
         with Probe(client, image, params["network"], role, PROBE_SECONDS) as probe:
             texts = probe.srvr(["%s-%d" % (prefix, number) for number in services])
         answers = {number: config.parse_srvr(texts["%s-%d" % (prefix, number)]) for number in services}
-    seen = zk_view.build_view(state, role, prefix, [], {}, {}, record["facts"], answers)["members"]
+    seen = observe.build_view(state, role, prefix, [], {}, {}, record["facts"], answers)["members"]
     members = [{
         "id": number, "host": seen[number]["host"], "service": "%s-%d" % (prefix, number), "node_up": seen[number]["node_up"],
         "servers": seen[number]["servers"], "mode": (answers[number] or {}).get("mode"), "version": (answers[number] or {}).get("version"),
         "zxid": "0x%x" % answers[number]["zxid"] if answers[number] else None} for number in sorted(services)]
-    _ready, leader = zk_view.serving(answers)
+    _ready, leader = observe.serving(answers)
     return {"members": members, "leader": leader, "serving": len([item for item in members if item["mode"] in ("leader", "follower")]),
             "quorum": majority(len(members)) if members else 0, "ids": record["members"], "retired": record["retired"],
             "connection_string": config.connection_string(prefix, record["members"].values())}
@@ -129,11 +130,11 @@ def main():
         supports_check_mode=True,
     )
     try:
-        client = _engine.connect(timeout=60)
-        _engine.require_manager(client)
+        client = engine.connect(timeout=60)
+        engine.require_manager(client)
         result = look(client, module.params)
-    except _engine.EngineError as exc:
-        _engine.fail(module, exc)
+    except engine.EngineError as exc:
+        engine.fail(module, exc)
     module.exit_json(changed=False, **result)
 
 

@@ -13,8 +13,7 @@ import pytest
 from ansible.errors import AnsibleActionFail
 
 from ansible_collections.skp.cluster.plugins.action import skp_image as action
-from ansible_collections.skp.cluster.plugins.module_utils import _image_io as image_io
-from ansible_collections.skp.cluster.plugins.module_utils import _image_plan as plan
+from ansible_collections.skp.cluster.plugins.module_utils.image import io as image_io, plan
 
 
 @pytest.fixture(name="context")

@@ -6,11 +6,11 @@ from __future__ import annotations
 
 from ansible_collections.skp.cluster.plugins.filter.swarm_bootstrap import swarm_bootstrap
 from ansible_collections.skp.cluster.plugins.filter.swarm_hosts import swarm_hosts
-from ansible_collections.skp.cluster.plugins.module_utils import _engine_facts
+from ansible_collections.skp.cluster.plugins.module_utils.engine import facts as engine_facts
 
 GROUPS = {"all": ["c1", "c2", "c3"], "master": ["c1"], "manager": ["c2"], "worker": ["c3"]}
-ACTIVE = dict(_engine_facts.EMPTY, running=True, swarm_state="active", node_id="n1", cluster_id="X", is_manager=True)
-OUT = dict(_engine_facts.EMPTY, running=True)
+ACTIVE = dict(engine_facts.EMPTY, running=True, swarm_state="active", node_id="n1", cluster_id="X", is_manager=True)
+OUT = dict(engine_facts.EMPTY, running=True)
 HOSTVARS = {
     "c1": {"ansible_host": "10.0.0.1", "__engine": {"engine": ACTIVE},
            "skp_labels": {"kafka": "enable", "spark-worker": "disable", "rack": "disable"}},

@@ -9,7 +9,7 @@ import stat
 
 import pytest
 
-from ansible_collections.skp.cluster.plugins.module_utils import _private_file as private_file
+from ansible_collections.skp.cluster.plugins.module_utils import private_file
 
 ME = {"uid": os.getuid(), "gid": os.getgid()}
 

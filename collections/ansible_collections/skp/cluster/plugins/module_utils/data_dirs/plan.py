@@ -1,0 +1,136 @@
+# Copyright (c) 2026 skp.cluster contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Private to skp.cluster. Data directories of one node: what must be done to them, and what is never done. Pure functions of plain data.
+
+The names of the directories we look after are kept in a file `.skp-data` beside them (never in them: some programs insist on an empty
+directory), and only those are ever removed.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+
+from ..members.plan import PlanRefused
+
+MARKER = ".skp-data"
+MARKER_HEAD = "# Directories beside this file that skp.cluster made and may purge. One name per line.\n"
+REMOTE_TYPES = ("nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "ceph", "glusterfs", "lustre", "afs", "gfs2", "ocfs2", "beegfs", "virtiofs")
+MINIMUM_DEPTH = 3
+"""A path that may be purged has at least this many parts: /var/lib/x is the shortest."""
+
+
+def unescape(text):
+    r"""Text of /proc/self/mountinfo: space, tab, newline and backslash are written as \040 and so on (proc(5))."""
+    return re.sub(r"\\([0-7]{3})", lambda match: chr(int(match.group(1), 8)), text)
+
+
+def parse_mountinfo(text):
+    """[(mount point, file system type, source)] in the order of /proc/self/mountinfo."""
+    mounts = []
+    for line in text.splitlines():
+        left, separator, right = line.partition(" - ")
+        fields, tail = left.split(), right.split()
+        if separator and len(fields) >= 5 and len(tail) >= 2:
+            mounts.append((unescape(fields[4]), tail[0], unescape(tail[1])))
+    return mounts
+
+
+def mount_of(path, mounts):
+    """(mount point, type, source) a path lies on, ('/', 'unknown', '') without any; of two mounts on one point the later counts."""
+    best = ("/", "unknown", "")
+    for point, kind, source in mounts:
+        inside = path == point or path.startswith(point.rstrip("/") + "/")
+        if inside and len(point) >= len(best[0]):
+            best = (point, kind, source)
+    return best
+
+
+def is_remote(kind):
+    """Whether data on this file system type is not on a disk of this node."""
+    return kind in REMOTE_TYPES or kind == "fuse" or kind.startswith("fuse.")
+
+
+def parse_identity(text, keys, where):
+    """({key: value}, id) of an identity file. keys: properties to look for, the first with a value is the id; none: the whole text."""
+    values = {}
+    if not keys:
+        values[""] = text.strip()
+    else:
+        for line in text.splitlines():
+            key, separator, value = line.partition("=")
+            if separator and not line.lstrip().startswith("#") and key.strip() in keys:
+                values[key.strip()] = value.strip()
+    first = next((values[key] for key in (keys or [""]) if key in values), None)
+    if first is None or not first.isdigit():
+        raise PlanRefused(
+            "%s should say whose data this is, but %s. Nothing was changed. Look at the file; if the directory holds nothing of worth, "
+            "move it aside." % (where, "has none of %s" % ", ".join(keys) if first is None else "says %r, which is no number" % first[:40]),
+            kind="bad_identity",
+            file=where,
+        )
+    return values, int(first)
+
+
+def plan_present(directory, found, owner, local):
+    """Steps that make one directory right: [(verb, value)], verbs `parent`, `make`, `owner`, `mode`, `mark`. owner: from `wanted_owner`."""
+    path = found["path"]
+    if found["kind"] in ("symlink", "other"):
+        raise PlanRefused(
+            "%s should be a directory but is %s. Move it aside." % (path, "a symbolic link" if found["kind"] == "symlink" else "a file"),
+            kind="not_a_directory",
+            path=path,
+        )
+    if local and is_remote(found["fstype"]):
+        raise PlanRefused(
+            "%s lies on a %s file system (%s), but this data must be on a local disk: a database on a network or FUSE file system "
+            "loses data. Set skp_data to a directory on a disk of this node." % (path, found["fstype"], found["source"]),
+            kind="remote_filesystem",
+            path=path,
+            fstype=found["fstype"],
+        )
+    steps = [("parent", parent) for parent in found["missing_parents"]]
+    if found["kind"] == "missing":
+        steps.append(("make", path))
+    if found["owner"] is None or found["owner"][:2] != owner[:2]:
+        steps.append(("owner", owner[:2]))
+    if found["owner"] is None or found["owner"][2] != owner[2]:
+        steps.append(("mode", owner[2]))
+    if not found["marked"]:
+        steps.append(("mark", path))
+    return steps
+
+
+def plan_absent(found):
+    """Steps that purge one directory: [] when it is not there, else [("empty" or "remove", path), ("unmark", path)]. Raises PlanRefused."""
+    path = found["path"]
+    if found["kind"] == "missing":
+        return [("unmark", path)] if found["marked"] else []
+    if len([part for part in path.split("/") if part]) < MINIMUM_DEPTH:
+        raise PlanRefused("%s is too close to the root to be purged." % path, kind="purge_refused", path=path)
+    if found["kind"] != "directory":
+        raise PlanRefused("%s is no directory; it is not purged." % path, kind="purge_refused", path=path)
+    if not found["marked"]:
+        raise PlanRefused(
+            "%s is not listed in %s, so it was not made by this collection and is not purged. Remove it by hand if you are sure."
+            % (path, posixpath.join(posixpath.dirname(path), MARKER)),
+            kind="purge_refused",
+            path=path,
+        )
+    if found["mounts_below"]:
+        raise PlanRefused(
+            "Something is mounted below %s (%s); it is not purged. Unmount that first." % (path, ", ".join(found["mounts_below"])),
+            kind="purge_refused",
+            path=path,
+            mounts=found["mounts_below"],
+        )
+    return [("empty" if found["mountpoint"] else "remove", path), ("unmark", path)]
+
+
+def describe(path, owner, identity=None):
+    """One line for a diff, '' when there is nothing."""
+    if owner is None:
+        return ""
+    text = "%s: owner %d, group %d, mode 0%o" % ((path,) + tuple(owner))
+    return text + (", id %d" % identity if identity else "") + "\n"

@@ -1,0 +1,236 @@
+# Copyright (c) 2026 skp.cluster contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Private to skp.cluster. Facts about the Docker engine of this machine, without the Docker SDK.
+
+The facts are wanted before the SDK is installed (preflight, the engine role's first call, check mode on a new machine), so two GET
+requests go straight over the engine's socket. Everything that changes an engine goes through `engine.client`.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import shutil
+import socket
+import ssl
+import subprocess
+import time
+
+from ..swarm.plan import local_node_state
+
+EMPTY = {
+    "installed": False, "running": False, "error": "", "cli": False, "sdk_version": "",
+    "version": "", "api_version": "", "min_api_version": "", "hostname": "", "root_dir": "/var/lib/docker",
+    "storage_driver": "", "cgroup_version": "", "cgroup_driver": "", "live_restore": False, "runtimes": [], "default_runtime": "",
+    "swarm_state": "inactive", "swarm_error": "", "node_id": "", "node_addr": "", "cluster_id": "",
+    "is_manager": False, "managers": 0, "nodes": 0, "remote_managers": [], "encryption": "unknown",
+}
+"""Every key the facts have, as they are on a machine without an engine."""
+
+SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+"""Where programs are looked for: become and ssh often leave the sbin directories out of PATH."""
+
+
+class _SocketConnection(http.client.HTTPConnection):
+    """HTTP over the engine's unix socket."""
+
+    def __init__(self, path, timeout):
+        super().__init__("localhost", timeout=timeout)
+        self._socket_path = path
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._socket_path)
+
+
+def socket_path(environment=None):
+    """The engine's socket: DOCKER_HOST where it names a unix socket (as `engine.client.connect` honours it), else the usual one."""
+    host = (os.environ if environment is None else environment).get("DOCKER_HOST", "")
+    return host[len("unix://"):] if host.startswith("unix://") else "/var/run/docker.sock"
+
+
+def ask(path, timeout=30):
+    """GET `path` of the engine's API, decoded. Raises OSError when it does not answer, RuntimeError with the engine's words otherwise."""
+    connection = _SocketConnection(socket_path(), timeout)
+    try:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        body = answer.read()
+    except http.client.HTTPException as exc:
+        raise OSError("unexpected answer: %r" % exc) from exc
+    finally:
+        connection.close()
+    try:
+        value = json.loads(body)
+    except ValueError as exc:
+        raise RuntimeError("GET %s: no JSON in the answer (HTTP %d)" % (path, answer.status)) from exc
+    if answer.status >= 400:
+        raise RuntimeError("GET %s: %s" % (path, value.get("message", answer.status) if isinstance(value, dict) else answer.status))
+    return value
+
+
+def organization(der):
+    """The organizationName of a DER certificate's subject, or "".
+
+    The engine's swarm certificate carries the cluster id there (swarmkit, ca/certificates.go). A worker's engine does not tell its
+    cluster id in any other way; the certificate's issuer has no organization, so the first one found is the subject's.
+    """
+    marker = b"\x06\x03\x55\x04\x0a"
+    at = der.find(marker)
+    if at < 0 or len(der) < at + len(marker) + 2:
+        return ""
+    start = at + len(marker) + 2
+    return der[start:start + der[start - 1]].decode("ascii", "replace")
+
+
+def certificate_cluster_id(root_dir):
+    """The cluster id in the node's swarm certificate, or "" where it has none or it cannot be read."""
+    try:
+        with open(os.path.join(root_dir, "swarm/certificates/swarm-node.crt"), encoding="ascii") as handle:
+            text = handle.read()
+        start = text.index(ssl.PEM_HEADER)
+        end = text.index(ssl.PEM_FOOTER, start) + len(ssl.PEM_FOOTER)
+        return organization(ssl.PEM_cert_to_DER_cert(text[start:end] + "\n"))
+    except (OSError, ValueError):
+        return ""
+
+
+def configured_root(path="/etc/docker/daemon.json"):
+    """The data directory of an engine that does not run."""
+    try:
+        with open(path, encoding="utf-8") as handle:
+            return json.load(handle).get("data-root") or EMPTY["root_dir"]
+    except (OSError, ValueError, AttributeError):
+        return EMPTY["root_dir"]
+
+
+def from_answers(info, version):
+    """The engine's part of the facts from its answers to /info and /version. Pure."""
+    swarm = info.get("Swarm") or {}
+    return {
+        "running": True,
+        "installed": True,
+        "version": version.get("Version") or info.get("ServerVersion") or "",
+        "api_version": version.get("ApiVersion") or "",
+        "min_api_version": version.get("MinAPIVersion") or "",
+        "hostname": info.get("Name") or "",
+        "root_dir": info.get("DockerRootDir") or "/var/lib/docker",
+        "storage_driver": info.get("Driver") or "",
+        "cgroup_version": info.get("CgroupVersion") or "",
+        "cgroup_driver": info.get("CgroupDriver") or "",
+        "live_restore": bool(info.get("LiveRestoreEnabled")),
+        "runtimes": sorted(info.get("Runtimes") or {}),
+        "default_runtime": info.get("DefaultRuntime") or "",
+        "swarm_state": local_node_state(swarm),
+        "swarm_error": (swarm.get("Error") or "").strip(),
+        "node_id": swarm.get("NodeID") or "",
+        "node_addr": swarm.get("NodeAddr") or "",
+        "cluster_id": (swarm.get("Cluster") or {}).get("ID") or "",
+        "is_manager": bool(swarm.get("ControlAvailable")),
+        "managers": swarm.get("Managers") or 0,
+        "nodes": swarm.get("Nodes") or 0,
+        "remote_managers": sorted(item.get("Addr", "") for item in swarm.get("RemoteManagers") or []),
+    }
+
+
+def splits_cli(path="/etc/os-release"):
+    """Whether this distribution packs the command docker apart from docker.io: Debian 13 and newer (and without a version: testing, sid)."""
+    release = {}
+    try:
+        with open(path, encoding="utf-8") as handle:
+            for line in handle:
+                key, dummy, value = line.strip().partition("=")
+                release[key] = value.strip("\"'")
+    except OSError:
+        return False
+    number = release.get("VERSION_ID", "13")
+    return release.get("ID") == "debian" and (not number.isdigit() or int(number) >= 13)
+
+
+def our_name(container):
+    """The name of a container of ours (its service's name where it is a task), "" for somebody else's.
+
+    container: an item of GET /containers/json. A task carries the name of its service only, and all of ours have the word skp in it
+    (kafka-skp-1, spark-skp-worker); a plain container of ours has the label skp.role.
+    """
+    labels = container.get("Labels") or {}
+    service = labels.get("com.docker.swarm.service.name", "")
+    if service and ("skp.role" in labels or "skp" in service.split("-")):
+        return service
+    names = container.get("Names") or [container.get("Id", "")[:12]]
+    return names[0].lstrip("/") if "skp.role" in labels and not service else ""
+
+
+def sdk_version():
+    """The version of the Docker SDK this Python would import, "" without one. Does not import it (0.2 s)."""
+    try:
+        from importlib import metadata
+        return metadata.version("docker")
+    except Exception:  # a broken installation of another package must not end the facts
+        return ""
+
+
+def encryption():
+    """Whether the kernel can carry an encrypted overlay: as `try_ip`.
+
+    /proc/net/xfrm_stat exists on kernels without ESP, so the very security association the engine would make (libnetwork,
+    encryption.go: ESP, rfc4106(gcm(aes))) is tried.
+    """
+    return try_ip("xfrm", "state", "add", "src", "127.0.0.1", "dst", "127.0.0.2", "proto", "esp", "spi", "0x100",
+                  "mode", "transport", "aead", "rfc4106(gcm(aes))", "0x" + "01" * 20, "64")
+
+
+def try_ip(*arguments):
+    """What the kernel says to an ip command: "yes", "no: <its words>" or "unknown: <why>".
+
+    Tried, not looked up: modules may be built in, missing or not loadable. It happens in a network namespace of its own, which ends
+    with the command.
+    """
+    unshare, ip_command = (shutil.which(name, path=SEARCH_PATH) for name in ("unshare", "ip"))
+    if not unshare or not ip_command:
+        return "unknown: the commands unshare and ip are needed to try it (packages util-linux, iproute2)"
+    try:
+        done = subprocess.run([unshare, "--net", ip_command, *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                              timeout=20, check=False)
+    except (OSError, subprocess.SubprocessError) as exc:
+        return "unknown: %s" % exc
+    if done.returncode == 0:
+        return "yes"
+    words = " ".join(done.stderr.split()) or "exit code %d" % done.returncode
+    if "unshare" in words and "failed" in words:
+        return "unknown: %s" % words
+    return "no: %s" % words
+
+
+def read(wait_pending=0, probe_encryption=False, timeout=30):
+    """All facts of this machine's engine, keys as in EMPTY.
+
+    wait_pending: seconds to wait for a swarm state "pending" to become another (a node that has just booted looks for its managers),
+    and for a manager's complaint to go away (a leader is being elected).
+    """
+    facts = dict(EMPTY, remote_managers=[], runtimes=[])
+    facts["installed"] = bool(shutil.which("dockerd", path=SEARCH_PATH))
+    facts["cli"] = bool(shutil.which("docker", path=SEARCH_PATH))
+    facts["sdk_version"] = sdk_version()
+    deadline = time.monotonic() + wait_pending
+    while True:
+        try:
+            facts.update(from_answers(ask("/info", timeout), ask("/version", timeout)))
+        except (OSError, RuntimeError) as exc:
+            facts["error"] = str(exc)
+        settled = facts["swarm_state"] != "pending" and not (facts["is_manager"] and facts["swarm_error"])
+        if settled or time.monotonic() >= deadline:
+            break
+        time.sleep(0.5)
+    if not facts["running"]:
+        facts["root_dir"] = configured_root()
+        facts["cluster_id"] = certificate_cluster_id(facts["root_dir"])
+        facts["swarm_state"] = "stopped" if facts["cluster_id"] else "inactive"
+    elif facts["swarm_state"] != "inactive" and not facts["cluster_id"]:
+        facts["cluster_id"] = certificate_cluster_id(facts["root_dir"])
+    if probe_encryption:
+        facts["encryption"] = encryption()
+    return facts

@@ -1,0 +1,192 @@
+# Copyright (c) 2026 skp.cluster contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Private to skp.cluster. The files and the service behind module skp_engine."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+
+from ..failure import Failure
+from . import facts as engine_facts
+
+
+def read_text(path):
+    """The text of a file, "" where it is not there."""
+    try:
+        with open(path, encoding="utf-8") as handle:
+            return handle.read()
+    except FileNotFoundError:
+        return ""
+    except (OSError, UnicodeDecodeError) as exc:
+        raise Failure("%s cannot be read: %s" % (path, exc), kind="file", path=path) from exc
+
+
+def write_text(path, text, mode):
+    """Replaces a file in one step (power may fail at any moment); a mode that is there already is kept."""
+    directory = os.path.dirname(path)
+    try:
+        os.makedirs(directory, mode=0o755, exist_ok=True)
+        if os.path.exists(path):
+            mode = os.stat(path).st_mode & 0o7777
+        handle, temporary = tempfile.mkstemp(prefix="." + os.path.basename(path), dir=directory)
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as stream:
+                stream.write(text)
+                stream.flush()
+                os.fsync(stream.fileno())
+            os.chmod(temporary, mode)
+            os.replace(temporary, path)
+        except OSError:
+            os.unlink(temporary)
+            raise
+    except OSError as exc:
+        raise Failure("%s cannot be written: %s" % (path, exc), kind="file", path=path) from exc
+
+
+class Record:
+    """The record of what we set: {"set": [as engine.plan.merge], "restart_since": epoch seconds or null}."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def read(self):
+        """The record; an empty one where there is none."""
+        text = read_text(self.path)
+        try:
+            value = json.loads(text) if text.strip() else {}
+            return {"set": list(value.get("set") or []), "restart_since": value.get("restart_since")}
+        except (ValueError, AttributeError, TypeError) as exc:
+            raise Failure(
+                "%s, the record of our engine settings, is damaged: %s. Remove the file: settings we made earlier then count as the "
+                "machine owner's and stay." % (self.path, exc), kind="record", path=self.path) from exc
+
+    def write(self, settings, restart):
+        """restart: a change is written that waits for a restart of the engine from now on."""
+        before = self.read()["restart_since"]
+        since = (before or time.time()) if restart else None
+        write_text(self.path, json.dumps({"set": settings, "restart_since": since}, indent=2) + "\n", 0o644)
+
+
+def engine_started():
+    """When the engine's process started, in epoch seconds; None where it cannot be told."""
+    try:
+        pid = int(read_text("/var/run/docker.pid"))
+        with open("/proc/%d/stat" % pid, encoding="ascii", errors="replace") as handle:
+            ticks = int(handle.read().rpartition(")")[2].split()[19])
+        with open("/proc/uptime", encoding="ascii") as handle:
+            uptime = float(handle.read().split()[0])
+        return time.time() - uptime + ticks / os.sysconf("SC_CLK_TCK")
+    except (OSError, ValueError, IndexError):
+        return None
+
+
+def still_waiting(record):
+    """Whether a written change waits for a restart that has not happened since, by us or by anybody."""
+    since = record["restart_since"]
+    if not since:
+        return False
+    started = engine_started()
+    return started is None or started < since
+
+
+def _run(argv, timeout):
+    return subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout, check=False)
+
+
+def validate(text, path, installed):
+    """Lets the engine itself judge a configuration before it is written (dockerd --validate, engine 23.0 and newer)."""
+    dockerd = shutil.which("dockerd", path=engine_facts.SEARCH_PATH)
+    if not installed or not dockerd:
+        return
+    with tempfile.NamedTemporaryFile("w", suffix=".json", encoding="utf-8") as handle:
+        handle.write(text)
+        handle.flush()
+        done = _run([dockerd, "--validate", "--config-file", handle.name], 60)
+    words = " ".join((done.stderr or done.stdout).split()).replace(handle.name, path)
+    if done.returncode != 0 and "unknown flag" not in words:
+        raise Failure("The engine would not start with the merged %s: %s. Nothing was written; correct engine_daemon_config, "
+                      "engine_daemon_config_extra or the file." % (path, words), kind="config_refused", path=path)
+
+
+def _systemctl(verb, timeout):
+    if not os.path.isdir("/run/systemd/system"):
+        raise Failure("docker.service cannot be told to %s: this machine does not run systemd. Do it by hand, then run again." % verb,
+                      kind="no_systemd")
+    try:
+        done = _run(["systemctl", verb, "docker.service"], timeout)
+        words = done.stderr.strip()
+    except subprocess.TimeoutExpired:
+        done, words = None, "no answer in %d s" % timeout
+    if done is None or done.returncode != 0:
+        journal = _run(["journalctl", "-u", "docker.service", "-n", "15", "-o", "cat", "--no-pager"], 30).stdout.strip()
+        raise Failure("systemctl %s docker.service failed: %s. The engine's last words:\n%s" % (verb, words, journal), kind="service")
+
+
+def reload_engine():
+    """Tells the engine to read its configuration again (SIGHUP): containers go on."""
+    _systemctl("reload", 60)
+
+
+def managers():
+    """[{"id", "name", "reachable", "leader"}] of the swarm's managers, as this manager sees them."""
+    try:
+        nodes = engine_facts.ask("/nodes")
+    except (OSError, RuntimeError) as exc:
+        raise Failure("The swarm's managers cannot be listed, so nobody can tell whether this one may be restarted: %s. See `docker node "
+                      "ls` on another manager; force (engine_restart_force) restarts anyway." % exc, kind="quorum") from exc
+    return [{
+        "id": node["ID"],
+        "name": node["Spec"].get("Labels", {}).get("skp.host") or node["Description"]["Hostname"],
+        "reachable": node["ManagerStatus"].get("Reachability") == "reachable" and node["Status"]["State"] == "ready",
+        "leader": bool(node["ManagerStatus"].get("Leader")),
+    } for node in nodes if node.get("ManagerStatus")]
+
+
+def our_services():
+    """Names of what runs on this node and is ours: swarm services and plain containers."""
+    try:
+        containers = engine_facts.ask("/containers/json")
+    except (OSError, RuntimeError):
+        return set()
+    return {name for name in (engine_facts.our_name(item) for item in containers) if name}
+
+
+def _not_back(before, services):
+    """What is still missing after a restart, in words; "" when all is back."""
+    now = engine_facts.read()
+    if not now["running"]:
+        return "the engine does not answer (%s)" % now["error"]
+    if now["swarm_state"] != before["swarm_state"]:
+        return "its swarm state is '%s', it was '%s' %s" % (now["swarm_state"], before["swarm_state"], now["swarm_error"])
+    if before["is_manager"]:
+        if not now["is_manager"]:
+            return "it is not a manager again"
+        try:
+            mine = [item for item in managers() if item["id"] == before["node_id"]]
+        except Failure as exc:
+            return exc.msg
+        if not mine or not mine[0]["reachable"]:
+            return "the swarm does not see it as a reachable manager again"
+    missing = services - our_services()
+    return "services that ran here do not run again: %s" % ", ".join(sorted(missing)) if missing else ""
+
+
+def restart_engine(before, timeout):
+    """Restarts (or starts) the engine and waits until all is as `before` (facts); Failure with what is missing at the deadline."""
+    services = our_services() if before["running"] else set()
+    deadline = time.monotonic() + timeout
+    _systemctl("restart" if before["running"] else "start", timeout)
+    while True:
+        missing = _not_back(before, services) if before["running"] else ("" if engine_facts.read()["running"] else "it does not answer")
+        if not missing:
+            return
+        if time.monotonic() >= deadline:
+            raise Failure("The engine was restarted but %d s later %s. No further engine was restarted. Look at `journalctl -u docker` on "
+                          "this node; run again when it is well." % (timeout, missing), kind="restart", missing=missing)
+        time.sleep(0.5)

@@ -1,0 +1,353 @@
+# Copyright (c) 2026 skp.cluster contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Private to skp.cluster. The I/O of `skp_image`: the engine of this machine, the registry on its loopback, archives on the shared store."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import hashlib
+import io
+import json
+import os
+import subprocess
+import tarfile
+import tempfile
+import time
+
+from ..engine import client as engine
+from ..registry.http import RegistryClient
+from ..registry.plan import explain_pull_error
+from . import plan
+
+CONTEXT_TIME = 315532800
+"""Time of every file of a build context: 1980, the oldest date a zip file can hold. A build must not depend on when a checkout was made."""
+
+SILENCE = 1800
+"""Seconds an engine may say nothing during a build, push or pull: compiling the registry is silent for minutes."""
+
+
+class Progress:
+    """Lines for a person, to a file that the action plugin reads while the module runs ("" for none)."""
+
+    def __init__(self, path=""):
+        self._path = path
+        self._start = time.monotonic()
+
+    def __call__(self, text):
+        if self._path:
+            with open(self._path, "a", encoding="utf-8") as handle:
+                handle.write("[%4.0f s] %s\n" % (time.monotonic() - self._start, text))
+
+    def end(self):
+        """Say that nothing more will come."""
+        if self._path:
+            with open(self._path, "a", encoding="utf-8") as handle:
+                handle.write("end\n")
+
+
+def registry_client(registry):
+    """A client for a registry named as images name it (`localhost:5000`). IPv4: registries listen on 127.0.0.1 only."""
+    host, _colon, port = registry.partition(":")
+    return RegistryClient("http://%s:%s" % ("127.0.0.1" if host == "localhost" else host, port or "80"))
+
+
+def in_registry(registry, path, tag):
+    """{"digest", "hash"} of a tag in a registry (a `RegistryClient`), both "" when it is not there. Raises RegistryError."""
+    digest = registry.digest(path, tag)
+    config = registry.config(path, digest) if digest else None
+    return {"digest": digest or "", "hash": _label(config or {})}
+
+
+def in_engine(client, ref):
+    """{"id", "hash", "digests": [repository@digest, ...]} of an image in this engine, all empty when it is not there."""
+    if client is None:
+        return {"id": "", "hash": "", "digests": []}
+    try:
+        found = engine.get(client, "/images/%s/json" % ref, what="looking at image %s" % ref)
+    except engine.EngineError as exc:
+        if exc.failure.get("status") == 404:
+            return {"id": "", "hash": "", "digests": []}
+        raise
+    return {"id": found["Id"], "hash": _label(found), "digests": found.get("RepoDigests") or []}
+
+
+def _label(found):
+    return ((found.get("config") or found.get("Config") or {}).get("Labels") or {}).get(plan.LABEL, "")
+
+
+def in_archive(path):
+    """{"hash", "ref"} of the first image of a `docker save` archive, or None when the file is not there. Raises ImageError for anything else."""
+    try:
+        with tarfile.open(path) as archive:
+            entry = json.load(archive.extractfile("manifest.json"))[0]
+            config = json.load(archive.extractfile(entry["Config"]))
+    except FileNotFoundError:
+        return None
+    except (OSError, tarfile.TarError, KeyError, IndexError, ValueError, AttributeError) as exc:
+        raise plan.ImageError("%s is no readable image archive: %s. Remove it on the master and run --tags registry; it is written anew." % (path, exc),
+                              "bad_archive", path=path) from exc
+    return {"hash": _label(config), "ref": (entry.get("RepoTags") or [""])[0]}
+
+
+def patient(client):
+    """Let the engine of a client be silent for as long as a build may be; to be called after it has answered once."""
+    if client is not None:
+        engine.raw(client).timeout = SILENCE
+
+
+def with_sum(item):
+    """A context file ({"path", "mode", "content" in base64}) with the checksum of its content added as "sha256"."""
+    return dict(item, sha256=hashlib.sha256(base64.b64decode(item["content"])).hexdigest())
+
+
+def text_of(item):
+    """The content of a context file as text."""
+    return base64.b64decode(item["content"]).decode("utf-8")
+
+
+def _events(stream, what):
+    """The messages of a stream of the engine; an error among them, or a broken stream, becomes an EngineError that starts with `what`."""
+    try:
+        for message in stream:
+            if message.get("error"):
+                text = str(message["error"]).strip()
+                hint = explain_pull_error(text)
+                raise engine.EngineError("%s: %s%s" % (what, text, "\n" + hint if hint else ""), kind="api", what=what, engine_message=text)
+            yield message
+    except OSError as exc:  # requests' and the SDK's own errors among them
+        raise engine.EngineError("%s: %s" % (what, exc), kind="engine_unreachable", what=what) from exc
+
+
+@contextlib.contextmanager
+def _sdk(what):
+    try:
+        yield
+    except OSError as exc:
+        text = str(getattr(exc, "explanation", None) or exc)
+        hint = explain_pull_error(text)
+        raise engine.EngineError("%s: %s%s" % (what, text, "\n" + hint if hint else ""), kind="api", what=what, engine_message=text) from exc
+
+
+def context_archive(files, site):
+    """A build context as an open tar. files: [{"path", "mode", "content" (base64)}]; site: {path below .skp-site: text}."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        def add(path, mode, data):
+            entry = tarfile.TarInfo(path)
+            entry.mode, entry.size, entry.mtime = plan.normal_mode(mode), len(data), CONTEXT_TIME
+            archive.addfile(entry, io.BytesIO(data))
+
+        for item in sorted(files, key=lambda found: found["path"]):
+            add(item["path"], item["mode"], base64.b64decode(item["content"]))
+        for path in sorted(site):
+            add(".skp-site/" + path, 0o644, site[path].encode())
+    buffer.seek(0)
+    return buffer
+
+
+def build(client, image, site, progress):
+    """Build one image (of `expand`) and tag it. Returns the ids of the layers its earlier stages ended with."""
+    what, step, error = "building %s" % image["ref"], "", ""
+    labels, arguments = {plan.LABEL: image["hash"]}, dict(image["args"], BASE=image["base_ref"])
+    if plan.needs_buildkit(image["dockerfile"]):
+        log, lines = plan.BuildKitLog(), _buildkit(image["ref"], context_archive(image["files"], site), arguments, labels, what)
+    else:
+        log, lines = plan.BuildLog(), _classic(client, image["ref"], context_archive(image["files"], site), arguments, labels, what)
+    try:
+        for line in lines:
+            text = log.feed(line)
+            if text:
+                step = text
+                progress("%s: %s" % (image["name"], text))
+    except engine.EngineError as exc:
+        error = getattr(log, "error", "") or exc.failure.get("engine_message", "")
+        raise plan.ImageError("%s at %s. The last lines of the build:\n%s" % (
+            "%s: %s" % (what, error) if error else exc.msg, step or "its start", "\n".join(log.tail)), "build_failed",
+            image=image["name"], step=step, log=log.tail, engine_message=error) from exc
+    return log.stages
+
+
+def _classic(client, ref, context, arguments, labels, what):
+    """The lines of a build by the engine's own builder. Raises EngineError when it fails."""
+    with _sdk(what):
+        stream = engine.raw(client).build(fileobj=context, custom_context=True, decode=True, tag=ref, rm=True, forcerm=True,
+                                          buildargs=arguments, labels=labels, timeout=SILENCE)
+    for message in _events(stream, what):
+        yield from str(message.get("stream") or "").splitlines()
+
+
+def _buildkit(ref, context, arguments, labels, what):
+    """The lines of a build by BuildKit, which the engine offers to the command docker alone. Raises EngineError when it fails."""
+    argv = ["docker", "build", "--progress", "plain", "--tag", ref]
+    for option, values in (("--build-arg", arguments), ("--label", labels)):
+        for name, value in sorted(values.items()):
+            argv += [option, "%s=%s" % (name, value)]
+    with tempfile.TemporaryFile() as handle:  # it holds the site's settings: no name, no other reader
+        handle.write(context.read())
+        handle.seek(0)
+        with subprocess.Popen([*argv, "-"], stdin=handle, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
+                              env=dict(os.environ, DOCKER_BUILDKIT="1")) as process:
+            for line in process.stdout:
+                yield line.rstrip("\n")
+    if process.returncode:
+        raise engine.EngineError("%s: docker build ended with %d" % (what, process.returncode), kind="build", what=what)
+
+
+def ensure_buildkit(run, progress):
+    """Install what the command docker needs for BuildKit where it is a package of its own (Debian 13). run: `module.run_command`."""
+    code, dummy_out, _err = run(["docker", "build", "--help"], environ_update={"DOCKER_BUILDKIT": "1"})
+    if not code:
+        return
+    progress("installing docker-buildx on this machine")
+    environment = {"DEBIAN_FRONTEND": "noninteractive"}
+    run(["apt-get", "-q", "update"], environ_update=environment)
+    code, out, err = run(["apt-get", "-q", "-y", "--no-install-recommends", "install", "docker-buildx"], environ_update=environment)
+    if code:
+        raise plan.ImageError("The command docker has no BuildKit, and the package docker-buildx could not be installed:\n%s\nInstall it on the master "
+                              "(in Docker's own packages it is docker-buildx-plugin)." % "\n".join((out + err).strip().splitlines()[-5:]), "no_buildkit")
+
+
+def push(client, image, progress):
+    """Push one image by its tag."""
+    what, log = "pushing %s" % image["ref"], plan.LayerLog()
+    with _sdk(what):
+        stream = engine.raw(client).push(image["repository"], tag=image["tag"], stream=True, decode=True)
+    _follow(_events(stream, what), log, image["name"], progress)
+
+
+def pull(client, repository, reference, progress, name):
+    """Pull a repository at a tag or a digest."""
+    what, log = "pulling %s%s%s" % (repository, "@" if ":" in reference else ":", reference), plan.LayerLog()
+    with _sdk(what):
+        stream = engine.raw(client).pull(repository, tag=reference, stream=True, decode=True)
+    _follow(_events(stream, what), log, name, progress)
+
+
+def pull_reference(client, reference, progress):
+    """Pull an image by its whole reference (`name`, `name:tag` or `name@digest`)."""
+    name, at, version = reference.partition("@")
+    if not at and ":" in reference.rpartition("/")[2]:
+        name, _colon, version = reference.rpartition(":")
+    pull(client, name, version or "latest", progress, reference)
+
+
+def _follow(events, log, name, progress):
+    for message in events:
+        text = log.feed(message)
+        if text:
+            progress("%s: %s" % (name, text))
+
+
+def tag(client, reference, repository, tag_name):
+    """Give an image of this engine another name."""
+    engine.post(client, "/images/%s/tag" % reference, params={"repo": repository, "tag": tag_name}, what="tagging %s" % reference)
+
+
+def load(client, path, progress, name):
+    """Load an archive into this engine."""
+    what = "loading %s" % path
+    progress("%s: loading %s" % (name, path))
+    try:
+        handle = open(path, "rb")
+    except OSError as exc:
+        raise plan.ImageError("%s cannot be read: %s. Is the shared store mounted here? The master writes it with --tags registry." % (path, exc.strerror),
+                              "archive_missing", path=path) from exc
+    with handle, _sdk(what):
+        # The request is made when the first message is asked for.
+        for _message in _events(engine.raw(client).load_image(handle), what):
+            pass
+
+
+def save(client, image, progress):
+    """Write the archive of one image, whole or not at all; archives of its earlier contents go."""
+    path = image["archive"]
+    directory, what = os.path.dirname(path), "saving %s to %s" % (image["ref"], path)
+    progress("%s: saving %s" % (image["name"], path))
+    descriptor, partial = -1, ""
+    try:
+        os.makedirs(directory, mode=0o755, exist_ok=True)
+        descriptor, partial = tempfile.mkstemp(dir=directory, prefix=".%s-" % image["name"])
+        with os.fdopen(descriptor, "wb") as handle:
+            for chunk in engine.raw(client).get_image(image["ref"]):
+                handle.write(chunk)
+            handle.flush()
+            os.fsync(handle.fileno())
+        os.chmod(partial, 0o644)
+        os.rename(partial, path)
+    except OSError as exc:
+        if partial and os.path.exists(partial):
+            os.unlink(partial)
+        raise plan.ImageError("%s: %s" % (what, exc), "archive_write", path=path) from exc
+    for name in os.listdir(directory):
+        if name.startswith(image["name"] + "-") and name.endswith(".tar") and len(name) == len(os.path.basename(path)) and name != os.path.basename(path):
+            os.unlink(os.path.join(directory, name))
+
+
+def remove_image(client, reference):
+    """Remove a name or an image of this engine, with its parents that have no name; one that is in use is left."""
+    try:
+        engine.delete(client, "/images/%s" % reference, what="removing %s" % reference)
+    except engine.EngineError as exc:
+        if exc.failure.get("status") != 409:
+            raise
+
+
+BOOTSTRAP_OPTIONS = (
+    "--quiet", "--variant=minbase", "--include=ca-certificates",
+    "--dpkgopt=path-exclude=/usr/share/man/*", "--dpkgopt=path-exclude=/usr/share/info/*",
+    "--dpkgopt=path-exclude=/usr/share/doc/*", "--dpkgopt=path-include=/usr/share/doc/*/copyright",
+    # What belongs to this machine or to its site does not stay in the image.
+    '--customize-hook=rm -f "$1/etc/hostname" "$1/etc/resolv.conf"',
+    """--customize-hook=sed -i -E 's#(://)[^/ @]*@#\\1#' "$1/etc/apt/sources.list\"""",
+)
+
+WORK_DIRECTORY = "/var/lib"
+"""Where a system is bootstrapped. /tmp is often mounted noexec, and programs of the new system run there; dpkg needs to run some below /var/lib too."""
+
+
+def bootstrap(client, ref, suite, site, run, progress):
+    """Make Debian's smallest system with mmdebstrap and import it as `ref`. run: `module.run_command`.
+
+    The mirror goes to mmdebstrap on standard input, not on its command line, and its login does not stay in the image.
+    """
+    def command(argv, **options):
+        code, out, err = run(argv, **options)
+        if code:
+            program = "mmdebstrap" if "mmdebstrap" in argv else argv[0]
+            raise plan.ImageError("Bootstrapping Debian %s: %s failed:\n%s" % (suite, program, "\n".join((out + err).strip().splitlines()[-15:])),
+                                  "bootstrap_failed", command=program, status=code)
+
+    code, _out, _err = run(["sh", "-c", "command -v mmdebstrap && test -e /usr/share/keyrings/debian-archive-keyring.gpg"])
+    if code:
+        progress("installing mmdebstrap on this machine")
+        environment = {"DEBIAN_FRONTEND": "noninteractive"}
+        command(["apt-get", "-q", "update"], environ_update=environment)
+        command(["apt-get", "-q", "-y", "--no-install-recommends", "install", "mmdebstrap", "debian-archive-keyring"], environ_update=environment)
+
+    progress("bootstrapping Debian %s" % suite)
+    with tempfile.TemporaryDirectory(dir=WORK_DIRECTORY, prefix="skp-bootstrap-") as directory:
+        os.chmod(directory, 0o755)  # apt fetches as a user of its own
+        target = os.path.join(directory, "root.tar")
+        # mmdebstrap, as root, makes every mount of the machine private: of a namespace of its own, so that mounts made on this node
+        # later still reach containers.
+        argv = ["unshare", "--mount", "mmdebstrap"] + list(BOOTSTRAP_OPTIONS)
+        authorities = "".join(site[path] for path in sorted(site) if path.startswith("ca/"))
+        if authorities:
+            bundle = os.path.join(directory, "ca.pem")
+            with open(bundle, "w", encoding="utf-8") as handle:
+                handle.write(authorities)
+                with contextlib.suppress(OSError), open("/etc/ssl/certs/ca-certificates.crt", encoding="utf-8") as system:
+                    handle.write(system.read())
+            argv += ['--aptopt=Acquire::https::CAInfo "%s"' % bundle, '--customize-hook=rm -f "$1/etc/apt/apt.conf.d/99mmdebstrap"']
+        argv += [suite, target]
+        sources = site.get("sources.list")
+        if sources:
+            argv.append("-")
+        command(argv, data=sources or None, environ_update={"TMPDIR": directory})
+        repository, _colon, tag_name = ref.rpartition(":")
+        with _sdk("importing the bootstrapped system"):
+            answer = engine.raw(client).import_image_from_file(target, repository=repository, tag=tag_name)
+        for message in _events((json.loads(line) for line in answer.splitlines() if line.strip()), "importing the bootstrapped system"):
+            progress("imported %s" % str(message.get("status", ""))[:19])

@@ -1,0 +1,126 @@
+# Copyright (c) 2026 skp.cluster contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Private to skp.cluster. Records kept in the swarm (as configs, so every manager has them) and labels of its nodes.
+
+A record is JSON in a swarm config `<prefix>-<name>-<generation>`. A config cannot be changed, so a new generation is written first and the
+older ones are removed after that; the highest generation counts, and a run that stopped in between leaves nothing ambiguous.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+
+from ..engine import client as engine
+from .plan import empty_record
+
+MEMBERS = ("skp-members", "skp.members")
+"""Prefix of the config's name and its label, for the record of member ids."""
+
+PLACEMENT = ("skp-placement", "skp.placement")
+"""The same for the record of where services that own data last were."""
+
+
+def read_generations(client, kind, name):
+    """All generations of a record, oldest first: [{"id": config id, "generation": int, "content": dict}]."""
+    prefix, label = kind
+    found = engine.get(
+        client, "/configs", params={"filters": {"label": ["%s=%s" % (label, name)]}}, what="reading the record of %s" % name
+    )
+    generations = []
+    for item in found or []:
+        number = item["Spec"]["Name"][len("%s-%s-" % (prefix, name)) :]
+        if not number.isdigit():
+            continue
+        try:
+            content = json.loads(base64.b64decode(item["Spec"].get("Data") or ""))
+        except ValueError as exc:
+            raise engine.EngineError(
+                "The record %s in the swarm is damaged (%s). Look at it with: docker config inspect --pretty %s"
+                % (item["Spec"]["Name"], exc, item["Spec"]["Name"]),
+                kind="record_damaged",
+                config=item["Spec"]["Name"],
+            ) from exc
+        generations.append({"id": item["ID"], "generation": int(number), "content": content})
+    return sorted(generations, key=lambda item: item["generation"])
+
+
+def write_generation(client, kind, name, content, older):
+    """Write a record as the generation after the highest of `older` (from `read_generations`), then remove those. Returns its number."""
+    prefix, label = kind
+    generation = (older[-1]["generation"] if older else 0) + 1
+    body = {
+        "Name": "%s-%s-%d" % (prefix, name, generation),
+        "Labels": {label: name},
+        "Data": base64.b64encode(json.dumps(dict(content, generation=generation), sort_keys=True).encode()).decode(),
+    }
+    engine.post(client, "/configs/create", body, what="writing the record %s" % body["Name"])
+    remove_generations(client, older)
+    return generation
+
+
+def remove_generations(client, generations):
+    """Remove these generations of a record."""
+    for item in generations:
+        engine.delete(client, "/configs/%s" % item["id"], what="removing an old record")
+
+
+def read_members(client, service):
+    """(record, generations): the member record of a service, `empty_record` when there is none or no client."""
+    generations = read_generations(client, MEMBERS, service) if client else []
+    record = empty_record(service)
+    if generations:
+        record.update(generations[-1]["content"], generation=generations[-1]["generation"])
+    return record, generations
+
+
+def write_members(client, record, generations):
+    """Write a member record as a new generation; returns the record with its generation."""
+    generation = write_generation(client, MEMBERS, record["service"], record, generations)
+    return dict(record, generation=generation)
+
+
+def nodes_by_host(client):
+    """{inventory name: raw swarm node} by the node label skp.host. Of two entries with one name the ready, then the newer one counts."""
+    nodes = {}
+    for node in (engine.get(client, "/nodes", what="listing the swarm's nodes") or []) if client else []:
+        host = (node["Spec"].get("Labels") or {}).get("skp.host")
+        if not host:
+            continue
+        rank = (node["Status"]["State"] == "ready", node["CreatedAt"])
+        if host not in nodes or rank > (nodes[host]["Status"]["State"] == "ready", nodes[host]["CreatedAt"]):
+            nodes[host] = node
+    return nodes
+
+
+def set_node_labels(client, node_id, labels, attempts=5):
+    """Set labels of one swarm node; a value of None removes the label. Returns True when something was written.
+
+    Somebody else's change at the same moment ("update out of sequence") is read again and retried.
+    """
+    for attempt in range(attempts):
+        node = engine.get(client, "/nodes/%s" % node_id, what="reading swarm node %s" % node_id)
+        spec = node["Spec"]
+        present = dict(spec.get("Labels") or {})
+        wanted = dict(present)
+        for key, value in labels.items():
+            if value is None:
+                wanted.pop(key, None)
+            else:
+                wanted[key] = str(value)
+        if wanted == present:
+            return False
+        try:
+            engine.post(
+                client,
+                "/nodes/%s/update" % node_id,
+                dict(spec, Labels=wanted),
+                params={"version": node["Version"]["Index"]},
+                what="labelling swarm node %s" % node["Description"]["Hostname"],
+            )
+            return True
+        except engine.EngineError as exc:
+            if "out of sequence" not in exc.msg or attempt == attempts - 1:
+                raise
+    return False

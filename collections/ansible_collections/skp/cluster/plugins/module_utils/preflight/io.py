@@ -1,0 +1,298 @@
+# Copyright (c) 2026 skp.cluster contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Private to skp.cluster. Reads the facts of one node that preflight judges. Nothing here judges."""
+
+from __future__ import annotations
+
+import errno
+import os
+import platform
+import re
+import select
+import shutil
+import socket
+import tempfile
+import time
+import uuid
+
+from ..engine import facts as engine_facts
+
+MARKERS = ".skp-preflight"
+"""Directory in the shared store with one marker file per host."""
+
+CONTAINER_ID = re.compile(r"[0-9a-f]{64}")
+
+
+def read_file(path, default=""):
+    """The stripped text of a small file, `default` where it cannot be read."""
+    try:
+        with open(path, encoding="utf-8", errors="replace") as handle:
+            return handle.read().strip()
+    except OSError:
+        return default
+
+
+def system():
+    """Operating system, kernel, Python, and what kind of container this is, if any."""
+    release = {}
+    for line in read_file("/etc/os-release").splitlines():
+        key, dummy, value = line.partition("=")
+        release[key] = value.strip("\"'")
+    return {
+        "hostname": socket.gethostname(),
+        "machine_id": read_file("/etc/machine-id"),
+        "os": release.get("ID", ""), "os_version": release.get("VERSION_ID", ""), "os_name": release.get("PRETTY_NAME", ""),
+        "kernel": platform.release(), "architecture": platform.machine(), "python": platform.python_version(),
+        "container": read_file("/run/systemd/container"),
+        "systemd": os.path.isdir("/run/systemd/system"),
+        "uid": os.geteuid(),
+    }
+
+
+def memory():
+    """{"total", "available", "swap"} in bytes, and "cpus"."""
+    values = {}
+    for line in read_file("/proc/meminfo").splitlines():
+        key, dummy, rest = line.partition(":")
+        values[key] = int(rest.split()[0]) * 1024
+    return {"total": values.get("MemTotal", 0), "available": values.get("MemAvailable", 0), "swap": values.get("SwapTotal", 0),
+            "cpus": os.cpu_count() or 0}
+
+
+def mounts():
+    """[(mount point, type)] in the order they were made."""
+    found = []
+    for line in read_file("/proc/self/mounts").splitlines():
+        fields = line.split(" ")
+        if len(fields) > 2:
+            found.append((re.sub(r"\\([0-7]{3})", lambda match: chr(int(match.group(1), 8)), fields[1]), fields[2]))
+    return found
+
+
+def disk(path):
+    """Space under a path, or under its nearest parent that exists.
+
+    Returns {"path", "exists", "on", "mount", "type", "free", "total", "inodes_free", "device", "inode"}: sizes in bytes (free: for root),
+    inodes_free None where the file system does not count them.
+    """
+    parent = os.path.abspath(path)
+    while not os.path.exists(parent):
+        parent = os.path.dirname(parent)
+    real = os.path.realpath(parent)
+    space, status = os.statvfs(real), os.stat(real)
+    mount, kind = "/", ""
+    for point, name in mounts():
+        if (real == point or real.startswith(point.rstrip("/") + "/")) and len(point) >= len(mount):
+            mount, kind = point, name
+    return {"path": path, "exists": os.path.exists(path), "on": parent, "mount": mount, "type": kind,
+            "free": space.f_bfree * space.f_frsize, "total": space.f_blocks * space.f_frsize,
+            "inodes_free": space.f_ffree if space.f_files else None, "device": status.st_dev, "inode": status.st_ino}
+
+
+def resolve(names):
+    """{name: {"addresses": [text]} or {"error": text}, with "seconds"}."""
+    answers = {}
+    for name in names:
+        start = time.monotonic()
+        try:
+            addresses = sorted({item[4][0] for item in socket.getaddrinfo(name, None, proto=socket.IPPROTO_TCP)})
+            answers[name] = {"addresses": addresses}
+        except (OSError, UnicodeError) as exc:
+            answers[name] = {"error": str(exc)}
+        answers[name]["seconds"] = round(time.monotonic() - start, 3)
+    return answers
+
+
+def is_local(address):
+    """Whether an address is one of this machine's (binding to it works); None where it is no address at all."""
+    try:
+        family = socket.getaddrinfo(address, None, flags=socket.AI_NUMERICHOST)[0][0]
+    except OSError:
+        return None
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind((address, 0))
+            return True
+        except OSError as exc:
+            return None if exc.errno != errno.EADDRNOTAVAIL else False
+
+
+def reach(peers, port, timeout):
+    """{host: ""} for every peer that answers on the port, be it with a refusal; else {host: why not}. peers: {host: address}.
+
+    All at once, within `timeout` seconds. A refused connection proves the address as well as an accepted one.
+    """
+    answers, waiting = {}, {}
+    poller = select.poll()
+    for host, address in peers.items():
+        try:
+            family = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM)[0][0]
+            connection = socket.socket(family, socket.SOCK_STREAM)
+            connection.setblocking(False)
+            code = connection.connect_ex((address, port))
+        except OSError as exc:
+            answers[host] = str(exc)
+            continue
+        if code in (0, errno.ECONNREFUSED):
+            answers[host] = ""
+            connection.close()
+        elif code != errno.EINPROGRESS:
+            answers[host] = os.strerror(code)
+            connection.close()
+        else:
+            waiting[connection.fileno()] = (host, connection)
+            poller.register(connection, select.POLLOUT)
+    deadline = time.monotonic() + timeout
+    while waiting and time.monotonic() < deadline:
+        for number, dummy in poller.poll(max(1, (deadline - time.monotonic()) * 1000)):
+            host, connection = waiting.pop(number)
+            code = connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+            answers[host] = "" if code in (0, errno.ECONNREFUSED) else os.strerror(code)
+            poller.unregister(number)
+            connection.close()
+    for host, connection in waiting.values():
+        answers[host] = "no answer within %g s" % timeout
+        connection.close()
+    return answers
+
+
+def listening(ports):
+    """Sockets on the wanted ports: [{"port": "5000/tcp", "inode"}]. ports: ["number/protocol"]."""
+    found = []
+    for protocol in ("tcp", "udp"):
+        wanted = {int(port.split("/")[0]) for port in ports if port.endswith("/" + protocol)}
+        for suffix in ("", "6"):
+            for line in read_file("/proc/net/%s%s" % (protocol, suffix)).splitlines()[1:]:
+                fields = line.split()
+                number = fields[1].rpartition(":")[2]
+                # 0A is LISTEN; a UDP socket that waits is 07 (a connected one, 01, is some client's).
+                if int(number, 16) in wanted and fields[3] == {"tcp": "0A", "udp": "07"}[protocol]:
+                    found.append({"port": "%d/%s" % (int(number, 16), protocol), "inode": fields[9]})
+    return found
+
+
+def _owners(inodes):
+    """{socket inode: pid} by a walk over /proc; only made when a wanted port is taken."""
+    owners = {}
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            for number in os.listdir("/proc/%s/fd" % pid):
+                target = os.readlink("/proc/%s/fd/%s" % (pid, number))
+                if target.startswith("socket:[") and target[8:-1] in inodes:
+                    owners.setdefault(target[8:-1], int(pid))
+        except OSError:
+            continue
+    return owners
+
+
+PROXY_PATIENCE = 10
+"""Seconds a container may take from its first open port to being listed as running."""
+
+
+def held_ports(ports, running, patience=PROXY_PATIENCE):
+    """Who holds the wanted ports: [{"port", "process", "pid", "container", "ours"}].
+
+    ours: held by the engine itself, or by (or published for) a container of ours. running: whether the engine answers.
+
+    The engine opens a container's port before it lists the container as running: a port of its proxy that no container explains is
+    looked at again, for up to `patience` seconds.
+    """
+    deadline = time.monotonic() + patience
+    while True:
+        held = _held_now(ports, running)
+        starting = [item for item in held if item["process"] == "docker-proxy" and not item["container"]]
+        if not running or not starting or time.monotonic() >= deadline:
+            return held
+        time.sleep(0.2)
+
+
+def _held_now(ports, running):
+    containers = {}
+    if running:
+        try:
+            containers = {item["Id"]: item for item in engine_facts.ask("/containers/json")}
+        except (OSError, RuntimeError):
+            containers = {}
+    published = {}
+    for item in containers.values():
+        for port in item.get("Ports") or []:
+            if port.get("PublicPort"):
+                published["%d/%s" % (port["PublicPort"], port.get("Type", "tcp"))] = item
+    sockets = listening(ports)
+    owners = _owners({item["inode"] for item in sockets}) if sockets else {}
+    held = {}
+    for item in sockets:
+        pid = owners.get(item["inode"])
+        process = read_file("/proc/%d/comm" % pid) if pid else ""
+        ids = CONTAINER_ID.findall(read_file("/proc/%d/cgroup" % pid)) if pid else []
+        container = published.get(item["port"]) or next((containers[key] for key in reversed(ids) if key in containers), None)
+        ours = process == "dockerd" or bool(container and engine_facts.our_name(container))
+        # The engine's VXLAN port is held by the kernel, for no process.
+        ours = ours or (item["port"] == "4789/udp" and not pid and running)
+        held.setdefault(item["port"], {"port": item["port"], "process": process or ("the kernel" if not pid else "?"), "pid": pid or 0,
+                                       "container": (container or {}).get("Names", [""])[0].lstrip("/"), "ours": ours})
+    for port, item in published.items():
+        if port in ports and port not in held:
+            held[port] = {"port": port, "process": "", "pid": 0, "container": item["Names"][0].lstrip("/"),
+                          "ours": bool(engine_facts.our_name(item))}
+    return sorted(held.values(), key=lambda item: item["port"])
+
+
+def own_directories(path):
+    """Sorted names of the directories below a path that are root's with mode 0755; empty where the path cannot be read."""
+    try:
+        with os.scandir(path) as entries:
+            seen = [(entry.name, entry.stat(follow_symlinks=False)) for entry in entries if entry.is_dir(follow_symlinks=False)]
+    except OSError:
+        return []
+    return sorted(name for name, found in seen if found.st_uid == 0 and found.st_mode & 0o7777 == 0o755)
+
+
+def store(path, host, write):
+    """The shared store as this node sees it: {"exists", "writable", "error", "markers": {host: random text},
+    "nfs_client", "nfs_server" (whether these programs are installed), "directories" (names of those below it that are root's, mode 0755),
+    and disk(path)}.
+
+    write: leave a marker of this host with a new random text. The marker is written first and the directory listed after: of any two
+    nodes that share the directory the later one must then see the earlier one's marker; two nodes of which neither sees the other's
+    do not share it.
+    writable: None where it was not tried.
+    """
+    facts = dict(disk(path), writable=None, error="", markers={}, directories=own_directories(path),
+                 nfs_client=bool(shutil.which("mount.nfs4", path=engine_facts.SEARCH_PATH)),
+                 nfs_server=bool(shutil.which("exportfs", path=engine_facts.SEARCH_PATH)))
+    directory = os.path.join(path, MARKERS)
+    if not os.path.isdir(path):
+        facts["exists"] = False
+        return facts
+    if write:
+        try:
+            os.makedirs(directory, mode=0o755, exist_ok=True)
+            handle, temporary = tempfile.mkstemp(prefix=".new-", dir=directory)
+            with os.fdopen(handle, "w", encoding="utf-8") as stream:
+                stream.write(uuid.uuid4().hex + "\n")
+            os.replace(temporary, os.path.join(directory, host))
+            facts["writable"] = True
+        except OSError as exc:
+            facts["writable"], facts["error"] = False, str(exc)
+    try:
+        for name in sorted(os.listdir(directory)):
+            if not name.startswith("."):
+                facts["markers"][name] = read_file(os.path.join(directory, name))
+    except OSError:
+        facts["markers"] = {}
+    return facts
+
+
+def gpu():
+    """What containers need to use NVIDIA GPUs: {"driver": first line of the loaded driver's version or "", "devices": ["nvidia0", ...],
+    "toolkit": path of nvidia-container-runtime or ""}."""
+    devices = [name for name in os.listdir("/dev") if re.fullmatch(r"nvidia\d+", name)]
+    return {"driver": read_file("/proc/driver/nvidia/version").partition("\n")[0], "devices": sorted(devices),
+            "toolkit": shutil.which("nvidia-container-runtime", path=engine_facts.SEARCH_PATH) or ""}
+
+
+def vxlan():
+    """Whether the kernel has VXLAN, which every overlay network needs: as `engine.facts.try_ip`."""
+    return engine_facts.try_ip("link", "add", "skpvx0", "type", "vxlan", "id", "4095", "dstport", "4789")

@@ -1,0 +1,253 @@
+# Copyright (c) 2026 skp.cluster contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Private to skp.cluster. What the registry modules read from and do to a node: the engine, the store's directory, the files."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+import socket
+import time
+
+from .. import private_file
+from ..engine import client as engine
+from .plan import MARKER, STORE_TARGET, PlanError
+
+POLL = 0.2  # seconds between looks while waiting
+STOP_SECONDS = 40  # the registry drains for 30 s at most
+LOG_LINES = 15
+
+
+def read_container(client, name):
+    """None, or the container as plain data: {"id", "name", "ours", "kind" (writer, reader, gc or ""), "hash", "store", "image",
+    "image_id", "user", "running", "status", "health", "restarts", "exit_code", "error", "started_at", "pid"}."""
+    try:
+        found = engine.get(client, "/containers/%s/json" % name, what="looking at container %s" % name)
+    except engine.EngineError as exc:
+        if exc.failure.get("status") == 404:
+            return None
+        raise
+    labels = found["Config"].get("Labels") or {}
+    state = found["State"]
+    return {
+        "id": found["Id"],
+        "name": name,
+        "ours": labels.get("skp.role") == "registry",
+        "kind": labels.get("skp.registry", ""),
+        "hash": labels.get("skp.hash", ""),
+        "store": labels.get("skp.store", ""),
+        "image": found["Config"].get("Image", ""),
+        "image_id": found.get("Image", ""),
+        "user": found["Config"].get("User", ""),
+        "running": bool(state.get("Running")) and not state.get("Restarting"),
+        "status": state.get("Status", ""),
+        "health": (state.get("Health") or {}).get("Status", ""),
+        "restarts": found.get("RestartCount", 0),
+        "exit_code": state.get("ExitCode", 0),
+        "error": state.get("Error", ""),
+        "started_at": state.get("StartedAt", ""),
+        "pid": state.get("Pid", 0),
+    }
+
+
+def store_is_stale(container, store):
+    """True when the container holds another directory than the one now at the store's path: it was mounted anew after the container
+    started, or its file handle went stale. Compared by device and inode through /proc."""
+    try:
+        inside = os.stat("/proc/%d/root%s" % (container["pid"], STORE_TARGET))
+        outside = os.stat(store)
+    except OSError as exc:
+        return exc.errno in (errno.ESTALE, errno.EIO, errno.ENOTCONN)
+    return (inside.st_dev, inside.st_ino) != (outside.st_dev, outside.st_ino)
+
+
+def read_image(client, reference):
+    """None, or {"id", "hash"}: the image's id and its label `skp.hash` ("" without)."""
+    try:
+        found = engine.get(client, "/images/%s/json" % reference, what="looking at image %s" % reference)
+    except engine.EngineError as exc:
+        if exc.failure.get("status") == 404:
+            return None
+        raise
+    return {"id": found["Id"], "hash": ((found.get("Config") or {}).get("Labels") or {}).get("skp.hash", "")}
+
+
+def load_image(client, archive):
+    """`docker load` of an archive on this node's disk or on the shared store. Raises PlanError or EngineError."""
+    try:
+        with open(archive, "rb") as handle:
+            for line in engine.raw(client).load_image(handle):
+                _image_error(line, "loading %s" % archive)
+    except OSError as exc:
+        if exc.filename != archive:
+            raise engine.EngineError("loading %s: the engine did not take it: %s" % (archive, exc), kind="engine_unreachable") from exc
+        raise PlanError(
+            "The registry's image cannot be loaded: %s: %s. It is made on the master by --tags registry; is the shared store mounted here?"
+            % (archive, exc.strerror), "archive_missing", path=archive) from exc
+
+
+def pull_image(client, reference):
+    """`docker pull` of an upstream image. Raises EngineError with the engine's own words."""
+    name, tag = reference, "latest"
+    if "@" not in reference and ":" in reference.rsplit("/", 1)[-1]:
+        name, tag = reference.rsplit(":", 1)
+    params = {"fromImage": name} if "@" in reference else {"fromImage": name, "tag": tag}
+    answer = engine.post(client, "/images/create", params=params, what="pulling %s" % reference, timeout=1800, decode=False)
+    for line in answer.splitlines():
+        if line.strip():
+            _image_error(json.loads(line.decode("utf-8")), "pulling %s" % reference)
+
+
+def _image_error(line, what):
+    if "error" in line:
+        raise engine.EngineError("%s: %s" % (what, line["error"]), kind="api", what=what)
+
+
+def create(client, name, spec):
+    """Create a container; it is not started."""
+    engine.post(client, "/containers/create", body=spec, params={"name": name}, what="creating container %s" % name)
+
+
+def start(client, name):
+    """Start a container; nothing happens to one that runs."""
+    engine.post(client, "/containers/%s/start" % name, what="starting container %s" % name)
+
+
+def stop(client, name):
+    """Stop a container and give it the time to finish what it is serving."""
+    engine.post(client, "/containers/%s/stop" % name, params={"t": STOP_SECONDS}, what="stopping container %s" % name,
+                timeout=STOP_SECONDS + 60)
+
+
+def remove(client, name):
+    """Stop and remove a container. Volumes of its own (an upstream image may declare one) go with it; the store is no volume."""
+    stop(client, name)
+    engine.delete(client, "/containers/%s" % name, params={"v": "true", "force": "true"}, what="removing container %s" % name)
+
+
+def log_tail(client, name, lines=LOG_LINES):
+    """The last lines a container wrote, as text."""
+    content = engine.get(client, "/containers/%s/logs" % name, params={"stdout": "1", "stderr": "1", "tail": str(lines)},
+                         what="reading the log of %s" % name, decode=False)
+    return engine.demultiplex(content)
+
+
+def wait_healthy(client, name, registry, seconds):
+    """Wait until the container runs and its registry answers as healthy. Raises PlanError with the container's own last words."""
+    deadline = time.monotonic() + seconds
+    while True:
+        healthy, text = registry.health()
+        container = read_container(client, name)
+        if container is None:
+            raise PlanError("Container %s vanished while it was waited for." % name, "not_healthy", name=name)
+        if healthy and container["running"]:
+            return container
+        failing = container["restarts"] >= 2 or container["status"] in ("exited", "dead")
+        if failing or time.monotonic() > deadline:
+            log = log_tail(client, name)
+            raise PlanError(
+                "The registry %s %s: %s. Container: %s%s, %d restarts. Its last lines:\n%s" % (
+                    name, "keeps ending" if failing else "is not healthy after %d s" % seconds, text, container["status"],
+                    ", exit code %d %s" % (container["exit_code"], container["error"]) if failing else "", container["restarts"], log),
+                "not_healthy", name=name, container=container, log=log)
+        time.sleep(POLL)
+
+
+def wait_answer(registry, seconds):
+    """True as soon as the registry is healthy, False when it was not within that time. The first look costs no wait."""
+    deadline = time.monotonic() + seconds
+    while not registry.ping():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(POLL)
+    return True
+
+
+def refuse_taken_port(address, port):
+    """Raises PlanError when somebody listens on the registry's port already. Asked only while our own container is not running."""
+    try:
+        with socket.create_connection((address, port), timeout=2):
+            pass
+    except OSError:
+        return
+    raise PlanError(
+        "Port %d on %s is taken by another program, so the registry cannot start. "
+        "See who it is with: ss -ltnp 'sport = :%d'" % (port, address, port),
+        "port_taken", address=address, port=port)
+
+
+def run_to_end(client, name, spec, seconds):
+    """Run a one-shot container to its end and remove it. Returns (exit code, output). On timeout it is killed and PlanError raised."""
+    engine.delete(client, "/containers/%s" % name, params={"v": "true", "force": "true"}, what="removing container %s" % name)
+    create(client, name, spec)
+    try:
+        start(client, name)
+        deadline = time.monotonic() + seconds
+        while True:
+            container = read_container(client, name)
+            if container is None or container["status"] in ("exited", "dead"):
+                break
+            if time.monotonic() > deadline:
+                raise PlanError(
+                    "%s was not done after %d s and was ended. Give it more time (gc_timeout)." % (name, seconds), "gc_timeout", name=name)
+            time.sleep(POLL)
+        if container is None:
+            raise PlanError("Container %s was removed by somebody else while it ran." % name, "gc_failed", name=name)
+        return container["exit_code"], log_tail(client, name, lines="all")
+    finally:
+        engine.delete(client, "/containers/%s" % name, params={"v": "true", "force": "true"}, what="removing container %s" % name)
+
+
+def read_store(path, wait_marker=0):
+    """What is at the store's path: {"exists", "parent_exists", "entries" (names, the marker not among them), "marker", "uid", "mode"}.
+
+    wait_marker: seconds to wait for the marker to appear; over NFS a node may remember for up to 60 s that a file was not there.
+    """
+    deadline = time.monotonic() + wait_marker
+    while True:
+        found = _look_at_store(path)
+        if found["marker"] or time.monotonic() >= deadline:
+            return found
+        time.sleep(POLL * 2)
+
+
+def _look_at_store(path):
+    found = {"exists": False, "entries": [], "marker": None, "uid": None, "mode": None}
+    found["parent_exists"] = os.path.isdir(os.path.dirname(path))
+    try:
+        names = sorted(os.listdir(path))
+        about = os.stat(path)
+    except FileNotFoundError:
+        return found
+    except OSError as exc:
+        raise PlanError(
+            "The registry store %s cannot be read: %s. Is the shared store's server up (findmnt -T %s)?" % (path, exc.strerror, path),
+            "store_unreadable", path=path) from exc
+    text = private_file.read_text(os.path.join(path, MARKER))
+    found.update(exists=True, entries=[name for name in names if name != MARKER], uid=about.st_uid, mode=about.st_mode & 0o7777,
+                 marker=None if text is None else text.strip())
+    return found
+
+
+def create_store(path, uid, gid):
+    """The store's directory, owned by the user the registry runs as. Its parent must be there."""
+    os.mkdir(path)
+    os.chmod(path, 0o755)
+    os.chown(path, uid, gid)
+
+
+def mark_store(path, store_id, uid, gid):
+    """Write the marker; readable by all, as nodes whose root is squashed read it too."""
+    private_file.write_text(os.path.join(path, MARKER), store_id + "\n", mode=0o644, uid=uid, gid=gid)
+
+
+def empty_store(path):
+    """Remove the images and then the marker, so that an interrupted removal can be run again. The directory itself stays."""
+    images = os.path.join(path, "docker")
+    if os.path.isdir(images):
+        shutil.rmtree(images)
+    if os.path.exists(os.path.join(path, MARKER)):
+        os.unlink(os.path.join(path, MARKER))

@@ -1,0 +1,386 @@
+# Copyright (c) 2026 skp.cluster contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Private to skp.cluster. What a node's registry should look like, and what must be done to get there: plain data in, plain data out.
+
+Nothing here reads a file, the engine or the network; `registry.io` does.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+
+MARKER = ".skp-registry-store"
+"""File in the store that holds the store's id. It tells a mounted store from the bare directory below a mount point."""
+STORE_TARGET = "/var/lib/registry"
+CONFIG_TARGET = "/etc/skp/registry"
+CONFIG_FILE = "config.yml"
+RECORD_FILE = "store_id"
+"""File in the node's configuration directory: the id of the store this node used before."""
+SECOND = 1000000000  # the engine's API counts in nanoseconds
+
+_CONFIG = """\
+# Written by skp.cluster on every run of role registry; a change made here is undone.
+version: 0.1
+log:
+  level: {log_level}
+  accesslog:
+    disabled: true  # each request is logged once already, as "response completed"
+storage:
+  # No "cache" block: an in-memory cache of blob descriptors answers for blobs that garbage collection or the writer of
+  # another node has removed (distribution issues 1803, 3743, 4569).
+  filesystem:
+    rootdirectory: {root}
+  delete:
+    enabled: {writer}
+  maintenance:
+    uploadpurging:
+      enabled: {writer}
+      age: 168h
+      interval: 24h
+      dryrun: false
+    readonly:
+      enabled: {reader}
+http:
+  addr: {addr}
+  secret: {secret}
+  draintimeout: 30s
+health:
+  storagedriver:
+    enabled: true
+    interval: 10s
+    threshold: 3
+"""
+_SECRET_LINE = re.compile(r"^(\s*secret:\s*)(.*)$", re.MULTILINE)
+
+
+class PlanError(Exception):
+    """What was found forbids going on. `msg` is the whole sentence; `failure` the machine part, its `kind` says which rule."""
+
+    def __init__(self, msg, kind, **failure):
+        super().__init__(msg)
+        self.msg = msg
+        self.failure = dict(failure, kind=kind)
+
+
+def sha256(text):
+    """Hex SHA-256 of a text."""
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+def render_config(writer, address, port, http_secret, log_level="info"):
+    """The registry's config.yml as text (registry 2 and 3 read it alike). Readers refuse pushes (405) and purge nothing."""
+    yes, no = ("true", "false") if writer else ("false", "true")
+    host = "[%s]" % address if ":" in address else address
+    return _CONFIG.format(
+        log_level=log_level, root=STORE_TARGET, writer=yes, reader=no,
+        addr=json.dumps("%s:%d" % (host, port)), secret=json.dumps(http_secret),
+    )
+
+
+def masked(config_text):
+    """A configuration fit to be shown: the HTTP secret is replaced by the first 12 digits of its hash."""
+    return _SECRET_LINE.sub(lambda found: "%ssha256:%s" % (found.group(1), sha256(found.group(2).strip().strip('"'))[:12]), config_text)
+
+
+def container_spec(options, config_text, store_id):
+    """The body of the engine's POST /containers/create.
+
+    options: name, image, image_hash, writer, store, config_dir, user. The label `skp.hash` covers all of it and the configuration, so the
+    same wish gives the same hash. Host network and a listener on loopback instead of a published port: a port published on
+    127.0.0.1 is a DNAT rule, and engines before 28 let neighbours on the same network reach it (moby issue 45610).
+    Mounts of the API's own form: a source that is missing is an error there, while `Binds` would make an empty directory.
+    """
+    writer = options["writer"]
+    labels = {
+        "skp.role": "registry",
+        "skp.registry": "writer" if writer else "reader",
+        "skp.store": store_id,
+    }
+    if options.get("image_hash"):
+        labels["skp.image"] = options["image_hash"]
+    spec = {
+        "Image": options["image"],
+        # Upstream's entry point is a shell script, ours the binary: naming the binary serves both.
+        "Entrypoint": ["registry"],
+        "Cmd": ["serve", "%s/%s" % (CONFIG_TARGET, CONFIG_FILE)],
+        "User": options["user"],
+        "Env": ["OTEL_TRACES_EXPORTER=none"],
+        "Labels": labels,
+        "StopTimeout": 40,
+        # Not the HTTP answer, which the registry gives while its store is gone (a missing root counts as healthy): the marker.
+        "Healthcheck": {
+            "Test": ["CMD-SHELL", "test -f %s/%s" % (STORE_TARGET, MARKER)],
+            "Interval": 12 * SECOND, "Timeout": 5 * SECOND, "Retries": 2, "StartPeriod": 5 * SECOND,
+        },
+        "HostConfig": {
+            "NetworkMode": "host",
+            "RestartPolicy": {"Name": "always", "MaximumRetryCount": 0},
+            "ReadonlyRootfs": True,
+            "CapDrop": ["ALL"],
+            "SecurityOpt": ["no-new-privileges"],
+            "PidsLimit": 1024,
+            "Mounts": _mounts(options, read_only=not writer),
+        },
+    }
+    wish = json.dumps([spec, sha256(config_text)], sort_keys=True)
+    labels["skp.hash"] = sha256(wish)
+    return spec
+
+
+def gc_spec(options, dry_run, delete_untagged):
+    """The body for the one-shot container that collects garbage with the writer's image and configuration, without a network."""
+    command = ["garbage-collect"]
+    if dry_run:
+        command.append("--dry-run")
+    if delete_untagged:
+        command.append("--delete-untagged")
+    return {
+        "Image": options["image"],
+        "Entrypoint": ["registry"],
+        "Cmd": command + ["%s/%s" % (CONFIG_TARGET, CONFIG_FILE)],
+        "User": options["user"],
+        "Env": ["OTEL_TRACES_EXPORTER=none"],
+        "Labels": {"skp.role": "registry", "skp.registry": "gc"},
+        "HostConfig": {
+            "NetworkMode": "none",
+            "RestartPolicy": {"Name": "no"},
+            "ReadonlyRootfs": True,
+            "CapDrop": ["ALL"],
+            "SecurityOpt": ["no-new-privileges"],
+            "Mounts": _mounts(options, read_only=dry_run),
+        },
+    }
+
+
+def _mounts(options, read_only):
+    return [
+        {"Type": "bind", "Source": options["store"], "Target": STORE_TARGET, "ReadOnly": read_only},
+        {"Type": "bind", "Source": options["config_dir"], "Target": CONFIG_TARGET, "ReadOnly": True},
+    ]
+
+
+def plan_store(found, path, writer, create, recorded=None, expected=None, new_id=""):
+    """Which store is this, and may a registry run over it?
+
+    found: {"exists", "parent_exists", "entries": [names], "marker": None or the id read ("" for an empty file)}.
+    recorded: id this node used before; expected: id the writer's node reported; new_id: id for a store that is made now.
+    Returns (actions, store_id); actions are some of `create_store`, `mark_store`. Raises PlanError.
+    """
+    known = recorded or expected
+    if found["marker"]:
+        for wanted, who in ((recorded, "this node used"), (expected, "the master's registry writes to")):
+            if wanted and found["marker"] != wanted:
+                raise PlanError(
+                    "%s holds the registry store %s, but %s store %s. Is the right file system mounted there? Compare the "
+                    "mounts of this node and the "
+                    "master (findmnt -T %s). If the store was replaced on purpose, remove the file %s from the registry's "
+                    "configuration directory "
+                    "(/etc/skp/registry) of each node and run again." % (path, found["marker"], who, wanted, path, RECORD_FILE),
+                    "store_changed", path=path, found=found["marker"], expected=wanted)
+        return [], found["marker"]
+    if known:
+        raise PlanError(
+            "%s should hold the registry store %s, but there is no file %s with that id in it (%s). The store is not mounted? "
+            "Look at findmnt -T %s; "
+            "nothing was started.%s"
+            % (path, known, MARKER, _shown(found), path,
+               " If that file alone was lost: echo %s > %s/%s" % (known, path, MARKER) if found["entries"] else ""),
+            "store_missing", path=path, expected=known, entries=found["entries"][:10])
+    if not writer or not create:
+        raise PlanError(
+            "%s is no registry store: there is no file %s with an id in it (%s). The store is not mounted? The registry of the "
+            "master makes a store; run it "
+            "there first (--tags registry without --limit), or look at findmnt -T %s." % (path, MARKER, _shown(found), path),
+            "store_missing", path=path, entries=found["entries"][:10])
+    if found["marker"] == "":  # an empty marker made by hand: the operator says that this directory is to be used
+        return ["mark_store"], new_id
+    if found["entries"]:
+        raise PlanError(
+            "%s has no file %s, yet it is not empty (%s). It is taken neither for a new store nor for an old one. If it is a "
+            "registry's store "
+            "that is to be used, say so with: touch %s/%s; otherwise name another directory." % (path, MARKER, _shown(found), path, MARKER),
+            "store_foreign", path=path, entries=found["entries"][:10])
+    if not found["parent_exists"]:
+        raise PlanError(
+            "The registry store %s cannot be made: the directory above it is missing. Is the shared store set up and mounted "
+            "(--tags store)?" % path,
+            "store_missing", path=path, entries=[])
+    return ([] if found["exists"] else ["create_store"]) + ["mark_store"], new_id
+
+
+def refuse_unwritable(found, path, uid):
+    """Raises PlanError when the writer's user could not write to the store: without capabilities even root needs to own it."""
+    if not found["exists"]:
+        return
+    own = found["uid"] == uid and found["mode"] & 0o200
+    if not own and not found["mode"] & 0o002:
+        raise PlanError(
+            "The registry store %s belongs to user %d (mode %04o), and the registry runs as user %d without any capability, so "
+            "every push would fail. "
+            "Either chown -R %d %s, or set registry_user to the owner." % (path, found["uid"], found["mode"], uid, uid, path),
+            "store_owner", path=path, found=found["uid"], expected=uid)
+
+
+def parse_user(text):
+    """(uid, gid) of a text such as `0:0` or `5000`; the group is that of the same number when it is left out. Raises PlanError."""
+    found = re.match(r"^(\d+)(?::(\d+))?$", text)
+    if not found:
+        raise PlanError(
+            "user must be numbers, as uid or uid:gid (names differ between the image and the node); found: %s" % text,
+            "bad_user", found=text)
+    return int(found.group(1)), int(found.group(2) or found.group(1))
+
+
+def refuse_exposed(address):
+    """Raises PlanError for an address that others can reach: there is no login and no TLS."""
+    if not (address == "::1" or re.match(r"^127\.\d+\.\d+\.\d+$", address)):
+        raise PlanError(
+            "The registry listens on loopback only, it has no login and no TLS; found address %s. Every labelled node has a "
+            "registry of its own, "
+            "so nothing needs to reach it from elsewhere." % address, "exposed_address", found=address)
+
+
+def _shown(found):
+    if not found["exists"]:
+        return "the directory does not exist"
+    return "it holds %s" % ", ".join(found["entries"][:5]) if found["entries"] else "it is empty"
+
+
+def plan_image(found, image, image_hash, archive):
+    """How the image gets here: [] when it is, `load_image` from the archive, or `pull_image` when there is no archive.
+
+    found: None or {"id", "hash"}; the hash is the image's label `skp.hash`.
+    """
+    if found and (not image_hash or found["hash"] == image_hash):
+        return []
+    return ["load_image"] if archive else ["pull_image"]
+
+
+def plan_container(container, spec, image, config_drift, answering):
+    """What has to happen to the container.
+
+    container: None or {"hash", "status", "running", "image_id", "store_stale"}; image: None or {"id"}: the image that is to run;
+    config_drift: the configuration file is not the one wanted; answering: HTTP asked, and the registry is healthy.
+    Returns (actions, reasons); actions are some of `remove`, `create`, `start`, `restart`; reasons are for people.
+    """
+    if container is None:
+        return ["create", "start"], ["there is no container"]
+    reasons = []
+    if container["hash"] != spec["Labels"]["skp.hash"]:
+        reasons.append("the container was made for other settings")
+    if image and container["image_id"] and container["image_id"] != image["id"]:
+        reasons.append("the image is another one")
+    if reasons:
+        return ["remove", "create", "start"], reasons
+    # "start" would be answered with "already started", and the engine waits up to a minute between its tries.
+    if container["status"] == "restarting":
+        return ["restart"], ["the container keeps ending"]
+    if not container["running"]:
+        return ["start"], ["the container is not running"]
+    if config_drift:
+        reasons.append("its configuration file was changed")
+    if container["store_stale"]:
+        reasons.append("the store was mounted anew below the container")
+    elif not answering:
+        reasons.append("it does not answer, or not as healthy")
+    return (["restart"], reasons) if reasons else ([], [])
+
+
+def refuse_foreign(container, name):
+    """Raises PlanError when a container of that name is there and is not ours."""
+    if container and not container["ours"]:
+        raise PlanError(
+            "A container named %s is already there and was not made by this collection (no label skp.role=registry). "
+            "If it may go: docker rm -f %s; or choose another name." % (name, name), "foreign_container", name=name)
+
+
+def no_container(name):
+    """The error for a registry that should be here and is not; the caller raises it."""
+    return PlanError("There is no registry container %s here. Run the registry first (--tags registry)." % name, "no_container", name=name)
+
+
+def plan_gc(container, writer, name):
+    """Raises PlanError unless garbage may be collected from here."""
+    found = None if container is None else container["kind"]
+    if not writer or found == "reader":
+        raise PlanError(
+            "Garbage collection is refused here: %s is a reader. Only the master's registry writes; run playbooks/registry_gc.yml, "
+            "which stops it first, because an upload during a collection loses its layers." % name, "gc_on_reader", name=name)
+    if container is None:
+        raise no_container(name)
+    refuse_foreign(container, name)
+
+
+_GC_COUNTS = re.compile(r"(\d+) blobs marked, (\d+) blobs(?: and (\d+) manifests)? eligible for deletion")
+_GC_BLOB = re.compile(r"blob eligible for deletion: (\S+)")
+_GC_MANIFEST = re.compile(r"manifest eligible for deletion: (\S+)")
+
+
+def parse_gc(text):
+    """What `registry garbage-collect` printed, as {"marked", "blobs": [digests], "manifests": [digests]}; None when it did not finish."""
+    counts = _GC_COUNTS.search(text)
+    if not counts:
+        return None
+    return {
+        "marked": int(counts.group(1)),
+        "blobs": sorted(set(_GC_BLOB.findall(text))),
+        "manifests": sorted(set(_GC_MANIFEST.findall(text))),
+    }
+
+
+_HINTS = (
+    (r"layer verification failed|unexpected digest|digest mismatch|does not match digest|manifest verification failed|failed to verify"
+     r"|unexpected commit digest|failed precondition|failed size validation|unexpected EOF|archive/tar: invalid|invalid checksum",
+     "The bytes that arrived are not the bytes the digest names. Check in this order: the clock of this node (timedatectl: "
+     "synchronised?), its name servers "
+     "(resolvectl or /etc/resolv.conf; wrong ones are the usual reason for a wrong clock), then the store itself: "
+     "ansible-playbook playbooks/registry_verify.yml re-hashes it and names what is damaged."),
+    (r"certificate has expired or is not yet valid|x509",
+     "A certificate was refused. The usual reason is a wrong clock on this node (timedatectl); the other is a site CA that this "
+     "node does not know."),
+    (r"no such host|server misbehaving|name resolution|lookup \S+ on ",
+     "A name did not resolve. Images of the cluster come from localhost:5000, which needs no name server: is the image's name complete? "
+     "For other registries check this node's name servers (resolvectl or /etc/resolv.conf)."),
+    (r"connection refused|no route to host|i/o timeout|context deadline exceeded|request canceled",
+     "The registry of this node does not answer. Start it with: ansible-playbook site.yml --tags registry; its last words: "
+     "docker logs registry-skp."),
+    (r"no space left", "The disk is full: df -h on this node and on the shared store; playbooks/registry_gc.yml frees what no tag needs."),
+    (r"service unavailable|\b503\b|health check",
+     "The registry says that its store does not answer. Is the shared store mounted and its server up (findmnt, ls on it)?"),
+    (r"\b405\b|method not allowed|unsupported",
+     "This registry is a reader. Only the master's registry takes pushes; build and push there (--tags images)."),
+    (r"http response to https client",
+     "The engine speaks HTTPS to a plain registry. Use the name localhost:5000; engines from 29.10 with insecure-registries set "
+     "need localhost:5000 listed there."),
+    (r"manifest unknown|name unknown|not found|repository does not exist|pull access denied",
+     "The registry does not have this image. Push it with: ansible-playbook site.yml --tags images. Just pushed: a node that "
+     "asked earlier may "
+     "remember the absence for up to 60 s where the shared store is mounted without lookupcache=positive."),
+)
+
+
+def explain_pull_error(text):
+    """The likely reason of an engine's pull or push error and what to do, as one text; "" when nothing is known about it."""
+    for pattern, hint in _HINTS:
+        if re.search(pattern, text or "", re.IGNORECASE):
+            return hint
+    return ""
+
+
+def summary(container, config_text, store_id):
+    """What a diff shows of a node's registry as it is: {"registry": flat dict, "config": text with the secret masked}."""
+    facts = {"container": "absent", "store": store_id or "none"}
+    if container:
+        facts.update(container=container["status"], kind=container["kind"], settings=container["hash"][:12], image=container["image_id"])
+    return {"registry": facts, "config": masked(config_text) if config_text is not None else ""}
+
+
+def wish_summary(spec, image, config_text, store_id):
+    """The same of what is wanted. image: {"id"}, or None when it is known only after it was fetched."""
+    labels = spec["Labels"]
+    facts = {"container": "running", "kind": labels["skp.registry"], "settings": labels["skp.hash"][:12], "store": store_id}
+    facts["image"] = image["id"] if image else spec["Image"]
+    return {"registry": facts, "config": masked(config_text)}

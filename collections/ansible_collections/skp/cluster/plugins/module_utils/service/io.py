@@ -1,0 +1,427 @@
+# Copyright (c) 2026 skp.cluster contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Private to skp.cluster. The swarm's side of `skp_service`: reading the state, applying one action, waiting, gates.
+
+Typical use: `state = read_state(client, role)`, a plan from `service.plan`, then `converge(...)`; or, for a module with an order of its
+own, `ensure_objects`, per action `apply_action` and `wait_for`, at the end `drop_objects`.
+"""
+
+from __future__ import annotations
+
+import copy
+import time
+
+from ..engine import client as engine
+from ..registry.http import RegistryClient, RegistryError
+from . import plan as service_plan, watch as service_watch
+from .spec import HASH_LABEL, ROLE_LABEL, file_text
+
+POLL_SECONDS = 0.3
+LOG_LINES = 12
+LOG_TIMEOUT = 6
+"""Seconds for the logs of a task: of a node that has just died they never come."""
+
+
+def _node(raw):
+    spec, description = raw["Spec"], raw.get("Description") or {}
+    labels = spec.get("Labels") or {}
+    facts = {
+        "node.id": raw["ID"],
+        "node.hostname": description.get("Hostname", ""),
+        "node.role": spec.get("Role", ""),
+        "node.platform.os": (description.get("Platform") or {}).get("OS", ""),
+        "node.platform.arch": (description.get("Platform") or {}).get("Architecture", ""),
+    }
+    facts.update({"node.labels." + key: value for key, value in labels.items()})
+    facts.update({"engine.labels." + key: value for key, value in ((description.get("Engine") or {}).get("Labels") or {}).items()})
+    return {
+        "id": raw["ID"],
+        "hostname": description.get("Hostname", ""),
+        "host": labels.get("skp.host"),
+        "facts": facts,
+        "state": raw["Status"]["State"],
+        "ready": raw["Status"]["State"] == "ready",
+        "availability": spec.get("Availability", "active"),
+        "active": spec.get("Availability", "active") == "active",
+    }
+
+
+def _services(client, role=None):
+    params = {"filters": {"label": ["%s=%s" % (ROLE_LABEL, role)]}} if role else None
+    return {
+        raw["Spec"]["Name"]: {
+            "id": raw["ID"],
+            "version": raw["Version"]["Index"],
+            "spec": raw["Spec"],
+            "update_state": (raw.get("UpdateStatus") or {}).get("State") or "",
+        }
+        for raw in engine.get(client, "/services", params=params, what="listing services") or []
+    }
+
+
+def _tasks(client, service_ids=None):
+    """Raw tasks; of these services, or all of them (a removed service's tasks are only in the whole list)."""
+    if service_ids is not None and not service_ids:
+        return []
+    params = {"filters": {"service": sorted(service_ids)}} if service_ids else None
+    return engine.get(client, "/tasks", params=params, what="listing tasks") or []
+
+
+def _objects(client, role, kind):
+    found = engine.get(client, "/%ss" % kind, params={"filters": {"label": ["%s=%s" % (ROLE_LABEL, role)]}}, what="listing %ss" % kind)
+    return {
+        raw["Spec"]["Name"]: {
+            "id": raw["ID"],
+            "hash": (raw["Spec"].get("Labels") or {}).get(HASH_LABEL, ""),
+            "text": file_text(raw["Spec"].get("Data")) if kind == "config" else None,
+        }
+        for raw in found or []
+    }
+
+
+def read_state(client, role):
+    """The state `service.plan` works on (see its head); six reading calls. client None gives EMPTY_STATE."""
+    if client is None:
+        return copy.deepcopy(service_plan.EMPTY_STATE)
+    services = _services(client)
+    mine = {name: item for name, item in services.items() if (item["spec"].get("Labels") or {}).get(ROLE_LABEL) == role}
+    networks = {
+        raw["Id"]: raw["Name"] for raw in engine.get(client, "/networks", what="listing networks") or [] if raw["Scope"] == "swarm"
+    }
+    for item in mine.values():
+        for attachment in item["spec"]["TaskTemplate"].get("Networks") or []:
+            if attachment["Target"] not in networks:
+                # The swarm's own "host" network is in no list; asked for by its id it says its name.
+                networks[attachment["Target"]] = _network_name(client, attachment["Target"])
+    return {
+        "nodes": [_node(raw) for raw in engine.get(client, "/nodes", what="listing the swarm's nodes") or []],
+        "networks": networks,
+        "services": services,
+        "configs": _objects(client, role, "config"),
+        "secrets": _objects(client, role, "secret"),
+        "tasks": _tasks(client, {item["id"] for item in mine.values()}),
+    }
+
+
+def _network_name(client, network_id):
+    try:
+        return engine.get(client, "/networks/%s" % network_id)["Name"]
+    except engine.EngineError as exc:
+        if exc.failure.get("status") != 404:
+            raise
+        return network_id
+
+
+def resolve_images(images, registry, missing_ok=False):
+    """{image: digest} of those images that live in our registry (named by tag); others are not in the answer.
+
+    missing_ok (check mode): a tag that is not there, or a registry that does not answer, gives None; otherwise an EngineError that says
+    how to get the image there.
+    """
+    host, _separator, port = registry.partition(":")
+    reader = RegistryClient("http://%s:%s" % ("127.0.0.1" if host == "localhost" else host, port or "80"))
+    digests = {}
+    for image in sorted(set(images)):
+        if not image.startswith(registry + "/") or "@" in image:
+            continue
+        repository, _separator, tag = image[len(registry) + 1 :].partition(":")
+        try:
+            digests[image] = reader.digest(repository, tag or "latest")
+        except RegistryError as exc:
+            if not missing_ok:
+                raise engine.EngineError(
+                    "The registry %s on this manager did not say which digest %s has: %s. Bring it up first (--tags registry)."
+                    % (registry, image, exc),
+                    kind="registry",
+                    image=image,
+                ) from exc
+            digests[image] = None
+        if digests[image] is None and not missing_ok:
+            raise engine.EngineError(
+                "Image %s is not in the registry. Build and push it first: ansible-playbook site.yml --tags images" % image,
+                kind="image_missing",
+                image=image,
+            )
+    return digests
+
+
+def with_ids(payload, state):
+    """A planned payload as the API takes it: networks, configs and secrets by id."""
+    body = copy.deepcopy(payload)
+    ids = {name: network_id for network_id, name in state["networks"].items()}
+    for attachment in body["TaskTemplate"].get("Networks") or []:
+        name = attachment["Target"]
+        if name not in ids and name != "host":
+            raise engine.EngineError(
+                "Service %s wants network %s, which the swarm does not have. Make it first (--tags swarm)." % (body["Name"], name),
+                kind="network_missing",
+                network=name,
+                service=body["Name"],
+            )
+        attachment["Target"] = ids.get(name, name)
+    container = body["TaskTemplate"]["ContainerSpec"]
+    for title in ("Config", "Secret"):
+        for reference in container.get(title + "s") or []:
+            reference[title + "ID"] = state[title.lower() + "s"][reference[title + "Name"]]["id"]
+    return body
+
+
+def ensure_objects(client, plan, state, role):
+    """Create the plan's configs and secrets and enter them into state."""
+    for kind in ("config", "secret"):
+        for name, item in plan[kind + "s"]["create"].items():
+            body = {"Name": name, "Labels": {ROLE_LABEL: role, HASH_LABEL: item["hash"]}, "Data": item["data"]}
+            answer = engine.post(client, "/%ss/create" % kind, body, what="creating %s %s" % (kind, name))
+            state[kind + "s"][name] = {"id": answer["ID"], "hash": item["hash"], "text": item["text"]}
+
+
+def drop_objects(client, plan, warn=None):
+    """Remove configs and secrets nobody uses any more. One that is in use after all stays, with a warning."""
+    for kind in ("config", "secret"):
+        for name, object_id in plan[kind + "s"]["drop"].items():
+            try:
+                engine.delete(client, "/%ss/%s" % (kind, object_id), what="removing %s %s" % (kind, name))
+            except engine.EngineError as exc:
+                if "in use" not in exc.msg:
+                    raise
+                if warn:
+                    warn("%s %s is still in use and stays: %s" % (kind, name, exc.msg))
+
+
+def apply_action(client, state, action):
+    """Do one action of the plan (create, update, replace, remove) and return at once; `wait_for` sees it through.
+
+    Returns the ids of tasks that do not belong to the service's new spec although they may look so, to be given to `wait_for` as `stale`.
+    """
+    name = action["name"]
+    if action["do"] == "remove":
+        engine.delete(client, "/services/%s" % action["id"], what="removing service %s" % name)
+        return frozenset()
+    body = with_ids(action["payload"], state)
+    if action["do"] == "replace":
+        engine.delete(client, "/services/%s" % action["id"], what="removing service %s" % name)
+    if action["do"] in ("create", "replace"):
+        engine.post(client, "/services/create", body, what="creating service %s" % name)
+        return frozenset()
+    stale = frozenset()
+    if any(field.startswith("EndpointSpec") for field in action["fields"]):
+        stale = frozenset(task["ID"] for task in _tasks(client, [action["id"]]))
+    _update(client, action["id"], name, body)
+    return stale
+
+
+def _update(client, service_id, name, body, attempts=5):
+    for attempt in range(attempts):
+        raw = engine.get(client, "/services/%s" % service_id, what="reading service %s" % name)
+        # Kept, or the service would restart for nothing: every change of this counter restarts it.
+        body["TaskTemplate"]["ForceUpdate"] = raw["Spec"]["TaskTemplate"].get("ForceUpdate", 0)
+        try:
+            engine.post(
+                client,
+                "/services/%s/update" % service_id,
+                body,
+                params={"version": raw["Version"]["Index"]},
+                what="updating service %s" % name,
+            )
+            return
+        except engine.EngineError as exc:
+            # Swarm itself writes to a service (update status) between our reading and writing.
+            if "out of sequence" not in exc.msg or attempt == attempts - 1:
+                raise
+
+
+def task_logs(client, task_id, lines=LOG_LINES):
+    """The last lines a task wrote, '' when they cannot be had."""
+    try:
+        data = engine.get(
+            client, "/tasks/%s/logs" % task_id, params={"stdout": 1, "stderr": 1, "tail": lines}, decode=False, timeout=LOG_TIMEOUT
+        )
+    except engine.EngineError:
+        return ""
+    return engine.demultiplex(data)
+
+
+class NotRunning(engine.EngineError):
+    """Services did not come up; `failure["problems"]` lists them."""
+
+
+def wait_for(client, role, names, timeout, settle=3.0, stale=frozenset(), removed=None, state=None):
+    """Wait until these services of a role really run, and until the tasks of removed ones are gone.
+
+    names: services to wait for. timeout: seconds for all. settle: seconds a task must have been up. stale: from `apply_action`.
+    removed: {service id: name}. state: a snapshot from `read_state` that is judged first, so that a run with nothing to do makes no call.
+    Returns {"tasks": {service: [host, ...]}, "pending_down": [{"service", "host", "reason"}]}. Raises NotRunning in the tasks' own words
+    when the deadline passes, or as soon as a task has been refused so often that waiting is useless.
+    """
+    removed = dict(removed or {})
+    deadline = time.monotonic() + timeout
+    first_seen, finished = {}, None
+    while True:
+        if state is None:
+            services = _services(client, role)
+            tasks = _tasks(client) if removed else _tasks(client, {services[name]["id"] for name in names if name in services})
+            nodes = [_node(raw) for raw in engine.get(client, "/nodes", what="listing the swarm's nodes") or []]
+        else:
+            services, tasks, nodes, state = state["services"], state["tasks"], state["nodes"], None
+        gone = [name for name in names if name not in services]
+        if gone:
+            raise NotRunning(
+                "Service %s disappeared while it was waited for; somebody else removed it. Run again." % ", ".join(gone),
+                kind="disappeared",
+                services=gone,
+            )
+        if finished is None:
+            finished = service_watch.finished_ids(tasks)
+        ages = _ages(tasks, first_seen)
+        verdicts = {name: service_watch.judge(name, services[name], tasks, nodes, ages, settle, stale, finished) for name in names}
+        waiting = [problem for verdict in verdicts.values() for problem in verdict["waiting"]]
+        leaving = _leaving(tasks, nodes, removed)
+        if not waiting and not leaving:
+            return {
+                "tasks": {name: sorted(item["host"] for item in verdict["running"]) for name, verdict in verdicts.items()},
+                "pending_down": [item for verdict in verdicts.values() for item in verdict["down"]],
+            }
+        late = time.monotonic() >= deadline
+        if late or any(problem["hard"] for problem in waiting):
+            raise _not_running(client, role, waiting, leaving, len(names), timeout if late else None)
+        time.sleep(POLL_SECONDS)
+
+
+def _ages(tasks, first_seen):
+    """Seconds each running task has been up: by the node's own time stamp, or by our watch where its clock is ahead of ours."""
+    now, clock = time.time(), time.monotonic()
+    ages = {}
+    for task in tasks:
+        if task["Status"]["State"] == "running":
+            watched = clock - first_seen.setdefault(task["ID"], clock)
+            ages[task["ID"]] = max(watched, service_watch.seconds_since(task["Status"].get("Timestamp"), now))
+    return ages
+
+
+def _leaving(tasks, nodes, removed):
+    """Lines for tasks of removed services that still run on nodes we can see."""
+    ready = {node["id"]: node["host"] or node["hostname"] for node in nodes if node["ready"]}
+    return sorted(
+        "%s on %s: removed, but its task is still %s" % (removed[task["ServiceID"]], ready[task["NodeID"]], task["Status"]["State"])
+        for task in tasks
+        if task["ServiceID"] in removed and task.get("NodeID") in ready
+    )
+
+
+def _not_running(client, role, waiting, leaving, total, timeout):
+    """The error of a wait. Hard problems first; log lines of at most three tasks."""
+    ordered = sorted(waiting, key=lambda problem: (not problem["hard"], problem["service"]))
+    lines = []
+    for index, problem in enumerate(ordered[:10]):
+        logs = task_logs(client, problem["task"]) if index < 3 and problem["task"] else ""
+        problem["logs"] = logs
+        lines.append("  " + service_watch.explain(problem, logs))
+    if len(ordered) > 10:
+        lines.append("  and %d more" % (len(ordered) - 10))
+    lines += ["  " + text for text in leaving]
+    bad = len({problem["service"] for problem in waiting})
+    head = "%d of %d services of role %s %s" % (bad, total, role, "cannot run" if timeout is None else "do not run after %g s" % timeout)
+    if not waiting:
+        head = "Removed services of role %s have not stopped after %g s" % (role, timeout)
+    return NotRunning(head + ":\n" + "\n".join(lines), kind="not_running", role=role, problems=ordered, leaving=leaving, timeout=timeout)
+
+
+def running_names(state, names):
+    """Those services of `names` of which at least one task runs in this snapshot."""
+    up = {task["ServiceID"] for task in state["tasks"] if task["Status"]["State"] == "running" and task["DesiredState"] == "running"}
+    return {name for name in names if name in state["services"] and state["services"][name]["id"] in up}
+
+
+def converge(client, role, plan, state, wanted, wait=True, timeout=300, settle=3.0, serial=0, gate=None, warn=None):
+    """Carry out a plan. wanted: names of all services that should run afterwards (for the wait). gate: callable without arguments that
+    returns when it is safe to stop something that runs, or raises. timeout counts for each wait.
+
+    serial 0: everything is submitted, then one wait. serial 1: first what stops nothing that runs, then one action at a time, each
+    waited for, with the gate before the first and after each but removals: what went for good is what a gate would miss for ever.
+    Returns `wait_for`'s last answer, or {} with wait=False.
+    """
+    ensure_objects(client, plan, state, role)
+    first, gated = (plan["actions"], []) if not serial else service_plan.order_serial(plan, running_names(state, set(state["services"])))
+    stale, removed = frozenset(), {}
+    for action in first:
+        stale |= apply_action(client, state, action)
+        if action["do"] in ("remove", "replace"):
+            removed[action["id"]] = action["name"]
+    still = {action["name"] for action in gated}
+    result = {}
+    if wait:
+        names = [name for name in wanted if name not in still]
+        result = wait_for(client, role, names, timeout, settle, stale, removed, None if plan["actions"] else state)
+    if gated and gate:
+        gate()
+    for action in gated:
+        stale |= apply_action(client, state, action)
+        gone = {action["id"]: action["name"]} if action["do"] in ("remove", "replace") else {}
+        wait_for(client, role, [] if action["do"] == "remove" else [action["name"]], timeout, settle, stale, gone)
+        if gate and service_plan.asks_gate_after(action):
+            gate()
+    if gated and wait:
+        result = wait_for(client, role, list(wanted), timeout, settle, stale)
+    drop_objects(client, plan, warn)
+    return result
+
+
+def gate_runner(client, role, gate, image, network, timeout):
+    """A gate for `converge`: runs gate["command"] in a one-shot container on this manager until it exits with 0.
+
+    image: the gate's image by digest. network: name of an attachable network, or 'host'. Raises NotRunning with the container's last output
+    when it has not said yes after `timeout` seconds.
+    """
+    name = "skp-gate-%s" % role
+    body = service_plan.gate_container(gate, image, role, network)
+
+    def run_once():
+        engine.delete(client, "/containers/%s" % name, params={"force": 1, "v": 1}, what="removing an old gate container")
+        try:
+            engine.post(client, "/containers/create", body, params={"name": name}, what="creating the gate container")
+        except engine.EngineError as exc:
+            if exc.failure.get("status") != 404 or "image" not in exc.msg.lower():
+                raise
+            engine.post(
+                client,
+                "/images/create",
+                params={"fromImage": image},
+                decode=False,
+                timeout=timeout,
+                what="pulling the gate's image %s" % image,
+            )
+            engine.post(client, "/containers/create", body, params={"name": name}, what="creating the gate container")
+        try:
+            engine.post(client, "/containers/%s/start" % name, what="starting the gate container")
+            code = engine.post(client, "/containers/%s/wait" % name, timeout=timeout, what="waiting for the gate")["StatusCode"]
+            output = engine.demultiplex(
+                engine.get(client, "/containers/%s/logs" % name, params={"stdout": 1, "stderr": 1, "tail": LOG_LINES}, decode=False)
+            )
+        finally:
+            engine.delete(client, "/containers/%s" % name, params={"force": 1, "v": 1}, what="removing the gate container")
+        return code, output
+
+    def opened():
+        deadline = time.monotonic() + timeout
+        while True:
+            try:
+                code, output = run_once()
+            except engine.EngineError as exc:
+                # An engine that is busy attaching networks refuses for a moment; the deadline decides.
+                code, output = None, exc.msg
+            if code == 0:
+                return
+            if time.monotonic() >= deadline:
+                raise NotRunning(
+                    "The gate of role %s did not open within %g s, so no further service was touched "
+                    "(command: %s; exit code %s). It says:\n%s"
+                    % (role, timeout, " ".join(gate["command"]), code, output.rstrip("\n")),
+                    kind="gate",
+                    role=role,
+                    exit_code=code,
+                    output=output,
+                )
+            time.sleep(POLL_SECONDS)
+
+    return opened

@@ -1,0 +1,281 @@
+# Copyright (c) 2026 skp.cluster contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Private to skp.cluster. From what is and what should be to what must be done: pure functions of plain data.
+
+State, as `service.io.read_state` gives it and `EMPTY_STATE` has it before the first run:
+  nodes      [{"id", "hostname", "host" (label skp.host or None), "ready": bool, "active": bool, "state", "availability", "facts": {...}}]
+  networks   {id: name}
+  services   {name: {"id", "version": int, "spec": raw spec, "update_state": text or ""}}  every service of the swarm
+  configs, secrets   {name: {"id", "hash", "text" (content, configs only)}}  those of the role
+  tasks      raw tasks of the role's services
+"""
+
+from __future__ import annotations
+
+from ..members.plan import PlanRefused, natural_key
+from .spec import HASH_LABEL, ROLE_LABEL, changed_fields, normalise, object_names, readable, spec_host, to_yaml
+
+EMPTY_STATE = {"nodes": [], "networks": {}, "services": {}, "configs": {}, "secrets": {}, "tasks": []}
+
+
+def matches(constraints, facts):
+    """Whether a node satisfies placement constraints. facts: {"node.id": ..., "node.labels.kafka": ..., ...}; a missing one is ''.
+
+    The rules are swarmkit's: `==` and `!=`, upper and lower case count as the same.
+    """
+    for constraint in constraints or []:
+        operator = "!=" if "!=" in constraint else "=="
+        key, _separator, value = constraint.partition(operator)
+        equal = str(facts.get(key.strip(), "")).lower() == value.strip().lower()
+        if equal != (operator == "=="):
+            return False
+    return True
+
+
+def constraints_of(spec):
+    """The placement constraints of a service spec."""
+    return ((spec.get("TaskTemplate") or {}).get("Placement") or {}).get("Constraints") or []
+
+
+def _concerns(specs, nodes, limit_hosts):
+    """Whether a service (its present and its wanted spec, None for neither) concerns one of the hosts of --limit."""
+    if not limit_hosts:
+        return True
+    for spec in specs:
+        if spec is None:
+            continue
+        host = spec_host(spec)
+        if host is not None:
+            if host in limit_hosts:
+                return True
+            continue
+        if not nodes or any(node["host"] in limit_hosts and matches(constraints_of(spec), node["facts"]) for node in nodes):
+            return True
+    return False
+
+
+def _role_services(state, role):
+    return {name: item for name, item in state["services"].items() if (item["spec"].get("Labels") or {}).get(ROLE_LABEL) == role}
+
+
+def plan_services(state, desired, role, limit_hosts=None):
+    """What must be done so that the role's services are exactly `desired`.
+
+    state: see the module's head. desired: list of `service.spec.build_service` results. limit_hosts: when not empty, services that concern
+    none of these hosts are left as they are.
+
+    Returns {
+      "actions": [{"do": create|update|replace|remove, "name", "host", "payload" (not for remove), "id", "fields": [changed fields],
+                   "restarts": bool (running tasks are stopped)}],
+                 in order: removals, then creations, then updates, each by natural name
+      "configs", "secrets": {"create": {object name: {...}}, "drop": {object name: id}},
+      "unchanged": [name, ...], "skipped": [name, ...] (outside limit_hosts), "changed": bool,
+      "diff": [{"before_header", "after_header", "before", "after"}],
+    }
+    Raises PlanRefused when a name is taken by a service that is not the role's, or appears twice.
+    """
+    mine = _role_services(state, role)
+    names = [service["name"] for service in desired]
+    for name in names:
+        if names.count(name) > 1:
+            raise PlanRefused(
+                "Service %s is listed twice for role %s; names must be unique." % (name, role), kind="duplicate", service=name
+            )
+        if name in state["services"] and name not in mine:
+            owner = (state["services"][name]["spec"].get("Labels") or {}).get(ROLE_LABEL)
+            raise PlanRefused(
+                "Service %s exists already and belongs to %s, not to role %s. Remove it (docker service rm %s) or rename ours."
+                % (name, "role " + owner if owner else "nobody we know (no label %s)" % ROLE_LABEL, role, name),
+                kind="foreign_service",
+                service=name,
+                owner=owner,
+            )
+
+    wanted = {service["name"]: service for service in desired}
+    removals, creations, updates, unchanged, skipped, diff = [], [], [], [], [], []
+    in_use = {"config": set(), "secret": set()}
+    for name in sorted(set(mine) | set(wanted), key=natural_key):
+        service, present = wanted.get(name), mine.get(name)
+        spec = present["spec"] if present else None
+        if not _concerns([spec, service and service["payload"]], state["nodes"], limit_hosts):
+            skipped.append(name)
+            for kind in in_use:
+                in_use[kind] |= object_names(spec or {}, kind)
+            continue
+        if service is None:
+            removals.append({"do": "remove", "name": name, "host": spec_host(spec), "id": present["id"], "fields": [], "restarts": True})
+            diff.append(_diff(name, normalise(spec, state["networks"]), None))
+            continue
+        for kind in in_use:
+            in_use[kind] |= object_names(service["payload"], kind)
+        action = _action(service, present, state["networks"])
+        if action is None:
+            unchanged.append(name)
+            continue
+        (creations if action["do"] == "create" else updates).append(action)
+        diff.append(_diff(name, normalise(spec, state["networks"]) if spec else None, normalise(service["payload"])))
+
+    objects = {}
+    for kind in in_use:
+        kept, have = in_use[kind], state[kind + "s"]
+        offered = {}
+        for service in desired:
+            if service["name"] not in skipped:
+                offered.update(service[kind + "s"])
+        create = {name: item for name, item in offered.items() if name not in have}
+        drop = {name: item["id"] for name, item in have.items() if name not in kept}
+        objects[kind + "s"] = {"create": create, "drop": drop}
+        diff += _object_diffs(kind, create, {name: have[name] for name in drop})
+    actions = removals + creations + updates
+    changed = bool(actions) or any(part[verb] for part in objects.values() for verb in ("create", "drop"))
+    return dict(objects, actions=actions, unchanged=unchanged, skipped=skipped, changed=changed, diff=diff)
+
+
+def _action(service, present, networks):
+    """The action that makes one wanted service so, or None when it is."""
+    action = {"name": service["name"], "host": service["host"], "payload": service["payload"], "fields": [], "restarts": False}
+    if present is None:
+        return dict(action, do="create", id=None)
+    before, after = normalise(present["spec"], networks), normalise(service["payload"])
+    fields = changed_fields(before, after)
+    if not fields:
+        # A paused update is an update that never reached all nodes: the spec is right and the tasks are not.
+        if present["update_state"] not in ("paused", "rollback_paused"):
+            return None
+        fields = ["(an update that had been paused)"]
+    action.update(id=present["id"], fields=fields)
+    if set(present["spec"]["Mode"]) != set(after["Mode"]):
+        # Swarm refuses to turn a replicated service into a global one and back.
+        return dict(action, do="replace", restarts=True)
+    # A scale by hand is taken back without touching the task that stays; the rest of these only describe the service.
+    quiet = ("Labels", "UpdateConfig", "RollbackConfig", "Mode")
+    action["restarts"] = any(field.split(".")[0] not in quiet for field in fields)
+    return dict(action, do="update")
+
+
+def _diff(name, before, after):
+    def text(spec):
+        return to_yaml(readable(spec)) if spec else ""
+
+    return {"before_header": "service %s" % name, "after_header": "service %s" % name, "before": text(before), "after": text(after)}
+
+
+def _object_diffs(kind, create, drop):
+    """Contents of new and dropped configs, an old one beside the new one of the same name; of secrets the hash only."""
+
+    def stem(name):
+        return name.rsplit("-", 1)[0]
+
+    def text(item):
+        return (item.get("text") or "") if kind == "config" else "hash: %s\n" % (item.get("hash") or "")[:12]
+
+    entries, old = [], dict(drop)
+    for name in sorted(create, key=natural_key):
+        before = next((other for other in sorted(old) if stem(other) == stem(name)), None)
+        entries.append(
+            {
+                "before_header": "%s %s" % (kind, before or "(none)"),
+                "after_header": "%s %s" % (kind, name),
+                "before": text(old.pop(before)) if before else "",
+                "after": text(create[name]),
+            }
+        )
+    for name in sorted(old, key=natural_key):
+        entries.append(
+            {"before_header": "%s %s" % (kind, name), "after_header": "%s (dropped)" % kind, "before": text(old[name]), "after": ""}
+        )
+    return entries
+
+
+def plan_placement(record, state, desired, role, data_policy="refuse", limit_hosts=None):
+    """Where services that own data are, as the swarm should remember it, or a refusal when data would be left behind silently.
+
+    record: {service name: {"host", "path"}} of earlier runs. data_policy: refuse | leave | moved.
+    Returns the new record. Entries of services that are gone stay: a later run that starts them elsewhere is refused too.
+    Two cases are a move: a service is wanted on another host than its data is, or in one run one of the role's
+    services leaves a host while a new one of another name enters (a member's name has its id in it, so its label moved).
+    Raises PlanRefused naming service, both hosts, the path, and the variable that says what to do.
+    """
+    mine = _role_services(state, role)
+    owners = {service["name"]: service for service in desired if service["owns_data"] and service["host"]}
+    known = dict(record)
+    for name in mine:
+        host = spec_host(mine[name]["spec"])
+        if host is not None and name in owners and name not in known:
+            known[name] = {"host": host, "path": owners[name]["owns_data"]}
+    in_scope = {
+        name: service
+        for name, service in owners.items()
+        if not limit_hosts or service["host"] in limit_hosts or known.get(name, {}).get("host") in limit_hosts
+    }
+
+    moves = []
+    for name in sorted(in_scope, key=natural_key):
+        if name in known and known[name]["host"] != in_scope[name]["host"]:
+            moves.append((name, known[name]["host"], known[name]["path"], name, in_scope[name]["host"]))
+    wanted = {service["name"] for service in desired}
+    leaving = [
+        name
+        for name in sorted(mine, key=natural_key)
+        if name not in wanted and name in record and (not limit_hosts or record[name]["host"] in limit_hosts)
+    ]
+    entering = [name for name in sorted(in_scope, key=natural_key) if name not in mine and name not in record]
+    for index, name in enumerate(leaving):
+        if entering:
+            new = entering[min(index, len(entering) - 1)]
+            moves.append((name, record[name]["host"], record[name]["path"], new, in_scope[new]["host"]))
+    if moves and data_policy == "refuse":
+        lines = [
+            "%s: its data is on %s in %s, and %s is now to run on %s, where it would start empty."
+            % (name, old, path, "it" if new == name else new, host)
+            for name, old, path, new, host in moves
+        ]
+        raise PlanRefused(
+            "The label %s moved, but data does not move by itself. %s Nothing was changed. Say which with a variable: "
+            "%s_data_policy=moved (I copied the data to the new host) or %s_data_policy=leave (start empty there; the old data stays "
+            "where it is), or put the label back." % (role, " ".join(lines), role, role),
+            kind="data_moved",
+            role=role,
+            moves=[{"service": name, "from": old, "path": path, "new_service": new, "to": host} for name, old, path, new, host in moves],
+        )
+    for name, service in in_scope.items():
+        known[name] = {"host": service["host"], "path": service["owns_data"]}
+    return known
+
+
+def missing_nodes(state, desired, limit_hosts=None):
+    """{service name: host} of services pinned to a host no node of the swarm carries the name of."""
+    have = {node["host"] for node in state["nodes"]}
+    return {
+        service["name"]: service["host"]
+        for service in desired
+        if service["host"] and service["host"] not in have and (not limit_hosts or service["host"] in limit_hosts)
+    }
+
+
+def order_serial(plan, running):
+    """The plan's actions as steps of a run that goes one service at a time.
+
+    running: names of services that run now. Returns (first, gated): `first` is done at once, because nothing that runs is stopped by it
+    (creations, and updates of services that do not run: a gate might never open while they are broken); `gated` is done one by one.
+    """
+    first = [action for action in plan["actions"] if action["do"] == "create" or not action["restarts"] or action["name"] not in running]
+    gated = [action for action in plan["actions"] if action not in first]
+    # Updates before removals: a member that goes for good goes when all that stay are as they should be.
+    return first, [action for action in gated if action["do"] != "remove"] + [action for action in gated if action["do"] == "remove"]
+
+
+def asks_gate_after(action):
+    """Whether the gate is asked once this action is done. Not after a removal: what went for good is what a gate would miss for ever."""
+    return action["do"] != "remove"
+
+
+def gate_container(gate, image, role, network):
+    """Body of the engine's call that creates the one-shot container of a gate: its command replaces the image's entry point, as a service's does."""
+    return {"Image": image, "Entrypoint": gate["command"], "Cmd": [], "Labels": {"skp.role": role, "skp.gate": "1"}, "HostConfig": {"NetworkMode": network}}
+
+
+def hashes(desired):
+    """{service name: hash of its spec}."""
+    return {service["name"]: service["payload"]["Labels"][HASH_LABEL] for service in desired}

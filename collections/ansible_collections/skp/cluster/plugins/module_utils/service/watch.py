@@ -1,0 +1,154 @@
+# Copyright (c) 2026 skp.cluster contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Private to skp.cluster. Whether a service really runs, judged from one snapshot of the swarm: pure functions of plain data.
+
+A task counts when it is running, was made from the service's present task template, sits on a node that may have it, and has been
+up for `settle` seconds (a program that dies at once is "running" for a moment too; with a healthcheck running means healthy).
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timezone
+
+from .plan import constraints_of, matches
+from .spec import normalise, spec_host
+
+HARD_REJECTIONS = 3
+"""A task the node refuses this often within one wait will be refused for ever (bind source missing, no such image)."""
+
+
+def never_started(task):
+    """Whether a task ended before its program began. A taken port does not count: whoever has it may be about to stop."""
+    error = task["Status"].get("Err") or ""
+    if task["Status"]["State"] == "rejected":
+        return True
+    return (
+        task["Status"]["State"] == "failed"
+        and error.startswith("starting container failed")
+        and "port" not in error.replace("transport", "")
+    )
+
+
+def seconds_since(timestamp, now):
+    """Seconds from an RFC 3339 time of the engine (nanoseconds, Z) to `now` (epoch seconds); 0 when it cannot be read."""
+    match = re.match(r"^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?Z$", timestamp or "")
+    if not match:
+        return 0.0
+    base = datetime.strptime(match.group(1), "%Y-%m-%dT%H:%M:%S").replace(tzinfo=timezone.utc).timestamp()
+    return now - base - float(match.group(2) or 0)
+
+
+def places(spec, nodes):
+    """(nodes where a service's tasks should run now, [(node, reason)] that match but cannot run any now)."""
+    able, unable = [], []
+    for node in nodes:
+        if not matches(constraints_of(spec), node["facts"]):
+            continue
+        if not node["ready"]:
+            unable.append((node, "node is %s" % node["state"]))
+        elif not node["active"]:
+            unable.append((node, "node is set to %s" % node["availability"]))
+        else:
+            able.append(node)
+    return able, unable
+
+
+def _template(task_spec):
+    # A changed placement alone does not restart a task that may stay where it is (swarmkit orchestrator, IsTaskDirty).
+    return normalise({key: value for key, value in task_spec.items() if key != "Placement"})
+
+
+def present_tasks(service, tasks, stale=frozenset()):
+    """Those tasks of a service that were made from its present spec. stale: ids known to be of an earlier one (ports are not in a task)."""
+    wanted = _template(service["spec"]["TaskTemplate"])
+    return [task for task in tasks if task["ServiceID"] == service["id"] and task["ID"] not in stale and _template(task["Spec"]) == wanted]
+
+
+def judge(name, service, tasks, nodes, ages=None, settle=0.0, stale=frozenset(), finished=frozenset()):
+    """One service against one snapshot.
+
+    service: entry of state["services"]. tasks: raw tasks. ages: {task id: seconds it has been up}. stale: see `present_tasks`.
+    finished: ids of tasks that had failed before this wait began; they explain, but do not count as rejections.
+
+    Returns {"running": [{"task", "host"}], "waiting": [problem, ...], "down": [{"service", "host", "reason"}]}; ready when `waiting` is
+    empty. A problem: {"service", "host", "state", "error", "exit_code", "task" (id or None), "hard": bool}.
+    """
+    able, unable = places(service["spec"], nodes)
+    mine = present_tasks(service, tasks, stale)
+    down = [{"service": name, "host": node["host"] or node["hostname"], "reason": reason} for node, reason in unable]
+    running, waiting = [], []
+    if "Global" in service["spec"]["Mode"]:
+        slots = [([node], [task for task in mine if task.get("NodeID") == node["id"]]) for node in able]
+    elif able or not unable:
+        slots = [(able, mine)]
+        down = []
+    else:
+        slots = []
+    paused = service["update_state"] in ("paused", "rollback_paused")
+    for slot_nodes, slot_tasks in slots:
+        allowed = {node["id"]: node["host"] or node["hostname"] for node in slot_nodes}
+        up = [
+            task
+            for task in slot_tasks
+            if task["Status"]["State"] == "running" and task["DesiredState"] == "running" and task.get("NodeID") in allowed
+        ]
+        settled = [task for task in up if (ages or {}).get(task["ID"], 0.0) >= settle]
+        if settled:
+            running.append({"task": settled[0]["ID"], "host": allowed[settled[0]["NodeID"]]})
+            continue
+        where = spec_host(service["spec"]) or (list(allowed.values())[0] if len(allowed) == 1 else None)
+        waiting.append(_problem(name, where, service, slot_tasks, bool(up), paused, finished))
+    return {"running": running, "waiting": waiting, "down": down}
+
+
+def _problem(name, host, service, tasks, settling, paused, finished):
+    """What keeps one slot from running, in the words of its newest task that said something."""
+    newest_first = sorted(tasks, key=lambda task: task["CreatedAt"], reverse=True)
+    bad = [task for task in newest_first if task["Status"]["State"] in ("failed", "rejected") or task["Status"].get("Err")]
+    latest = newest_first[0] if newest_first else None
+    blamed = bad[0] if bad else latest
+    status = blamed["Status"] if blamed else {}
+    rejected = [task for task in bad if never_started(task) and task["ID"] not in finished]
+    once = (service["spec"]["TaskTemplate"].get("RestartPolicy") or {}).get("Condition") == "none"
+    given_up = once and bool(bad) and bad[0] is latest and latest["ID"] not in finished
+    if settling:
+        text = "has just started%s" % (", after: %s" % status["Err"] if status.get("Err") else "")
+    elif status.get("Err"):
+        text = status["Err"]
+    elif latest is None:
+        text = "no task has been made from the present spec yet"
+    elif status.get("State") == "starting":
+        text = "started, but its healthcheck has not passed yet"
+    elif status.get("State") == "preparing":
+        text = "is being prepared (the node is pulling the image)"
+    else:
+        text = "task is %s (%s)" % (status.get("State"), status.get("Message") or "no message")
+    return {
+        "service": name,
+        "host": host,
+        "state": latest["Status"]["State"] if latest else "none",
+        "error": text,
+        "exit_code": None if blamed is None or never_started(blamed) else (status.get("ContainerStatus") or {}).get("ExitCode") or None,
+        "task": blamed["ID"] if blamed else None,
+        "hard": not settling and (len(rejected) >= HARD_REJECTIONS or given_up or (paused and bool(bad))),
+    }
+
+
+def finished_ids(tasks):
+    """Ids of tasks that have ended already."""
+    return frozenset(
+        task["ID"] for task in tasks if task["Status"]["State"] in ("failed", "rejected", "complete", "shutdown", "orphaned", "remove")
+    )
+
+
+def explain(problem, logs=""):
+    """One line (and the task's last log lines, when there are any) for a person."""
+    place = " on %s" % problem["host"] if problem["host"] else ""
+    line = "%s%s: %s" % (problem["service"], place, problem["error"])
+    if problem["exit_code"] and "exit (%s)" % problem["exit_code"] not in line:
+        line += " (exit code %s)" % problem["exit_code"]
+    if logs:
+        line += "; its last lines:\n" + "\n".join("      " + text for text in logs.rstrip("\n").split("\n"))
+    return line

@@ -1,0 +1,179 @@
+# Copyright (c) 2026 skp.cluster contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Private to skp.cluster. The engine's swarm API behind module skp_swarm."""
+
+from __future__ import annotations
+
+import time
+
+from ..engine import client as engine
+from ..engine.client import EngineError
+from .plan import network_spec, node_summary
+
+LISTEN = "0.0.0.0:2377"
+POLL = 0.3
+"""Seconds between two looks at something that takes its time."""
+
+
+def until(look, deadline):
+    """Calls look() until it returns something true or the deadline (monotonic) is over; returns its last answer."""
+    while True:
+        answer = look()
+        if answer or time.monotonic() >= deadline:
+            return answer
+        time.sleep(POLL)
+
+
+class Swarm:
+    """One engine's view of the swarm. timeout: seconds each step may take."""
+
+    def __init__(self, client, timeout):
+        self.client = client
+        self.timeout = timeout
+
+    def _deadline(self):
+        return time.monotonic() + self.timeout
+
+    # --- membership of this node
+
+    def init(self, advertise_addr):
+        """Starts a swarm on this engine; returns the node id."""
+        return engine.post(self.client, "/swarm/init", {"ListenAddr": LISTEN, "AdvertiseAddr": advertise_addr},
+                           what="starting a swarm on %s" % advertise_addr)
+
+    def join(self, managers, token, advertise_addr):
+        """Joins the swarm of `managers` (["address:port"]); waits until the node is a member; returns the node id."""
+        try:
+            engine.post(self.client, "/swarm/join", what="joining the swarm of %s" % ", ".join(managers), body={
+                "ListenAddr": LISTEN, "AdvertiseAddr": advertise_addr, "RemoteAddrs": managers, "JoinToken": token})
+        except EngineError as exc:
+            # The engine gives up waiting after 20 s and goes on trying; the loop below sees how it ends.
+            if "continue in the background" not in exc.msg:
+                raise
+        state = until(self._settled, self._deadline()) or engine.swarm_state(self.client)
+        if state["state"] != "active":
+            raise EngineError(
+                "%s did not become a member of the swarm of %s within %d s: its state is '%s' %s. Check that port 2377/tcp of these "
+                "managers is open for it and that the "
+                "clocks agree." % (advertise_addr, ", ".join(managers), self.timeout, state["state"], state["error"]),
+                kind="join", swarm=state)
+        return state["node_id"]
+
+    def _settled(self):
+        state = engine.swarm_state(self.client)
+        return state if state["state"] in ("active", "error", "locked") else None
+
+    def leave(self):
+        """Leaves the swarm, whatever becomes of it."""
+        engine.post(self.client, "/swarm/leave", params={"force": "true"}, what="leaving the swarm")
+        until(lambda: engine.swarm_state(self.client)["state"] == "inactive", self._deadline())
+
+    # --- the view of a manager
+
+    def worker_token(self):
+        """The token workers join with. Secret."""
+        return engine.get(self.client, "/swarm", what="reading the swarm")["JoinTokens"]["Worker"]
+
+    def manager_addresses(self):
+        """["address:port"] of the managers that are reachable."""
+        return sorted(node["ManagerStatus"]["Addr"] for node in self._nodes()
+                      if (node.get("ManagerStatus") or {}).get("Reachability") == "reachable" and node["ManagerStatus"].get("Addr"))
+
+    def _nodes(self):
+        return engine.get(self.client, "/nodes", what="listing the nodes of the swarm")
+
+    def nodes(self, expected=()):
+        """Summaries of all nodes. expected: ids of nodes that have just joined and may take a moment to show up."""
+        def listed():
+            found = [node_summary(node) for node in self._nodes()]
+            return found if set(expected) <= {node["id"] for node in found if node["state"] == "ready"} else None
+        return until(listed, time.monotonic() + min(self.timeout, 30)) or [node_summary(node) for node in self._nodes()]
+
+    def network(self, name):
+        """The network's inspection, None where it is not there."""
+        found = engine.get(self.client, "/networks", params={"filters": {"name": [name]}}, what="listing networks")
+        exact = [item for item in found if item["Name"] == name]
+        return exact[0] if exact else None
+
+    def node(self, node_id):
+        """One node as the API gives it."""
+        return engine.get(self.client, "/nodes/%s" % node_id, what="reading node %s" % node_id)
+
+    def _update(self, host, node_id, change):
+        """Applies change(spec) to the newest spec of a node; again when somebody else was quicker."""
+        for attempt in range(5):
+            node = self.node(node_id)
+            spec = dict(node["Spec"])
+            change(spec)
+            try:
+                engine.post(self.client, "/nodes/%s/update" % node_id, spec, params={"version": node["Version"]["Index"]},
+                            what="updating node %s (%s)" % (host, node_id))
+                return
+            except EngineError as exc:
+                if "out of sequence" not in exc.msg or attempt == 4:
+                    raise
+
+    def set_labels(self, host, node_id, labels):
+        """Replaces the labels of a node."""
+        self._update(host, node_id, lambda spec: spec.update(Labels=labels))
+
+    def promote(self, host, node_id):
+        """Makes a node a manager and waits until the others reach it."""
+        self._update(host, node_id, lambda spec: spec.update(Role="manager"))
+        if not until(lambda: node_summary(self.node(node_id))["reachable"], self._deadline()):
+            raise EngineError("%s was made a manager but the others do not reach it after %d s. Check port 2377/tcp towards it; `docker "
+                              "node ls` "
+                              "shows its state. No further "
+                              "node was promoted." % (host, self.timeout), kind="promote", host=host, node_id=node_id)
+
+    def demote(self, host, node_id, wait=True):
+        """Makes a node a worker and waits until it has left the managers' consensus.
+
+        wait=False: this node itself, which then cannot tell.
+        """
+        self._update(host, node_id, lambda spec: spec.update(Role="worker"))
+        if wait and not until(lambda: not self.node(node_id).get("ManagerStatus"), self._deadline()):
+            raise EngineError("%s was demoted but still counts as a manager after %d s. See `docker node ls`." % (host, self.timeout),
+                              kind="demote", host=host, node_id=node_id)
+
+    def remove_stale(self, host, node_id, manager):
+        """Removes the old entry of a node that came back as another one: only once it is down, a manager demoted first."""
+        if not until(lambda: node_summary(self.node(node_id))["state"] == "down", self._deadline()):
+            raise EngineError("The old entry %s of %s is still up after %d s, although %s answers as another node. Two machines under one "
+                              "name? "
+                              "`docker node inspect %s` says where it is." % (node_id, host, self.timeout, host, node_id),
+                              kind="stale", host=host, node_id=node_id)
+        if manager:
+            try:
+                self.demote(host, node_id)
+            except EngineError as exc:
+                # After `docker swarm init --force-new-cluster` the entry says manager, but the consensus has forgotten it.
+                if "raft memberlist" not in exc.msg:
+                    raise
+        engine.delete(self.client, "/nodes/%s" % node_id, what="removing the old entry %s of %s" % (node_id, host))
+
+    def create_network(self, wanted):
+        """Creates the overlay network."""
+        engine.post(self.client, "/networks/create", network_spec(wanted), what="creating the network %s" % wanted["name"])
+
+    def apply(self, plan, network, self_id):
+        """Carries out a plan of `swarm.plan.plan`.
+
+        Labels come first: should the run end in between, the labels of an old entry are on the new node before that entry goes.
+        Promotions come before demotions, so that the majority never shrinks below what it was.
+        """
+        for item in plan["updates"]:
+            if item["before"] is None or item["before"]["labels"] != item["after"]["labels"]:
+                self.set_labels(item["host"], item["id"], item["after"]["labels"])
+        for entry in plan["stale"]:
+            self.remove_stale(entry["host"], entry["id"], entry["manager"])
+        moves = [item for item in plan["updates"] if item["before"]["role"] != item["after"]["role"]]
+        for item in moves:
+            if item["after"]["role"] == "manager":
+                self.promote(item["host"], item["id"])
+        if plan["create_network"]:
+            self.create_network(network)
+        for item in sorted(moves, key=lambda move: move["id"] == self_id):
+            if item["after"]["role"] == "worker":
+                self.demote(item["host"], item["id"], wait=item["id"] != self_id)

@@ -1,0 +1,378 @@
+# Copyright (c) 2026 skp.cluster contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Private to skp.cluster. Decisions about the swarm. Pure functions of plain data.
+
+`bootstrap` decides from the engine facts of all nodes who starts a swarm and who joins it; `plan` decides, from one manager's view,
+about labels, roles, entries of nodes that lost their state, and the overlay network.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+
+from ..failure import Failure
+
+HOST_LABEL = "skp.host"
+OURS_LABEL = "skp.labels"
+
+
+class SwarmError(Failure):
+    """The swarm cannot be brought to what is wanted."""
+
+
+def local_node_state(swarm):
+    """The state of a node from the Swarm part of /info.
+
+    An engine whose manager part was restarted by itself (seen after demote and promote in quick succession, 26.1.5) goes on saying "error"
+    without any error while it manages the swarm; that is active.
+    """
+    state = swarm.get("LocalNodeState") or "inactive"
+    return "active" if state == "error" and swarm.get("ControlAvailable") and not swarm.get("Error") else state
+
+
+def quorum(managers):
+    """How many of `managers` must be reachable."""
+    return managers // 2 + 1
+
+
+def restart_refusal(managers, node_id):
+    """Why the manager `node_id` must not be stopped now, or "". managers: [{"id", "name", "reachable"}].
+
+    With one or two managers every stop of one costs the quorum, and it comes back with it; refusing would mean never.
+    """
+    others = [item for item in managers if item["id"] != node_id]
+    alive = [item for item in others if item["reachable"]]
+    if len(managers) <= 2 or len(alive) >= quorum(len(managers)):
+        return ""
+    return ("This node is one of %d managers of the swarm; without it %d would be reachable, %d are needed. Unreachable now: %s. Bring "
+            "these back first (docker node ls), then run again."
+            % (len(managers), len(alive), quorum(len(managers)), ", ".join(item["name"] for item in others if not item["reachable"])))
+
+
+# --- who starts, who joins -------------------------------------------------------------------------------------------------------------
+
+def bootstrap(hosts, without_unreachable=False, abandon="", predict=False):
+    """Decides who starts a swarm and who joins, from what every node's engine says.
+
+    hosts: {inventory name: {"role": "manager"|"worker", "master": bool, "addr": address, "joins": bool (in this play, may be changed),
+            "asked": bool, "engine": facts as of engine.facts, or None where the node did not answer}}
+    without_unreachable: start a new swarm although managers of the inventory do not answer.
+    abandon: id of a swarm that has lost all its managers and is given up.
+    predict: check mode; an engine that does not run (or is not installed) yet counts as one that will.
+
+    Returns {"manager": host whose engine is asked for everything (None: the one in "init"), "init": host or None,
+             "join": [hosts], "leave": [hosts that leave an abandoned swarm first], "probe": [hosts to ask before deciding],
+             "refused": {host: why it alone cannot take part}, "cluster_id": id or "", "warnings": [text]}.
+    Raises SwarmError with every finding where going on could split or lose a swarm.
+    """
+    engines = {name: host["engine"] for name, host in hosts.items() if host["engine"]}
+    members = {name: engine for name, engine in engines.items() if engine["swarm_state"] == "active"}
+    clusters = {}
+    for name, engine in engines.items():
+        if engine["swarm_state"] != "inactive":
+            clusters.setdefault(engine["cluster_id"] or "unknown", []).append(name)
+    healthy = [name for name in members if members[name]["is_manager"] and not members[name]["swarm_error"]]
+    unasked = [name for name, host in hosts.items() if not host["asked"]]
+    decision = {"manager": None, "init": None, "join": [], "leave": [], "probe": [], "refused": _unfit(hosts, engines, predict),
+                "cluster_id": "", "warnings": []}
+    if unasked and not healthy:
+        decision["probe"] = [name for name in unasked if not members or hosts[name]["role"] == "manager"] or unasked
+        return decision
+    ours = _our_cluster(hosts, clusters)
+    foreign = _foreign(hosts, engines, clusters, ours)
+    if foreign:
+        raise SwarmError("\n".join(foreign), kind="foreign", clusters=clusters)
+    if ours and healthy:
+        decision["cluster_id"] = ours
+        decision["manager"] = next((name for name in healthy if hosts[name]["master"]), healthy[0])
+    elif ours and abandon == ours and not any(engines[name]["is_manager"] for name in clusters[ours]):
+        decision["leave"] = sorted(clusters[ours])
+        decision["refused"] = {}
+    elif ours:
+        raise SwarmError("\n".join(list(decision["refused"].values()) + [_no_manager(hosts, engines, clusters[ours], ours)]),
+                         kind="no_manager", cluster_id=ours, members=sorted(clusters[ours]))
+    if not decision["manager"]:
+        decision["init"] = _starter(hosts, engines, without_unreachable, decision)
+    for name, host in hosts.items():
+        outside = name in engines and (engines[name]["swarm_state"] == "inactive" or name in decision["leave"])
+        if host["joins"] and outside and name != decision["init"] and name not in decision["refused"]:
+            decision["join"].append(name)
+    return decision
+
+
+def _unfit(hosts, engines, predict):
+    """{host: why} of engines that are neither in a swarm nor ready to join one."""
+    ways = {
+        "locked": "The swarm's key is locked (autolock): run `docker swarm unlock` on it, then run again.",
+        "pending": "It looks for its managers (%s) and does not reach them: check that these run and that port 2377/tcp is open "
+                   "between them.",
+        "error": "If its managers (%s) are well, take it out (`docker swarm leave --force` on it) and run again: it then joins anew.",
+        "stopped": "It is a member, but its engine does not run: `systemctl start docker` on it, or run the engine play (--tags engine).",
+        "inactive": "Its engine does not run: run the engine play (--tags engine).",
+    }
+    unfit = {}
+    for name, engine in engines.items():
+        state = engine["swarm_state"]
+        if state == "active" or (not engine["running"] and predict) or (state == "inactive" and engine["running"]):
+            continue
+        way = ways.get(state, "See `docker info` on it.")
+        words = engine["swarm_error"] or engine["error"]
+        unfit[name] = "%s (%s): its swarm state is '%s'%s. %s" % (
+            name, hosts[name]["addr"], state, " (%s)" % words if words else "",
+            way % (", ".join(engine["remote_managers"]) or "none known") if "%s" in way else way)
+    return unfit
+
+
+def _our_cluster(hosts, clusters):
+    """The cluster the master is in, else the one most hosts are in."""
+    for cluster, names in clusters.items():
+        if any(hosts[name]["master"] for name in names):
+            return cluster
+    return max(clusters, key=lambda cluster: len(clusters[cluster])) if clusters else ""
+
+
+def _foreign(hosts, engines, clusters, ours):
+    findings = []
+    for cluster, names in clusters.items():
+        if cluster == ours:
+            continue
+        for name in names:
+            findings.append(
+                "%s (%s) is in the swarm %s (managers %s), but this cluster is the swarm %s (%s). Two swarms are never merged: if nothing "
+                "on %s is needed, take it out (`docker swarm leave --force` on it); else correct hosts.json. Then run again."
+                % (name, hosts[name]["addr"], cluster, ", ".join(engines[name]["remote_managers"]) or "unknown", ours,
+                   ", ".join(sorted(clusters[ours])), name))
+    return findings
+
+
+def _no_manager(hosts, engines, members, ours):
+    managers = sorted(name for name in members if engines[name]["is_manager"])
+    silent = ", ".join(sorted(name for name, host in hosts.items() if not host["engine"])) or "none of this inventory"
+    outside = ", ".join(sorted(name for name, engine in engines.items() if name not in members))
+    silent += "; in no swarm, so their state is lost: %s" % outside if outside else ""
+    if managers:
+        return ("The swarm %s has no leader: of its managers, %s answer, fewer than a majority (%s says: %s). No new swarm is started. "
+                "Bring the other managers back (not answering: %s); only if they are lost for good, see docs/swarm.md, \"Majority lost\"."
+                % (ours, ", ".join(managers), managers[0], engines[managers[0]]["swarm_error"], silent))
+    return ("%s belong to the swarm %s, but none of its managers answers (not answering: %s). No second swarm is started while a member "
+            "of the first is there. Bring a manager back, or restore its /var/lib/docker/swarm. Only if that swarm is lost for good: run "
+            "again with -e swarm_abandon=%s; its members then leave it, and a new one is started."
+            % (", ".join(sorted(members)), ours, silent, ours))
+
+
+def _starter(hosts, engines, without_unreachable, decision):
+    master = next((name for name, host in hosts.items() if host["master"]), None)
+    if master is None:
+        raise SwarmError("No host is in the group master, so nobody can start the swarm: give one host in hosts.json \"master\" "
+                         "in its groups.", kind="no_master")
+    if master not in engines:
+        raise SwarmError("No swarm exists yet and the master %s (%s), which would start it, does not answer. Bring it up and run again."
+                         % (master, hosts[master]["addr"]), kind="no_master")
+    if master in decision["refused"]:
+        raise SwarmError(decision["refused"][master], kind="no_master")
+    if not hosts[master]["joins"]:
+        raise SwarmError("No swarm exists yet; it starts on the master %s, which this run leaves out (--limit). Run without a limit first."
+                         % master, kind="limit")
+    silent = sorted(name for name, host in hosts.items() if not host["engine"] and host["role"] == "manager")
+    if silent and not without_unreachable:
+        raise SwarmError(
+            "No swarm exists on the hosts that answer, but the manager(s) %s do not answer and may be in one. A second swarm is not "
+            "risked. Bring them up, or remove them from hosts.json; if they certainly are in none, run with -e "
+            "swarm_init_without_unreachable=true."
+            % ", ".join(silent), kind="unknown_managers", hosts=silent)
+    silent = sorted(name for name, host in hosts.items() if not host["engine"])
+    if silent:
+        decision["warnings"].append("A new swarm starts on %s while %s did not answer." % (master, ", ".join(silent)))
+    return master
+
+
+# --- labels, roles, stale entries, network ------------------------------------------------------------------------------------------------
+
+def node_summary(node):
+    """The parts of an engine API node that the plan uses."""
+    manager = node.get("ManagerStatus") or {}
+    return {
+        "id": node["ID"],
+        "labels": dict(node["Spec"].get("Labels") or {}),
+        "role": node["Spec"]["Role"],
+        "state": node["Status"]["State"],
+        "hostname": (node.get("Description") or {}).get("Hostname", ""),
+        "addr": (node.get("Status") or {}).get("Addr", ""),
+        "reachable": manager.get("Reachability") == "reachable",
+        "leader": bool(manager.get("Leader")),
+        "created": node.get("CreatedAt", ""),
+    }
+
+
+def wanted_labels(host, labels):
+    """Every label the node of a host gets from us. labels: {name: value} as of the inventory."""
+    wanted = {str(name): str(value) for name, value in labels.items()}
+    wanted[HOST_LABEL] = host
+    wanted[OURS_LABEL] = ",".join(sorted(str(name) for name in labels))
+    return wanted
+
+
+def merged_labels(current, host, labels, carried=None):
+    """The labels of a node after the sync: not ours are kept, ours that are no longer wanted go.
+
+    carried: the labels of the entry the node had before it lost its state; they come in the same way.
+    """
+    return {**_not_ours(carried or {}), **_not_ours(current), **wanted_labels(host, labels)}
+
+
+def _not_ours(labels):
+    ours = set(filter(None, labels.get(OURS_LABEL, "").split(",")))
+    return {name: value for name, value in labels.items() if name not in ours}
+
+
+def _find_nodes(host, wanted, nodes):
+    """(the node of a host or None, its stale entries). nodes: summaries."""
+    labelled = [node for node in nodes if node["labels"].get(HOST_LABEL) == host]
+    current = None
+    if wanted.get("joining"):
+        return None, labelled
+    if wanted.get("node_id"):
+        current = next((node for node in nodes if node["id"] == wanted["node_id"]), None)
+    elif labelled:
+        # The host did not tell: the entry that is up, else the youngest.
+        current = sorted(labelled, key=lambda node: (node["state"] == "ready", node["created"]))[-1]
+    return current, [node for node in labelled if node is not current]
+
+
+def network_spec(wanted):
+    """The overlay network as the engine's API takes it. wanted: {"name", "subnet", "encrypted"}."""
+    return {
+        "Name": wanted["name"], "Driver": "overlay", "Attachable": True, "Scope": "swarm",
+        "IPAM": {"Driver": "default", "Config": [{"Subnet": wanted["subnet"]}]},
+        "Options": {"encrypted": ""} if wanted["encrypted"] else {},
+        "Labels": {"skp.role": "swarm"},
+    }
+
+
+def _network_findings(found, wanted, addresses, encryption):
+    """What stands against the wanted network: [text]."""
+    findings = []
+    subnet = ipaddress.ip_network(wanted["subnet"])
+    for host, address in addresses.items():
+        try:
+            inside = ipaddress.ip_address(address) in subnet
+        except ValueError:
+            continue
+        if inside:
+            findings.append("The address %s of %s lies in skp_net_subnet %s; the overlay would hide it. Choose another skp_net_subnet."
+                            % (address, host, wanted["subnet"]))
+    if wanted["encrypted"]:
+        for host, answer in encryption.items():
+            if answer.startswith("no"):
+                findings.append("skp_net_encrypted is asked for, but the kernel of %s cannot carry it (%s): no packet would pass. Load or "
+                                "build ESP (esp4, xfrm, gcm), or set skp_net_encrypted: false." % (host, answer[2:].lstrip(": ")))
+    if found is None:
+        return findings
+    name = wanted["name"]
+    way = ("Set the variable to what is there, or remove the network after `down` of every service (docker network rm %s) and run again."
+           % name)
+    if found.get("Driver") != "overlay" or found.get("Scope") != "swarm":
+        return findings + ["The network %s exists but is a %s network of scope %s; expected an overlay of scope swarm. Choose another "
+                           "skp_net, or remove it." % (name, found.get("Driver"), found.get("Scope"))]
+    subnets = [item.get("Subnet") for item in (found.get("IPAM") or {}).get("Config") or []]
+    if subnets != [wanted["subnet"]]:
+        findings.append("The network %s has the subnet %s; skp_net_subnet says %s. A subnet cannot be changed in place. %s"
+                        % (name, ", ".join(filter(None, subnets)) or "none", wanted["subnet"], way))
+    if not found.get("Attachable"):
+        findings.append("The network %s is not attachable; expected attachable. %s" % (name, way))
+    encrypted = "encrypted" in (found.get("Options") or {})
+    if encrypted != wanted["encrypted"]:
+        findings.append("The network %s is %s; skp_net_encrypted says %s. %s"
+                        % (name, "encrypted" if encrypted else "not encrypted", str(wanted["encrypted"]).lower(), way))
+    return findings
+
+
+def plan(nodes, network, desired, self_id=""):
+    """What to do on a manager.
+
+    nodes: summaries (node_summary) of every node of the swarm. network: its inspection, or None.
+    desired: {"hosts": {host: {"role", "addr", "labels": {name: value}, "node_id": id or "", "joining": bool, "encryption": text}},
+              "inventory": [every host name of the inventory], "network": {"name", "subnet", "encrypted"}}
+    self_id: the node this runs on; its own demotion comes last.
+
+    Returns {"updates": [{"host", "id" ("" while it joins), "before": {"role", "labels"} or None, "after": {...}}], "stale": [{"host",
+    "id", "state", "manager"}], "create_network": bool, "demote_last": bool, "warnings": [text], "before": {...}, "after": {...} for the
+    diff}. Raises SwarmError with every finding.
+    """
+    updates, stale, warnings, errors = [], [], [], []
+    for host, wanted in sorted(desired["hosts"].items()):
+        node, old = _find_nodes(host, wanted, nodes)
+        if node is None and not wanted.get("joining"):
+            if wanted.get("node_id"):
+                errors.append("%s says it is node %s of a swarm, but this swarm has no such node: it was removed here, or is in another "
+                              "swarm. Take it out (`docker swarm leave --force` on it) and run "
+                              "again: it then joins." % (host, wanted["node_id"]))
+            else:
+                warnings.append("%s is not in the swarm and did not answer or did not join; its labels wait for a run "
+                                "that reaches it." % host)
+            continue
+        # Only a host that says who it is now proves that another entry of its name is an old one.
+        known = bool(node is None or wanted.get("node_id"))
+        for entry in old if known else []:
+            if entry["state"] == "ready" and node is not None and entry["hostname"] != node["hostname"]:
+                errors.append("Two live nodes carry the label skp.host=%s: %s (%s) and %s (%s). Remove the label from the wrong one "
+                              "(docker node update --label-rm skp.host %s) and run again."
+                              % (host, node["id"], node["hostname"], entry["id"], entry["hostname"], entry["id"]))
+            else:
+                stale.append({"host": host, "id": entry["id"], "state": entry["state"], "manager": entry["role"] == "manager"})
+        carried = {}
+        for entry in sorted(old if known else [], key=lambda item: item["created"]):
+            carried.update(entry["labels"])
+        before = {"role": node["role"], "labels": node["labels"]} if node else None
+        after = {"role": wanted["role"], "labels": merged_labels(before["labels"] if before else {}, host, wanted["labels"], carried)}
+        if before != after:
+            updates.append({"host": host, "id": node["id"] if node else "", "before": before, "after": after})
+    for node in nodes:
+        name = node["labels"].get(HOST_LABEL)
+        if name and name not in desired["inventory"]:
+            warnings.append("%s (node %s, %s) is in the swarm but no longer in hosts.json. It was left as it is; to take it out: drain "
+                            "it, `docker swarm leave` on it, `docker node rm %s`." % (name, node["id"], node["state"], node["id"]))
+        elif not name and node["id"] not in [update["id"] for update in updates]:
+            warnings.append("Node %s (%s, %s) of the swarm is none of hosts.json. It was left "
+                            "as it is." % (node["id"], node["hostname"], node["addr"]))
+    addresses = {host: wanted["addr"] for host, wanted in desired["hosts"].items()}
+    encryption = {host: wanted.get("encryption") or "unknown" for host, wanted in desired["hosts"].items()}
+    errors += _network_findings(network, desired["network"], addresses, encryption)
+    errors += _demotion_findings(nodes, updates, stale)
+    if errors:
+        raise SwarmError("\n".join(errors), kind="swarm", findings=errors)
+    create = network is None
+    return {
+        "updates": updates, "stale": stale, "create_network": create, "warnings": warnings,
+        "demote_last": any(item["id"] == self_id and item["after"]["role"] == "worker" for item in updates if item["id"]),
+        "before": _diff_side(updates, "before", [item["host"] + " " + item["id"] for item in stale], None),
+        "after": _diff_side(updates, "after", [], network_spec(desired["network"]) if create else None),
+    }
+
+
+def _demotion_findings(nodes, updates, stale):
+    """Refuses demotions that would leave no manager, or fewer reachable ones than a majority."""
+    roles = [(item["before"]["role"] if item["before"] else "worker", item["after"]["role"], item) for item in updates]
+    demoted = [item["id"] for before, after, item in roles if (before, after) == ("manager", "worker")]
+    promoted = [item for before, after, item in roles if (before, after) == ("worker", "manager")]
+    if not demoted:
+        return []
+    gone = demoted + [item["id"] for item in stale]
+    left = [node for node in nodes if node["role"] == "manager" and node["id"] not in gone]
+    total = len(left) + len(promoted)
+    alive = sum(1 for node in left if node["reachable"]) + len(promoted)
+    if total and alive >= quorum(total):
+        return []
+    names = [item["host"] for item in updates if item["id"] in demoted]
+    return ["Demoting %s would leave %d manager(s), %d of them reachable; %d are needed. Bring the others back, or keep the group manager."
+            % (", ".join(names), total, alive, quorum(total))]
+
+
+def _diff_side(updates, side, stale, network):
+    value = {"nodes": {item["host"]: item[side] for item in updates}}
+    if stale:
+        value["stale entries"] = stale
+    if network:
+        value["network"] = network
+    return value

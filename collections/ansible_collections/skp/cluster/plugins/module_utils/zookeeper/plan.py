@@ -1,0 +1,336 @@
+# Copyright (c) 2026 skp.cluster contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Private to skp.cluster. What to do next to a ZooKeeper ensemble, and whether it may be done: pure functions of plain data.
+
+A **view** is what was observed:
+  "members": {id: {"host": str, "hash": str (skp.hash of its service), "servers": [id, ...] (the server list its service runs with),
+                   "ready": bool (serves as leader or follower and has caught up), "leader": bool, "node_up": bool,
+                   "running": bool (a task of it runs, whether it serves or not),
+                   "empty": bool (its data directory was looked at and holds no identity)}}: members that have a service
+  "bootstrapped": bool   the identities of a first ensemble were written once
+  "formed": bool         it has been whole at least once; before that there is no quorum to keep
+  "servers": [id, ...]   the server list of the last time it was whole; counts when no member has a service (after `down`)
+  "empty": [id, ...]     ids without a service whose data directory holds no identity
+  "down": [id, ...]      ids without a service whose node is down
+`target` is the ids that should be members, `wanted(id, servers)` the hash of the service a member should have with a server list.
+
+A **step** is {"action": str, "ids": [id, ...], "servers": [id, ...], "wait": bool, "reason": str}; actions:
+  init        one-shot services write the identity; "marker": true also lets an empty member vote (first bootstrap, growth from one)
+  apply       the member's service is created or updated (one id), or all of them at once (several)
+  bounce      the service is restarted as it is, so that leadership leaves a member that is about to go
+  remove      the service is removed; data stays
+
+Why the rules keep acknowledged writes: see docs/zookeeper.md. In short: at any moment at most two server lists are in use and they differ by
+one member, so every majority of one shares a member with every majority of the other; a member without data has no vote.
+"""
+
+from __future__ import annotations
+
+import copy
+
+from ..members.plan import PlanRefused
+
+NETWORK_FILESYSTEMS = ("nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "ceph", "glusterfs", "lustre", "afs", "ocfs2", "gfs2", "beegfs",
+                       "virtiofs")
+VOLATILE_FILESYSTEMS = ("tmpfs", "ramfs")
+
+
+def majority(count):
+    """How many of `count` voters are a quorum."""
+    return count // 2 + 1
+
+
+def check_size(hosts, allow_even):
+    """Refuse an ensemble of no members, or of an even number of them."""
+    if not hosts:
+        raise PlanRefused(
+            "ZooKeeper: no host is to be a member (0 found, an odd number is expected). Label hosts with zookeeper in hosts.json; to remove "
+            "the ensemble run playbook down with --tags zookeeper.", kind="size", found=0)
+    if len(hosts) % 2 == 0 and not allow_even:
+        raise PlanRefused(
+            "ZooKeeper: %d members asked for (%s), an odd number is expected: %d survive no more failures than %d. Nothing was changed. "
+            "Label one host more or less, or set zookeeper_allow_even: true."
+            % (len(hosts), ", ".join(hosts), len(hosts), len(hosts) - 1), kind="size", found=len(hosts))
+
+
+def check_filesystems(filesystems):
+    """Refuse data directories whose file system cannot promise fsync on a local disk. filesystems: {host: type as in /proc/mounts}."""
+    for host in sorted(filesystems):
+        found = (filesystems[host] or "").lower()
+        if found in NETWORK_FILESYSTEMS or found == "fuse" or found.startswith("fuse.") or found.startswith("fuseblk"):
+            kind = "a network or FUSE file system"
+        elif found in VOLATILE_FILESYSTEMS:
+            kind = "memory"
+        else:
+            continue
+        raise PlanRefused(
+            "ZooKeeper: the data directory on %s lies on %s (%s); a local disk is expected, as a member's log must survive power loss. Nothing "
+            "was changed. Point zookeeper_data_dir at a local disk." % (host, kind, found), kind="filesystem", host=host, found=found)
+
+
+class _Names:
+    """Ids as people know them: `zookeeper-skp-2 (c02)`."""
+
+    def __init__(self, prefix, hosts):
+        self.prefix, self.hosts = prefix, hosts
+
+    def one(self, number):
+        return "%s-%d (%s)" % (self.prefix, number, self.hosts.get(number, "no host"))
+
+    def all(self, ids):
+        return ", ".join(self.one(number) for number in sorted(ids)) or "none"
+
+
+def _lists_in_use(view):
+    """The different server lists of the members' services; without services the one of the last time the ensemble was whole."""
+    lists = []
+    for number in sorted(view["members"]):
+        servers = sorted(view["members"][number]["servers"])
+        if servers not in lists:
+            lists.append(servers)
+    if not lists and view["servers"]:
+        lists.append(sorted(view["servers"]))
+    return sorted(lists, key=len)
+
+
+def _next_list(view, target, names, keep):
+    """(lists in use, the list to bring every member to next). keep: no membership change now (the run is limited to some hosts)."""
+    lists = _lists_in_use(view)
+    if not lists:
+        return [sorted(target)], sorted(target)
+    if len(lists) == 2 and len(set(lists[0]) ^ set(lists[1])) == 1:
+        (extra,) = set(lists[1]) - set(lists[0])
+        return lists, lists[1] if extra in target else lists[0]
+    if len(lists) > 1:
+        raise PlanRefused(
+            "ZooKeeper: the members' services name server lists that differ by more than one member (%s); one at a time was expected, so "
+            "they were changed by something else. Nothing was changed. Put them back, or stop the ensemble (playbook down, --tags zookeeper; "
+            "data stays) and run again." % "; ".join(str(item) for item in lists), kind="lists", lists=lists)
+    (old,) = lists
+    if keep:
+        return lists, old
+    leaving = [number for number in old if number not in target]
+    dead = [number for number in leaving if not view["members"].get(number, {}).get("ready")]
+    joining = sorted(number for number in target if number not in old)
+    if dead:
+        gone = max(dead)
+    elif joining:
+        return lists, sorted(old + joining[:1])
+    elif leaving:
+        gone = min(leaving, key=lambda number: (view["members"][number]["leader"], -number))
+    else:
+        return lists, old
+    return lists, [number for number in old if number != gone]
+
+
+def _step(action, ids, servers, reason, wait=True, **extra):
+    return dict(action=action, ids=sorted(ids), servers=list(servers), wait=wait, reason=reason, **extra)
+
+
+def _bootstrap_step(view, target, unseen, limit, names):
+    """The one step of a first start that nothing else may repeat: identities, with the marker that lets empty members vote."""
+    if view["down"]:
+        raise PlanRefused(
+            "ZooKeeper: the first start concerns all members, but the nodes of %s are down. Nothing was changed. Bring them back or remove their "
+            "labels, and run again." % names.all(view["down"]), kind="node_down", members=list(view["down"]))
+    if unseen or (limit is not None and set(target) - set(limit)):
+        raise PlanRefused(
+            "ZooKeeper: the first start concerns all members, but not all of their data directories were looked at (%s). Nothing was changed. "
+            "Run again with all members reachable and without --limit." % (", ".join(unseen) or "--limit"), kind="unseen", hosts=list(unseen))
+    return _step("init", target, sorted(target), "first bootstrap: identities, and the marker that lets empty members vote this once", marker=True)
+
+
+def next_step(view, target, wanted, names, unseen=(), limit=None, allow_outage=False):
+    """The next thing to do, or None when nothing is left. Raises PlanRefused when doing it would lose the quorum or data.
+
+    names: `_Names`-like, for messages. unseen: hosts that should be members but have no id and could not be looked at.
+    limit: when not None, only these ids may be touched, and the server list stays as it is.
+    allow_outage: where one at a time cannot keep a quorum, all at once (writes stop for some seconds, nothing is lost).
+    """
+    if not view["bootstrapped"]:
+        return _bootstrap_step(view, target, unseen, limit, names)
+    members = view["members"]
+    lists, new = _next_list(view, target, names, keep=limit is not None or bool(unseen))
+    _check_data(view, lists, new, names)
+    allowed = set(new) if limit is None else set(new) & set(limit)
+    leader = next((number for number in sorted(members) if members[number]["leader"]), None)
+
+    wiped = [n for n in new if n in members and members[n]["empty"] and n in allowed]
+    if wiped:
+        return _step("init", wiped, new, "the data of %s is gone: it gets its identity back, has no vote and copies all from the others"
+                     % names.all(wiped), marker=False)
+    absent = [n for n in new if n not in members and n in allowed]
+    stale = [n for n in new if n in members and members[n]["hash"] != wanted(n, new) and n in allowed]
+    if not absent and not stale:
+        gone = [n for n in sorted(members) if n not in new and (limit is None or n in limit)]
+        if gone:
+            return _step("remove", gone[-1:], new, "%s is no member any more; its data stays on %s and its id is retired"
+                         % (names.one(gone[-1]), names.hosts.get(gone[-1])))
+        return None
+
+    fresh = [n for n in absent if n in view["empty"]]
+    if fresh:
+        alone = len(lists[0]) == 1 and len(new) == 2
+        reason = "%s joins: it gets its identity" % names.all(fresh)
+        return _step("init", fresh, new, reason + (", and a vote, as the only member cannot elect without it" if alone else ""), marker=alone)
+
+    joining_down = [n for n in absent if n not in lists[0] and n in view["down"]]
+    if joining_down:
+        raise PlanRefused(
+            "ZooKeeper: %s is to join, but its node is down. Nothing was changed. Bring the node back or remove its label, and run again."
+            % names.all(joining_down), kind="node_down", members=joining_down)
+    if leader is not None and leader not in new and _holds(view, lists + [new], leader) is None:
+        return _step("bounce", [leader], members[leader]["servers"], "%s leaves but leads: another member must lead first" % names.one(leader))
+    return _choose(view, lists, new, absent, stale, leader, target, names, allow_outage)
+
+
+def _check_data(view, lists, new, names):
+    """Refuse when so many members have lost their data that a majority with data can no longer be formed: that needs a backup."""
+    empty = {n for n in view["members"] if view["members"][n]["empty"]} | set(view["empty"])
+    old = lists[0]
+    lost = [n for n in old if n in empty]
+    if len(old) - len(lost) < majority(len(old)):
+        raise PlanRefused(
+            "ZooKeeper: the ensemble had members %s, but the data of %s is gone; at least %d of %d members with data are expected. Nothing was "
+            "changed, as starting now would start empty. Bring the disks back or restore a backup (docs/zookeeper.md); to give up the "
+            "data and start anew, run playbook down with --tags zookeeper -e skp_purge=true."
+            % (names.all(old), names.all(lost), majority(len(old)), len(old)), kind="data_lost", lost=sorted(lost), servers=old)
+
+
+def _holds(view, lists, without):
+    """None when every list keeps a majority of ready members without one member, else (list, the ready ones left)."""
+    for servers in lists:
+        left = [n for n in servers if n != without and view["members"].get(n, {}).get("ready")]
+        if len(left) < majority(len(servers)):
+            return servers, left
+    return None
+
+
+def _choose(view, lists, new, absent, stale, leader, target, names, allow_outage):
+    """Which member is next: absent, unready, followers, then the leader; all at once only where that is the only way and allowed."""
+    members = view["members"]
+    down = [n for n in new if (n in members and not members[n]["node_up"]) or n in view["down"]]
+    # One that runs without serving may be paused or cut off and come back by itself: stopping it is a stop like any other.
+    stuck = [n for n in stale if not members[n]["ready"] and n not in down and members[n]["running"] and not allow_outage]
+    unready = [n for n in stale if not members[n]["ready"] and n not in down and n not in stuck]
+    followers = [n for n in stale if members[n]["ready"] and n != leader]
+    late = [n for n in stale if n in down]
+    led_by = [members[leader]["servers"]] if leader is not None else lists
+    present = [n for n in absent if n not in down]
+
+    if leader is None and not stale:
+        return _step("apply", present or absent, new, "no service, and no quorum to keep: started together", wait=bool(present))
+    if leader is not None:
+        if present:
+            one, reason, gate = present[0], "no service", [new]
+        elif unready:
+            one, reason, gate = unready[0], "does not serve", [new]
+        elif followers:
+            one, reason, gate = followers[0], "follower", led_by + [new]
+        elif leader in stale:
+            one, reason, gate = leader, "leader, therefore last", [new]
+        elif stuck:
+            one, reason, gate = stuck[0], "runs, but does not serve", led_by + [new]
+        else:
+            one, reason, gate = (late + absent)[0], "its node is down: takes effect when it is back", []
+        lost = _holds(view, gate, one) if leader in new else _holds(view, lists + [new], leader)
+        if lost is None:
+            return _step("apply", [one], new, _why(one, members, new, reason), wait=one not in down)
+    else:
+        one, lost = (stale + absent)[0], (new, [])
+
+    voters = [n for n in new if n in lists[0] and n not in down]
+    if len(lists[0]) <= 2 or allow_outage or not view["formed"]:
+        first_pair = len(lists[0]) == 1 and len(new) == 2 and voters
+        if len(voters) >= majority(len(new)) or first_pair:
+            return _step("apply", absent + stale, new, "one at a time cannot keep a quorum here: all at once, writes stop for some seconds")
+    missing = [n for n in lost[0] if n not in lost[1] and n != one]
+    advice = "Bring those back and run again" if missing else "One at a time an ensemble cannot become smaller than three"
+    if len(voters) >= majority(len(new)):
+        advice += "; zookeeper_allow_outage: true changes all at once instead, with writes stopped for some seconds"
+    raise PlanRefused(
+        "ZooKeeper: %s is to be changed (%s), but without it %d of %d members would serve and a quorum is %d. Not serving now: %s. Nothing more "
+        "was changed. %s."
+        % (names.one(one), _why(one, members, new, "change"), len(lost[1]), len(lost[0]), majority(len(lost[0])),
+           ", ".join(names.one(n) + (": node down" if n in down else "") for n in missing) or "none", advice),
+        kind="quorum", member=one, servers=list(lost[0]), serving=lost[1], not_serving=missing)
+
+
+def _why(number, members, new, role):
+    """The reason of one apply: its place in the order, and what changes."""
+    if number not in members:
+        return "%s: created" % role
+    return "%s: %s" % (role, "server list" if sorted(members[number]["servers"]) != sorted(new) else "settings")
+
+
+def after(view, step, wanted, hosts):
+    """The view as it should be once a step has succeeded; the given one stays as it is."""
+    view = copy.deepcopy(view)
+    members = view["members"]
+    if step["action"] == "init":
+        view["empty"] = [n for n in view["empty"] if n not in step["ids"]]
+        if not view["bootstrapped"]:
+            view.update(bootstrapped=True, servers=list(step["servers"]))
+        for number in step["ids"]:
+            if number in members:
+                members[number].update(empty=False, ready=members[number]["node_up"])
+    elif step["action"] == "apply":
+        for number in step["ids"]:
+            alive = number not in view["down"] and members.get(number, {}).get("node_up", True)
+            members[number] = {"host": hosts.get(number), "hash": wanted(number, step["servers"]), "servers": list(step["servers"]),
+                               "ready": alive, "leader": False, "node_up": alive, "running": alive, "empty": False}
+        view["formed"] = view["formed"] or step["wait"]
+    elif step["action"] == "bounce":
+        members[step["ids"][0]]["leader"] = False
+    elif step["action"] == "remove":
+        for number in step["ids"]:
+            del members[number]
+            view["servers"] = list(step["servers"])
+    ready = [n for n in members if members[n]["ready"] and n in step["servers"]]
+    heirs = [n for n in ready if n not in step["ids"]] or ready
+    if heirs and not any(members[n]["leader"] for n in members):
+        members[max(heirs)]["leader"] = True
+    return view
+
+
+def is_settled(view, target, wanted, names, **options):
+    """Whether nothing is to be done whatever the members answer, so that nobody has to ask them."""
+    calm = copy.deepcopy(view)
+    for number in calm["members"]:
+        calm["members"][number].update(ready=True, leader=number == max(calm["members"]))
+    return next_step(calm, target, wanted, names, **options) is None
+
+
+def check_move(view, target, names, data_policy):
+    """Refuse a label that moved from one host to another, unless data_policy is `leave`."""
+    lists = _lists_in_use(view)
+    current = lists[-1] if lists else []
+    leaving = [n for n in current if n not in target]
+    joining = [n for n in target if n not in current]
+    if data_policy != "leave" and leaving and joining and view["bootstrapped"]:
+        raise PlanRefused(
+            "ZooKeeper: the label moved: %s leaves and %s joins. The new member would copy all data from the others while the old directory stays "
+            "where it is, never used again. Nothing was changed. Say so with zookeeper_data_policy=leave, or put the label back."
+            % (names.all(leaving), names.all(joining)), kind="data_moved", leaving=leaving, joining=joining)
+
+
+def plan_steps(view, target, wanted, names, hosts, **options):
+    """All steps from a view to the target if each succeeds. Raises PlanRefused where `next_step` does; the first thing refused is what counts.
+
+    options: as of `next_step`.
+    """
+    steps = []
+    while True:
+        step = next_step(view, target, wanted, names, **options)
+        if step is None:
+            return steps
+        if len(steps) > 20 * (len(target) + len(view["members"]) + 1):
+            raise PlanRefused("ZooKeeper: the plan does not end; this is a defect of skp_zk_ensemble. Steps so far: %s" % steps[:10], kind="defect")
+        steps.append(step)
+        view = after(view, step, wanted, hosts)
+
+
+def names_of(prefix, hosts):
+    """The names used in messages. hosts: {id: host}."""
+    return _Names(prefix, hosts)

@@ -1,0 +1,134 @@
+# Copyright (c) 2026 skp.cluster contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Data directories: file systems, identities, what is planned, and what is never purged."""
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.skp.cluster.plugins.module_utils.data_dirs import plan
+from ansible_collections.skp.cluster.plugins.module_utils.members.plan import PlanRefused
+
+MOUNTINFO = r"""21 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw
+30 21 0:30 / /srv/skp rw shared:9 - nfs4 c01:/srv/skp rw,vers=4.2
+31 21 8:17 / /var/lib/skp\040data rw - xfs /dev/sdb1 rw
+32 21 0:44 / /mnt/bucket rw - fuse.s3fs s3fs rw
+33 21 0:45 / /mnt/a rw - tmpfs tmpfs rw
+34 33 8:18 / /mnt/a rw - ext4 /dev/sdc1 rw
+"""
+
+
+@pytest.mark.parametrize(
+    "path, point, kind, remote",
+    [
+        ("/var/lib/skp/kafka", "/", "ext4", False),
+        ("/srv/skp/x", "/srv/skp", "nfs4", True),
+        ("/srv/skpx", "/", "ext4", False),
+        ("/var/lib/skp data/kafka", "/var/lib/skp data", "xfs", False),
+        ("/mnt/bucket", "/mnt/bucket", "fuse.s3fs", True),
+        ("/mnt/a/b", "/mnt/a", "ext4", False),
+    ],
+)
+def test_file_system_of_a_path(path, point, kind, remote):
+    found = plan.mount_of(path, plan.parse_mountinfo(MOUNTINFO))
+    assert found[:2] == (point, kind) and plan.is_remote(found[1]) is remote
+
+
+@pytest.mark.parametrize(
+    "text, keys, values, number",
+    [
+        ("3\n", [], {"": "3"}, 3),
+        ("#\nversion=1\nnode.id = 4\ncluster.id=x\n", ["node.id", "broker.id", "cluster.id"], {"node.id": "4", "cluster.id": "x"}, 4),
+        ("broker.id=2\n", ["node.id", "broker.id"], {"broker.id": "2"}, 2),
+    ],
+)
+def test_identity(text, keys, values, number):
+    assert plan.parse_identity(text, keys, "f") == (values, number)
+
+
+@pytest.mark.parametrize(
+    "text, keys, words",
+    [("", [], "''"), ("abc", [], "'abc'"), ("x=1\n", ["node.id"], "none of node.id"), ("node.id=-1\n", ["node.id"], "'-1'")],
+)
+def test_an_identity_that_is_none_is_refused(text, keys, words):
+    with pytest.raises(PlanRefused) as caught:
+        plan.parse_identity(text, keys, "/data/meta")
+    assert words in caught.value.msg and "/data/meta" in caught.value.msg
+
+
+def found(**values):
+    base = {
+        "path": "/var/lib/skp/web",
+        "kind": "directory",
+        "owner": (0, 0, 0o755),
+        "fstype": "ext4",
+        "source": "/dev/sda1",
+        "mountpoint": False,
+        "mounts_below": [],
+        "missing_parents": [],
+        "marked": True,
+        "identity": {},
+        "id": None,
+        "free_bytes": 1,
+    }
+    return dict(base, **values)
+
+
+@pytest.mark.parametrize(
+    "case, state, steps",
+    [
+        ("as it should be", found(), []),
+        (
+            "missing with parents",
+            found(kind="missing", owner=None, marked=False, missing_parents=["/var/lib/skp"]),
+            ["parent", "make", "owner", "mode", "mark"],
+        ),
+        ("other owner", found(owner=(5, 0, 0o755)), ["owner"]),
+        ("other mode", found(owner=(0, 0, 0o700)), ["mode"]),
+        ("made by somebody else", found(marked=False), ["mark"]),
+    ],
+)
+def test_present(case, state, steps):
+    assert [verb for verb, _value in plan.plan_present({}, state, (0, 0, 0o755), True)] == steps
+
+
+@pytest.mark.parametrize(
+    "state, local, kind",
+    [
+        (found(fstype="nfs4"), True, "remote_filesystem"),
+        (found(fstype="fuse.sshfs"), True, "remote_filesystem"),
+        (found(kind="symlink"), False, "not_a_directory"),
+        (found(kind="other"), False, "not_a_directory"),
+    ],
+)
+def test_present_refuses(state, local, kind):
+    with pytest.raises(PlanRefused) as caught:
+        plan.plan_present({}, state, (0, 0, 0o755), local)
+    assert caught.value.failure["kind"] == kind and "/var/lib/skp/web" in caught.value.msg
+
+
+def test_a_network_file_system_is_fine_where_it_is_allowed():
+    assert plan.plan_present({}, found(fstype="nfs4"), (0, 0, 0o755), False) == []
+
+
+@pytest.mark.parametrize(
+    "state, steps",
+    [
+        (found(kind="missing", marked=False), []),
+        (found(kind="missing"), ["unmark"]),
+        (found(), ["remove", "unmark"]),
+        (found(mountpoint=True), ["empty", "unmark"]),
+    ],
+)
+def test_absent(state, steps):
+    assert [verb for verb, _value in plan.plan_absent(state)] == steps
+
+
+@pytest.mark.parametrize(
+    "state",
+    [found(marked=False), found(path="/var/lib"), found(path="/srv"), found(kind="symlink"), found(mounts_below=["/var/lib/skp/web/nfs"])],
+)
+def test_absent_refuses(state):
+    with pytest.raises(PlanRefused) as caught:
+        plan.plan_absent(state)
+    assert caught.value.failure["kind"] == "purge_refused" and state["path"] in caught.value.msg

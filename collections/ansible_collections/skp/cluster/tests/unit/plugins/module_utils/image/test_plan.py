@@ -1,0 +1,330 @@
+# Copyright (c) 2026 skp.cluster contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The plan of skp_image, as tables."""
+
+from __future__ import annotations
+
+import re
+from xml.etree import ElementTree
+
+import pytest
+
+from ansible_collections.skp.cluster.plugins.module_utils.image import plan
+
+FILES = [{"path": "Dockerfile", "mode": 0o644, "sha256": "a"}, {"path": "bin/run", "mode": 0o755, "sha256": "b"}]
+DOCKERFILE = "ARG BASE\nFROM ${BASE}\nARG LOCALE=C\n"
+
+
+def image(name, base="", **more):
+    return dict({"name": name, "tag": "latest", "base": base, "args": {}, "files": FILES, "dockerfile": DOCKERFILE}, **more)
+
+
+def expanded(*images, **options):
+    return {item["name"]: item for item in plan.expand(list(images), "localhost:5000", **options)}
+
+
+def hashes(*images, **options):
+    return {name: item["hash"] for name, item in expanded(*images, **options).items()}
+
+
+STACK = (image("base"), image("java", "base"), image("kafka", "java"))
+
+
+def test_the_hash_of_an_unchanged_image_never_changes():
+    """A changed formula would build every image of every site again: this value is not to be edited lightly."""
+    assert plan.content_hash(FILES, {"LOCALE": "C"}, "bootstrap:trixie:") == "3715f2b358a453358a9a2e319e6056c8de6bb64ee646fe37776d2ebc93637e09"
+
+
+@pytest.mark.parametrize("other", [
+    [dict(FILES[0], sha256="x"), FILES[1]],
+    [dict(FILES[0], path="Dockerfile2"), FILES[1]],
+    [FILES[0], dict(FILES[1], mode=0o644)],
+    FILES[:1],
+])
+def test_another_content_is_another_hash(other):
+    assert plan.content_hash(other, {}, "b") != plan.content_hash(FILES, {}, "b")
+
+
+@pytest.mark.parametrize("same", [
+    FILES[::-1],
+    [dict(FILES[0], mode=0o600), dict(FILES[1], mode=0o700)],
+    [dict(FILES[0], mode=0o664), dict(FILES[1], mode=0o775)],
+])
+def test_order_and_umask_change_no_hash(same):
+    assert plan.content_hash(same, {}, "b") == plan.content_hash(FILES, {}, "b")
+
+
+def test_a_changed_base_changes_everything_above_it():
+    before = hashes(*STACK)
+    after = hashes(image("base", files=FILES[:1]), *STACK[1:])
+    assert [name for name in before if before[name] != after[name]] == ["base", "java", "kafka"]
+    after = hashes(STACK[0], STACK[1], image("kafka", "java", args={"LOCALE": "x"}))
+    assert [name for name in before if before[name] != after[name]] == ["kafka"]
+
+
+@pytest.mark.parametrize("options", [
+    {"base_suite": "bookworm"}, {"base_image": "debian:13"}, {"refresh": "2026-11"}, {"common_args": {"LOCALE": "de_DE.UTF-8"}},
+])
+def test_options_of_the_root_reach_all(options):
+    before, after = hashes(*STACK), hashes(*STACK, **options)
+    assert not set(before.values()) & set(after.values())
+
+
+def test_order_of_the_list_and_the_registry_change_no_hash():
+    assert hashes(*STACK) == hashes(*STACK[::-1])
+    assert hashes(*STACK) == {item["name"]: item["hash"] for item in plan.expand(list(STACK), "other:5001")}
+
+
+def test_common_args_go_only_where_they_are_declared():
+    found = expanded(image("one"), image("two", dockerfile="FROM scratch\nARG  GPU\n"), common_args={"LOCALE": "C", "GPU": True, "NOBODY": "x"})
+    assert (found["one"]["args"], found["two"]["args"]) == ({"LOCALE": "C"}, {"GPU": "True"})
+
+
+@pytest.mark.parametrize("images, kind", [
+    ([image("a", "b"), image("b", "a")], "cycle"),
+    ([image("a", "a")], "cycle"),
+    ([image("a"), image("a")], "duplicate"),
+    ([image("A")], "bad_name"),
+    ([image("a/b")], "bad_name"),
+    ([image("../a")], "bad_name"),
+    ([image("a", args={"NOPE": "1"})], "unknown_args"),
+    ([image("a", archive=True)], "bad_options"),
+])
+def test_what_is_refused(images, kind):
+    with pytest.raises(plan.ImageError) as caught:
+        plan.expand(images, "localhost:5000")
+    assert caught.value.failure["kind"] == kind
+    assert images[0]["name"] in caught.value.msg
+
+
+def test_base_references():
+    found = expanded(image("own"), image("child", "own"), image("foreign", "debian:13"))
+    assert [(found[name]["base_ref"], found[name]["bootstrap"]) for name in ("own", "child", "foreign")] == [
+        ("skp/bootstrap:trixie", True), ("localhost:5000/skp/own:latest", False), ("debian:13", False)]
+    assert expanded(image("own"), base_image="debian:13")["own"]["base_ref"] == "debian:13"
+
+
+def nothing():
+    return {"engine": "", "registry": "", "archive": False}
+
+
+def steps(images, present, push=True, **options):
+    found = plan.expand(list(images), "localhost:5000", **options)
+    by_name = {item["name"]: item["hash"] for item in found}
+    state = {}
+    for name in by_name:
+        state[name] = {key: by_name[name] if value is True and key != "archive" else value for key, value in dict(nothing(), **present.get(name, {})).items()}
+    return ["%s %s" % (step["do"], step["image"]) for step in plan.plan_built(found, state, push)]
+
+
+HERE = {"engine": True}
+THERE = {"registry": True}
+REGISTRY_IMAGE = (image("base"), image("registry", "base", archive=True))
+
+PUSHED = [
+    ("first run", {}, ["bootstrap base", "build base", "push base", "build java", "push java", "build kafka", "push kafka"]),
+    ("second run", {"base": THERE, "java": THERE, "kafka": THERE}, []),
+    ("a new master asks the registry only", {name: {"registry": True, "engine": ""} for name in ("base", "java", "kafka")}, []),
+    ("only kafka is new, on this engine all else", {"base": dict(HERE, **THERE), "java": dict(HERE, **THERE)}, ["build kafka", "push kafka"]),
+    ("only kafka is new, on a new master", {"base": THERE, "java": THERE}, ["pull java", "build kafka", "push kafka"]),
+    ("a new registry, an old master", {"base": HERE, "java": HERE, "kafka": HERE}, ["push base", "push java", "push kafka"]),
+    ("an old content in the registry", {"base": THERE, "java": {"registry": "old"}, "kafka": {"registry": "old", "engine": "old"}},
+     ["pull base", "build java", "push java", "build kafka", "push kafka"]),
+    ("an old content on the engine, the new one in the registry", {"base": {"registry": True, "engine": "old"}, "java": THERE, "kafka": THERE}, []),
+]
+
+
+@pytest.mark.parametrize("present, wanted", [case[1:] for case in PUSHED], ids=[case[0] for case in PUSHED])
+def test_plan_with_a_registry(present, wanted):
+    assert steps(STACK, present) == wanted
+
+
+def test_a_foreign_base_is_pulled_once():
+    assert steps([image("a", "debian:13"), image("b", "debian:13")], {}) == ["pull_base a", "build a", "push a", "build b", "push b"]
+
+
+ARCHIVED = [
+    ("first run", {}, ["bootstrap base", "build base", "build registry", "save registry"]),
+    ("second run", {"base": HERE, "registry": dict(HERE, archive=True)}, []),
+    ("a master that lost its engine needs the archive alone", {"registry": {"archive": True}}, []),
+    ("a store that was lost", {"base": HERE, "registry": HERE}, ["save registry"]),
+    ("a new content, the base is known", {"base": HERE, "registry": {"engine": "old"}}, ["build registry", "save registry"]),
+    ("a new content, the base is in a registry that runs", {"base": THERE, "registry": {"engine": "old"}}, ["pull base", "build registry", "save registry"]),
+]
+
+
+@pytest.mark.parametrize("present, wanted", [case[1:] for case in ARCHIVED], ids=[case[0] for case in ARCHIVED])
+def test_plan_before_there_is_a_registry(present, wanted):
+    assert steps(REGISTRY_IMAGE, present, push=False, archive_dir="/store") == wanted
+
+
+def test_an_archive_saves_a_build_also_for_the_registry():
+    assert steps(REGISTRY_IMAGE, {"base": THERE, "registry": {"archive": True}}, archive_dir="/store") == ["load registry", "push registry"]
+
+
+def test_without_push_and_archive_the_engine_is_the_goal():
+    assert steps([image("a")], {}, push=False) == ["bootstrap a", "build a"]
+    assert steps([image("a")], {"a": THERE}, push=False) == ["pull a"]
+    assert steps([image("a")], {"a": HERE}, push=False) == []
+
+
+def test_archive_names():
+    found = expanded(*REGISTRY_IMAGE, archive_dir="/store/")["registry"]
+    assert found["archive"] == "/store/registry-%s.tar" % found["hash"][:12]
+    assert plan.archived_name(found["archive"]) == "registry"
+
+
+def test_diff_shows_what_the_plan_changes():
+    found = plan.expand(list(REGISTRY_IMAGE), "localhost:5000", archive_dir="/store")
+    by_name = {item["name"]: item for item in found}
+    present = {"base": dict(nothing(), registry="0123456789abcdef"), "registry": nothing()}
+    diff = plan.diff_built(found, present, push=True)
+    assert diff["before"].splitlines()[0] == "localhost:5000/skp/base:latest: 0123456789ab"
+    assert diff["after"].splitlines()[0] == "localhost:5000/skp/base:latest: " + by_name["base"]["hash"][:12]
+    assert diff["before"].splitlines()[2] == by_name["registry"]["archive"] + ": absent"
+    here = {name: {"engine": "", "registry": item["hash"], "archive": True} for name, item in by_name.items()}
+    same = plan.diff_built(found, here, push=True)
+    assert same["before"] == same["after"]
+
+
+@pytest.mark.parametrize("wanted, present, pulled", [
+    ({"a": "sha256:1"}, {}, ["a"]),
+    ({"a": "sha256:1"}, {"a": "sha256:1"}, []),
+    ({"a": "sha256:2"}, {"a": "sha256:1"}, ["a"]),
+    ({"a": ""}, {"a": "sha256:1"}, ["a"]),
+    ({"b": "sha256:1", "a": "sha256:1"}, {"b": "sha256:1"}, ["a"]),
+])
+def test_plan_pulled(wanted, present, pulled):
+    assert plan.plan_pulled(wanted, present) == pulled
+
+
+ONE = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----"
+
+
+def test_one_file_for_each_certificate():
+    files = plan.site_files({"extra_ca": "# first\n%s\n# second\n%s\n" % (ONE, ONE)}, "trixie")
+    assert [path for path in sorted(files) if path.startswith("ca/")] == ["ca/site-00.crt", "ca/site-01.crt"]
+    assert files["ca/site-00.crt"] == ONE + "\n"
+
+
+def test_a_ca_that_is_none_is_refused():
+    with pytest.raises(plan.ImageError):
+        plan.certificates("no certificate")
+    assert plan.certificates(" \n") == []
+
+
+@pytest.mark.parametrize("mirror, text", [
+    ("", ""),
+    ("http://mirror.example/debian", "deb http://mirror.example/debian trixie main\ndeb http://mirror.example/debian trixie-updates main\n"),
+    ("deb http://a trixie main\ndeb http://b trixie-security main", "deb http://a trixie main\ndeb http://b trixie-security main\n"),
+])
+def test_apt_sources(mirror, text):
+    assert plan.apt_sources(mirror, "trixie") == text
+
+
+def test_maven_settings_is_xml_and_takes_the_login_out_of_the_url():
+    root = ElementTree.fromstring(plan.maven_settings("https://us%40er:p%26w@mirror.example:8443/maven?a=1&b=2"))
+    assert root.findtext("mirrors/mirror/url") == "https://mirror.example:8443/maven?a=1&b=2"
+    assert (root.findtext("servers/server/username"), root.findtext("servers/server/password")) == ("us@er", "p&w")
+    assert root.findtext("servers/server/id") == root.findtext("mirrors/mirror/id")
+    assert plan.maven_settings("") == ""
+
+
+def test_values_are_quoted_for_the_shell():
+    env = plan.site_files({"pip_index": "https://a/'$(touch x)'", "go_proxy": "off"}, "trixie")["env"]
+    assert env == "GOPROXY='off'\nPIP_INDEX_URL='https://a/'\\''$(touch x)'\\'''\n"
+
+
+BUILD = """Step 1/6 : ARG BASE
+Step 2/6 : FROM ${BASE} AS build
+ ---> 19a074b33494
+Step 3/6 : RUN make
+ ---> Running in 0a1b2c3d4e5f
+\x1b[91mcompiling\x1b[0m
+ ---> 6dc05e58c307
+Step 4/6 : FROM ${BASE}
+ ---> 19a074b33494
+Step 5/6 : COPY --from=build /out/ /
+ ---> 72089cdbcbb2
+Successfully built 72089cdbcbb2""".splitlines()
+
+
+def test_build_log_finds_stages_and_steps():
+    log = plan.BuildLog()
+    shown = [text for text in map(log.feed, BUILD) if text]
+    assert shown[2] == "step 3/6 RUN make"
+    assert log.stages == ["6dc05e58c307"]
+    assert "compiling" in log.tail and not any(re.match(r"Step|.*--->.[0-9a-f]{12}", line) for line in log.tail)
+
+
+def test_layer_log_says_each_layer_once():
+    log = plan.LayerLog()
+    messages = [
+        {"status": "The push refers to repository"}, {"id": "aaaa", "status": "Preparing"}, {"id": "bbbb", "status": "Layer already exists"},
+        {"id": "aaaa", "status": "Pushing", "progressDetail": {"current": 5, "total": 2000000}}, {"id": "aaaa", "status": "Pushed"},
+        {"id": "aaaa", "status": "Pushed"},
+    ]
+    assert [text for text in map(log.feed, messages) if text] == ["layer bbbb already there (1 of 2)", "layer aaaa pushed, 2.0 MB (2 of 2)"]
+
+
+CHAIN = [{"name": "kafka", "base": "java"}, {"name": "base", "base": ""}, {"name": "java", "base": "base"}, {"name": "ds", "base": "java"},
+         {"name": "own", "base": "somewhere.example/image:1"}]
+
+
+@pytest.mark.parametrize(("names", "expected"), [
+    ([], ["kafka", "base", "java", "ds", "own"]),
+    (["base"], ["base"]),
+    (["kafka"], ["kafka", "base", "java"]),
+    (["ds", "own"], ["base", "java", "ds", "own"]),
+])
+def test_only_what_is_needed_and_what_it_is_built_from(names, expected):
+    assert [image["name"] for image in plan.needed(CHAIN, names)] == expected
+
+
+def test_a_needed_image_that_nobody_knows_is_named():
+    with pytest.raises(plan.ImageError, match="No image is called redis; there are base, ds, java, kafka, own"):
+        plan.needed(CHAIN, ["kafka", "redis"])
+
+
+@pytest.mark.parametrize(("dockerfile", "expected"), [
+    ("FROM x\nRUN --mount=type=cache,target=/c make\n", True),
+    ("FROM x\n  run --mount=type=cache,target=/c make\n", True),
+    ("FROM x\nRUN make --mount=x\n# RUN --mount=type=cache\n", False),
+])
+def test_which_builder(dockerfile, expected):
+    assert plan.needs_buildkit(dockerfile) is expected
+
+
+# As docker-buildx 0.13.1 printed it.
+BUILDKIT = """\
+#0 building with "default" instance using docker driver
+
+#3 [internal] load metadata for localhost:5000/skp/docker-base:latest
+#3 DONE 0.0s
+
+#4 [a 1/3] FROM localhost:5000/skp/docker-base:latest@sha256:eb1003530c5a016e4985e5f2886c2914d1b8d5fcc1cdf6075a82d1e9ae43c6d2
+#4 DONE 0.0s
+
+#5 [a 2/3] RUN --mount=type=cache,target=/c echo hello world
+#5 0.161 hello world
+#5 DONE 1.3s
+
+#5 [a 2/3] RUN --mount=type=cache,target=/c echo hello world
+#5 1.200
+
+#7 [stage-1 2/3] COPY --from=a /etc/hostname /h
+#7 ERROR: failed to calculate checksum of ref 7z02: "/etc/hostname": not found
+------
+ > [stage-1 2/3] COPY --from=a /etc/hostname /h:
+------
+ERROR: failed to solve: failed to compute cache key: failed to calculate checksum of ref 7z02: "/etc/hostname": not found
+""".splitlines()
+
+
+def test_buildkit_log():
+    log = plan.BuildKitLog()
+    shown = [text for text in map(log.feed, BUILDKIT) if text]
+    assert [text.split()[:3] for text in shown] == [["[a", "1/3]", "FROM"], ["[a", "2/3]", "RUN"], ["[stage-1", "2/3]", "COPY"]]
+    assert all(len(text) <= 110 for text in shown)
+    assert log.tail == ["hello world"] and log.stages == []
+    assert log.error.startswith("failed to solve:") and log.error.endswith('"/etc/hostname": not found')

@@ -1,0 +1,60 @@
+# Copyright (c) 2026 skp.cluster contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Who holds a port: a real process with a real socket, only the engine's answer is given."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from ansible_collections.skp.cluster.plugins.module_utils.preflight import io as preflight_io
+
+PROXY = """
+import ctypes, socket, sys
+ctypes.CDLL(None).prctl(15, b"docker-proxy", 0, 0, 0)  # PR_SET_NAME
+server = socket.create_server(("127.0.0.1", 0))
+print(server.getsockname()[1], flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture(name="port")
+def fixture_port():
+    """A port on loopback, held by a process that is called as the engine's proxy is."""
+    with subprocess.Popen([sys.executable, "-c", PROXY], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        yield int(process.stdout.readline())
+        process.stdin.close()
+
+
+def container(port, labels):
+    return {"Id": "f" * 64, "Names": ["/kafka-skp-1.1.x"], "Labels": labels, "Ports": [{"PublicPort": port, "PrivatePort": 9094, "Type": "tcp"}]}
+
+
+def test_a_container_that_is_only_starting_is_waited_for(port, monkeypatch):
+    # The engine opens the port of a container before it lists the container.
+    answers = [[], [], [container(port, {"skp.role": "kafka"})]]
+    monkeypatch.setattr(preflight_io.engine_facts, "ask", lambda path: answers.pop(0))
+    held = preflight_io.held_ports(["%d/tcp" % port], True)
+    assert [(item["process"], item["container"]) for item in held] == [("docker-proxy", "kafka-skp-1.1.x")]
+    assert answers == []
+
+
+def test_a_proxy_that_nothing_explains_is_reported(port, monkeypatch):
+    monkeypatch.setattr(preflight_io.engine_facts, "ask", lambda path: [])
+    held = preflight_io.held_ports(["%d/tcp" % port], True, patience=0.5)
+    assert [(item["process"], item["container"], item["ours"]) for item in held] == [("docker-proxy", "", False)]
+
+
+def test_a_port_of_another_program_is_not_waited_for(port, monkeypatch):
+    calls = []
+    monkeypatch.setattr(preflight_io.engine_facts, "ask", lambda path: calls.append(path) or [])
+    monkeypatch.setattr(preflight_io, "read_file", lambda path: "nginx" if path.endswith("/comm") else open(path, encoding="utf-8").read())
+    held = preflight_io.held_ports(["%d/tcp" % port], True)
+    assert [(item["process"], item["ours"]) for item in held] == [("nginx", False)] and len(calls) == 1
+
+
+def test_a_free_port_has_no_holder():
+    assert preflight_io.held_ports(["1/tcp"], False) == []

@@ -1,0 +1,297 @@
+# Copyright (c) 2026 skp.cluster contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From state and wish to actions: what is created, updated, removed, left alone, refused."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+
+from ansible_collections.skp.cluster.plugins.module_utils.members.plan import PlanRefused
+from ansible_collections.skp.cluster.plugins.module_utils.service.plan import (
+    EMPTY_STATE,
+    asks_gate_after,
+    gate_container,
+    matches,
+    missing_nodes,
+    order_serial,
+    plan_placement,
+    plan_services,
+)
+from ansible_collections.skp.cluster.plugins.module_utils.service.spec import build_service
+
+
+def wish(name, host=None, label=None, role="web", digest="sha256:aa", **options):
+    image = "localhost:5000/web:1"
+    return build_service(dict({"name": name, "image": image, "host": host, "label": label}, **options), role, "net", {image: digest})
+
+
+def node(host, labels=(), ready=True):
+    facts = {"node.labels.skp.host": host}
+    facts.update({"node.labels.%s" % label: "enable" for label in labels})
+    return {
+        "id": "node-" + host,
+        "hostname": "h-" + host,
+        "host": host,
+        "ready": ready,
+        "active": True,
+        "state": "ready" if ready else "down",
+        "availability": "active",
+        "facts": facts,
+    }
+
+
+def state_of(*services, nodes=(), update_state=""):
+    """A swarm in which these services were created by an earlier run."""
+    state = copy.deepcopy(EMPTY_STATE)
+    state["networks"] = {"netid": "net"}
+    state["nodes"] = list(nodes)
+    for service in services:
+        spec = copy.deepcopy(service["payload"])
+        spec["TaskTemplate"]["Networks"][0]["Target"] = "netid"
+        state["services"][service["name"]] = {"id": "id-" + service["name"], "version": 7, "spec": spec, "update_state": update_state}
+        for kind in ("configs", "secrets"):
+            for name, item in service[kind].items():
+                state[kind][name] = {"id": "id-" + name, "hash": item["hash"], "text": item["text"]}
+    return state
+
+
+def done(plan):
+    return [(action["do"], action["name"]) for action in plan["actions"]]
+
+
+CONFIG = [{"name": "c", "content": "one\n", "target": "/c"}]
+OTHER = [{"name": "c", "content": "two\n", "target": "/c"}]
+ONE, TWO, ALL = wish("web-1", "c1"), wish("web-2", "c2"), wish("web", label="web")
+
+
+@pytest.mark.parametrize(
+    "case, before, after, actions",
+    [
+        ("first run", [], [ONE, TWO], [("create", "web-1"), ("create", "web-2")]),
+        ("second run", [ONE, ALL], [ALL, ONE], []),
+        ("natural order", [], [wish("web-10", "c10"), TWO], [("create", "web-2"), ("create", "web-10")]),
+        ("label left", [ONE, TWO], [ONE], [("remove", "web-2")]),
+        ("removals come first", [ONE], [TWO], [("remove", "web-1"), ("create", "web-2")]),
+        ("environment", [ONE], [wish("web-1", "c1", env={"A": "1"})], [("update", "web-1")]),
+        ("a new digest behind the same tag", [ONE], [wish("web-1", "c1", digest="sha256:bb")], [("update", "web-1")]),
+        ("an image that is to be built", [ONE], [wish("web-1", "c1", digest=None)], [("update", "web-1")]),
+        ("by member becomes by label", [ONE], [wish("web-1", label="web")], [("replace", "web-1")]),
+        ("all down", [ONE, TWO, ALL], [], [("remove", "web"), ("remove", "web-1"), ("remove", "web-2")]),
+    ],
+)
+def test_actions(case, before, after, actions):
+    plan = plan_services(state_of(*before), after, "web")
+    assert done(plan) == actions
+    assert plan["changed"] == bool(actions)
+    assert len(plan["diff"]) == len(actions)
+
+
+def test_only_what_changed_is_touched():
+    plan = plan_services(state_of(ONE, TWO), [ONE, wish("web-2", "c2", env={"A": "1"})], "web")
+    assert done(plan) == [("update", "web-2")] and plan["unchanged"] == ["web-1"]
+    assert plan["actions"][0]["fields"] == ["Labels.skp.hash", "TaskTemplate.ContainerSpec.Env"]
+
+
+@pytest.mark.parametrize(
+    "case, change, restarts",
+    [
+        ("scaled to nothing by hand", lambda spec: spec["Mode"]["Replicated"].update(Replicas=0), False),
+        ("environment by hand", lambda spec: spec["TaskTemplate"]["ContainerSpec"].update(Env=["X=1"]), True),
+        ("our hash label removed", lambda spec: spec["Labels"].pop("skp.hash"), False),
+        ("moved by hand", lambda spec: spec["TaskTemplate"]["Placement"].update(Constraints=["node.labels.skp.host==c9"]), True),
+    ],
+)
+def test_a_change_by_hand_is_put_back(case, change, restarts):
+    state = state_of(ONE)
+    change(state["services"]["web-1"]["spec"])
+    plan = plan_services(state, [ONE], "web")
+    assert done(plan) == [("update", "web-1")] and plan["actions"][0]["restarts"] is restarts
+
+
+def test_an_update_by_force_is_no_change():
+    state = state_of(ONE)
+    state["services"]["web-1"]["spec"]["TaskTemplate"]["ForceUpdate"] = 3
+    assert not plan_services(state, [ONE], "web")["changed"]
+
+
+def test_a_paused_update_is_taken_up_again():
+    assert done(plan_services(state_of(ALL, update_state="paused"), [ALL], "web")) == [("update", "web")]
+    assert done(plan_services(state_of(ALL, update_state="completed"), [ALL], "web")) == []
+
+
+def test_configs_are_made_and_dropped_with_their_content_in_the_diff():
+    old, new = wish("web-1", "c1", configs=CONFIG), wish("web-1", "c1", configs=OTHER)
+    plan = plan_services(state_of(old), [new], "web")
+    assert list(plan["configs"]["create"]) == list(new["configs"]) and list(plan["configs"]["drop"]) == list(old["configs"])
+    assert [(entry["before"], entry["after"]) for entry in plan["diff"][1:]] == [("one\n", "two\n")]
+
+
+def test_a_config_in_use_elsewhere_stays():
+    shared = [wish("web-1", "c1", configs=CONFIG), wish("web-2", "c2", configs=CONFIG)]
+    plan = plan_services(state_of(*shared), [shared[0]], "web")
+    assert plan["configs"] == {"create": {}, "drop": {}}
+    # Also when the other one is only left alone because of --limit.
+    limited = plan_services(state_of(*shared), [wish("web-1", "c1", configs=OTHER), shared[1]], "web", limit_hosts=["c1"])
+    assert limited["configs"]["drop"] == {} and len(limited["configs"]["create"]) == 1
+
+
+def test_a_left_over_config_is_dropped_though_no_service_changes():
+    state = state_of(ONE)
+    state["configs"]["web-old-123456789012"] = {"id": "x", "hash": "h", "text": "old\n"}
+    plan = plan_services(state, [ONE], "web")
+    assert plan["changed"] and plan["actions"] == [] and plan["configs"]["drop"] == {"web-old-123456789012": "x"}
+
+
+def test_secrets_appear_as_a_hash_only():
+    plan = plan_services(EMPTY_STATE, [wish("web-1", "c1", secrets=[{"name": "pw", "content": "geheim"}])], "web")
+    assert "geheim" not in str(plan["diff"]) and "hash: " in plan["diff"][-1]["after"]
+
+
+@pytest.mark.parametrize(
+    "case, before, after, kind",
+    [("another role's service", [wish("web-1", "c1", role="other")], [ONE], "foreign_service"), ("twice", [], [ONE, ONE], "duplicate")],
+)
+def test_refusals(case, before, after, kind):
+    with pytest.raises(PlanRefused) as caught:
+        plan_services(state_of(*before), after, "web")
+    assert caught.value.failure["kind"] == kind and "web-1" in caught.value.msg
+
+
+def test_another_roles_services_are_never_removed():
+    assert plan_services(state_of(wish("x", "c1", role="other")), [], "web")["actions"] == []
+
+
+NODES = [node("c1", ["web"]), node("c2"), node("c3", ["web"])]
+
+
+@pytest.mark.parametrize(
+    "case, before, after, limit, actions, skipped",
+    [
+        (
+            "another host's update",
+            [ONE, TWO],
+            [wish("web-1", "c1", env={"A": 1}), wish("web-2", "c2", env={"A": 1})],
+            ["c2"],
+            [("update", "web-2")],
+            ["web-1"],
+        ),
+        ("another host's removal", [ONE, TWO], [TWO], ["c2"], [], ["web-1"]),
+        ("another host's creation", [], [ONE, TWO], ["c2"], [("create", "web-2")], ["web-1"]),
+        ("moved away from the limit's host", [ONE], [wish("web-1", "c2")], ["c1"], [("update", "web-1")], []),
+        ("by label, limit has the label", [ALL], [wish("web", label="web", env={"A": 1})], ["c3"], [("update", "web")], []),
+        ("by label, limit has not", [ALL], [wish("web", label="web", env={"A": 1})], ["c2"], [], ["web"]),
+    ],
+)
+def test_limit(case, before, after, limit, actions, skipped):
+    plan = plan_services(state_of(*before, nodes=NODES), after, "web", limit_hosts=limit)
+    assert (done(plan), plan["skipped"]) == (actions, skipped)
+
+
+@pytest.mark.parametrize(
+    "constraints, answer",
+    [
+        ([], True),
+        (["node.labels.web==enable"], True),
+        (["node.labels.web == ENABLE"], True),
+        (["node.labels.web!=enable"], False),
+        (["node.labels.none!=x"], True),
+        (["node.labels.web==enable", "node.labels.skp.host==c2"], False),
+        (["node.role==worker"], False),
+    ],
+)
+def test_constraints(constraints, answer):
+    assert matches(constraints, node("c1", ["web"])["facts"]) is answer
+
+
+PATH = "/var/lib/skp/web"
+DATA1, DATA2, DATA3 = (wish("web-%d" % number, "c%d" % number, owns_data=PATH) for number in (1, 2, 3))
+SINGLE1, SINGLE3 = wish("db", "c1", owns_data=PATH), wish("db", "c3", owns_data=PATH)
+
+
+def places(**hosts):
+    return {name.replace("_", "-"): {"host": host, "path": PATH} for name, host in hosts.items()}
+
+
+@pytest.mark.parametrize(
+    "case, record, before, after, limit, policy, result",
+    [
+        ("first run", {}, [], [DATA1, DATA2], [], "refuse", places(web_1="c1", web_2="c2")),
+        ("second run", places(web_1="c1"), [DATA1], [DATA1], [], "refuse", places(web_1="c1")),
+        ("no data, no record", {}, [], [ONE], [], "refuse", {}),
+        ("one member more", places(web_1="c1"), [DATA1], [DATA1, DATA2], [], "refuse", places(web_1="c1", web_2="c2")),
+        (
+            "one member less is remembered",
+            places(web_1="c1", web_2="c2"),
+            [DATA1, DATA2],
+            [DATA1],
+            [],
+            "refuse",
+            places(web_1="c1", web_2="c2"),
+        ),
+        ("and may return", places(web_1="c1", web_2="c2"), [DATA1], [DATA1, DATA2], [], "refuse", places(web_1="c1", web_2="c2")),
+        ("even while another leaves", places(web_1="c1", web_2="c2"), [DATA1], [DATA2], [], "refuse", places(web_1="c1", web_2="c2")),
+        ("moved, left behind", places(db="c1"), [SINGLE1], [SINGLE3], [], "leave", places(db="c3")),
+        ("moved, copied", places(db="c1"), [SINGLE1], [SINGLE3], [], "moved", places(db="c3")),
+        ("label moved between members, left behind", places(web_1="c1"), [DATA1], [DATA3], [], "leave", places(web_1="c1", web_3="c3")),
+        ("the move concerns no host of the limit", places(db="c1"), [SINGLE1], [SINGLE3], ["c2"], "refuse", places(db="c1")),
+        ("another host leaves outside the limit", places(web_1="c1"), [DATA1], [DATA3], ["c3"], "refuse", places(web_1="c1", web_3="c3")),
+    ],
+)
+def test_placement_is_remembered(case, record, before, after, limit, policy, result):
+    assert plan_placement(record, state_of(*before), after, "web", policy, limit) == result
+
+
+@pytest.mark.parametrize(
+    "case, record, before, after, limit, words",
+    [
+        ("single member moved", places(db="c1"), [SINGLE1], [SINGLE3], [], ["db", "c1", "c3"]),
+        ("record lost, the service still knows", {}, [SINGLE1], [SINGLE3], [], ["db", "c1", "c3"]),
+        ("removed in one run, elsewhere in the next", places(db="c1"), [], [SINGLE3], [], ["db", "c1", "c3"]),
+        (
+            "a member leaves, a new one enters",
+            places(web_1="c1", web_2="c2"),
+            [DATA1, DATA2],
+            [DATA1, DATA3],
+            [],
+            ["web-2", "c2", "web-3", "c3"],
+        ),
+        ("limit has the new host", places(db="c1"), [SINGLE1], [SINGLE3], ["c3"], ["db", "c1", "c3"]),
+    ],
+)
+def test_data_is_never_left_silently(case, record, before, after, limit, words):
+    with pytest.raises(PlanRefused) as caught:
+        plan_placement(record, state_of(*before), after, "web", "refuse", limit)
+    assert caught.value.failure["kind"] == "data_moved"
+    for word in words + [PATH, "web_data_policy=moved", "web_data_policy=leave"]:
+        assert word in caught.value.msg
+
+
+def test_missing_nodes():
+    state = state_of(nodes=NODES)
+    assert missing_nodes(state, [ONE, wish("web-9", "c9"), ALL]) == {"web-9": "c9"}
+    assert missing_nodes(state, [wish("web-9", "c9")], ["c1"]) == {}
+
+
+def test_serial_order():
+    """What stops nothing that runs goes first and at once; then one by one, removals last."""
+    before = [wish("web-%d" % number, "c%d" % number) for number in (1, 2, 3)]
+    after = [wish("web-%d" % number, "c%d" % number, env={"A": 1}) for number in (1, 2, 4)]
+    plan = plan_services(state_of(*before), after, "web")
+    first, gated = order_serial(plan, running={"web-1", "web-3"})
+    assert [action["name"] for action in first] == ["web-4", "web-2"]
+    assert [(action["do"], action["name"]) for action in gated] == [("update", "web-1"), ("remove", "web-3")]
+
+
+@pytest.mark.parametrize("do, asked", [("update", True), ("replace", True), ("remove", False)])
+def test_the_gate_is_not_asked_after_a_removal(do, asked):
+    """Partitions of a broker that left stay under-replicated: a gate asked after its removal never opened, for its whole timeout."""
+    assert asks_gate_after({"do": do, "name": "kafka-skp-3"}) is asked
+
+
+def test_the_command_of_a_gate_replaces_the_entry_point():
+    """Given as arguments it was eaten by the image's own entry point: the gate never opened."""
+    body = gate_container({"command": ["bash", "-c", "exit 0"]}, "img@sha256:aa", "kafka", "net-skp")
+    assert (body["Entrypoint"], body["Cmd"]) == (["bash", "-c", "exit 0"], [])
+    assert body["HostConfig"] == {"NetworkMode": "net-skp"}

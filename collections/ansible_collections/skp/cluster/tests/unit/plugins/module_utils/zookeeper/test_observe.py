@@ -1,0 +1,154 @@
+# Copyright (c) 2026 skp.cluster contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From the swarm's state to the view the plan works on, and back to services."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+
+import pytest
+
+from ansible_collections.skp.cluster.plugins.module_utils.service.spec import build_service
+from ansible_collections.skp.cluster.plugins.module_utils.zookeeper import config, observe
+
+COMMON = {"image": "zk:1", "env": {"ZOO_HEAP_OPTS": "-Xmx1g", "SERVER_JVMFLAGS": "-Dmine=1"}, "user": "1002",
+          "mounts": [{"source": "/var/lib/skp/zookeeper", "target": "/var/lib/zookeeper"}],
+          "healthcheck": {"test": ["CMD", "true"], "interval": "3s"}}
+HOSTS = {1: "c01", 2: "c02", 3: "c03"}
+
+
+def payload(number, servers, settings=None):
+    text = config.render_zoo_cfg(settings or {"tickTime": 2000}, "zookeeper-skp", servers)
+    return build_service(observe.member_service(COMMON, "zookeeper-skp", number, HOSTS[number], servers, text), "zookeeper", "net-skp", {})["payload"]
+
+
+def state_of(servers=(1, 2, 3), nodes=("c01", "c02", "c03"), down=()):
+    services = {"zookeeper-skp-%d" % n: {"id": "s%d" % n, "version": 1, "spec": payload(n, servers), "update_state": ""} for n in servers}
+    return {"nodes": [{"host": host, "ready": host not in down, "active": True} for host in nodes], "networks": {}, "services": services,
+            "configs": {}, "secrets": {}, "tasks": [{"ServiceID": "s1", "DesiredState": "running", "Status": {"State": "running"}},
+                                                    {"ServiceID": "s2", "DesiredState": "shutdown", "Status": {"State": "running"}},
+                                                    {"ServiceID": "s3", "DesiredState": "running", "Status": {"State": "failed"}}]}
+
+
+def answer(mode, zxid=0x100000005):
+    return {"mode": mode, "zxid": zxid, "version": "3.9.5"}
+
+
+WHOLE = {1: answer("follower"), 2: answer("leader"), 3: answer("follower")}
+
+
+def build(state, target=(1, 2, 3), found=None, facts=None, answers=None, **options):
+    return observe.build_view(state, "zookeeper", "zookeeper-skp", list(target), HOSTS, found or {}, facts or {}, answers, **options)
+
+
+def test_member_service_has_what_makes_it_safe():
+    service = observe.member_service(COMMON, "zookeeper-skp", 2, "c02", [3, 1, 2], "text")
+    assert service["name"] == service["hostname"] == "zookeeper-skp-2" and service["host"] == "c02"
+    assert service["env"]["ZOO_MY_ID"] == "2"
+    flags = service["env"]["SERVER_JVMFLAGS"].split()
+    assert flags[0] == "-Dmine=1" and "-Dzookeeper.db.autocreate=false" in flags
+    assert {item["target"]: item["content"] for item in service["configs"]}["/etc/zookeeper/zoo.cfg"] == "text"
+    assert service["labels"]["skp.zk.servers"] == "1,2,3"
+    assert "ZOO_MY_ID" not in COMMON["env"]
+
+
+def test_the_safety_flag_is_not_doubled():
+    common = dict(COMMON, env={"SERVER_JVMFLAGS": "-Dzookeeper.db.autocreate=false"})
+    service = observe.member_service(common, "z", 1, "c01", [1], "text")
+    assert service["env"]["SERVER_JVMFLAGS"].split().count("-Dzookeeper.db.autocreate=false") == 1
+
+
+@pytest.mark.parametrize("marker,command", [(True, ["skp-zookeeper-init", "2", "initialize"]), (False, ["skp-zookeeper-init", "2"])])
+def test_init_service(marker, command):
+    service = observe.init_service(COMMON, "zookeeper-skp", 2, "c02", marker)
+    assert service["command"] == command and service["restart"] == {"condition": "none"} and service["host"] == "c02"
+    assert service["mounts"] == COMMON["mounts"] and "env" not in service and "healthcheck" not in service
+
+
+def test_all_orders_of_hosts_give_the_same_specs():
+    first = {n: payload(n, [1, 2, 3]) for n in HOSTS}
+    for order in itertools.permutations([1, 2, 3]):
+        assert {n: payload(n, list(order)) for n in order} == first
+
+
+def test_fingerprint_sees_a_change_by_hand_and_a_changed_list():
+    spec = payload(1, [1, 2, 3])
+    assert observe.fingerprint(spec) == observe.fingerprint(copy.deepcopy(spec))
+    scaled = copy.deepcopy(spec)
+    scaled["Mode"]["Replicated"]["Replicas"] = 0
+    assert observe.fingerprint(scaled) != observe.fingerprint(spec)
+    assert observe.fingerprint(payload(1, [1, 2])) != observe.fingerprint(spec)
+    assert observe.fingerprint(payload(1, [1, 2, 3], {"tickTime": 3000})) != observe.fingerprint(spec)
+    assert observe.fingerprint(dict(spec, TaskTemplate=dict(spec["TaskTemplate"], ForceUpdate=4))) == observe.fingerprint(spec)
+
+
+SERVING = [
+    ("whole", WHOLE, None, [1, 2, 3], 2),
+    ("nobody answers", {1: None, 2: None, 3: None}, None, [], None),
+    ("followers without a leader do not count", {1: answer("follower"), 2: None, 3: answer("follower")}, None, [], None),
+    ("one is behind", {**WHOLE, 3: answer("follower", 0x100000001)}, None, [1, 2], 2),
+    ("behind now, but past what the leader had at the last look", {**WHOLE, 3: answer("follower", 0x100000003)}, (2, 0x100000003), [1, 2, 3], 2),
+    ("the last look was at another leader", {**WHOLE, 3: answer("follower", 0x100000003)}, (1, 0x100000003), [1, 2], 2),
+    ("idle after an election", {1: answer("follower"), 2: answer("leader", 0x200000000), 3: answer("follower")}, None, [1, 2, 3], 2),
+    ("a leader that was cut off", {1: answer("leader", 0x100000009), 2: answer("leader", 0x200000001), 3: answer("follower", 0x200000001)}, None,
+     [2, 3], 2),
+    ("an observer is no voter", {**WHOLE, 3: answer("observer")}, None, [1, 2], 2),
+]
+
+
+@pytest.mark.parametrize("title,answers,mark,ready,leader", SERVING, ids=[item[0] for item in SERVING])
+def test_serving(title, answers, mark, ready, leader):
+    assert observe.serving(answers, mark) == (ready, leader)
+
+
+def test_view_of_a_whole_ensemble():
+    view = build(state_of(), answers=WHOLE, facts={"bootstrapped": True, "formed": True, "servers": [1, 2, 3]},
+                 found={"c01": 1, "c02": 2, "c03": 3})
+    assert sorted(view["members"]) == [1, 2, 3] and view["members"][2]["leader"] and all(m["ready"] for m in view["members"].values())
+    assert view["members"][1]["servers"] == [1, 2, 3] and view["members"][1]["host"] == "c01"
+    assert [view["members"][n]["running"] for n in (1, 2, 3)] == [True, False, False]
+    assert not view["empty"] and not view["down"] and view["bootstrapped"] and view["formed"]
+
+
+def test_down_nodes_wiped_data_and_what_was_not_looked_at():
+    view = build(state_of(nodes=("c01", "c02"), down=("c02",)), answers=WHOLE, found={"c01": None})
+    members = view["members"]
+    assert (members[1]["empty"], members[2]["empty"]) == (True, False)
+    assert [members[n]["node_up"] for n in (1, 2, 3)] == [True, False, False]
+    assert build(state_of(nodes=("c01", "c02")), assume_nodes=True)["members"][3]["node_up"]
+
+
+@pytest.mark.parametrize("found,bootstrapped,empty", [
+    ({"c01": None, "c02": None, "c03": None}, False, [1, 2, 3]),
+    ({"c01": 1, "c02": 2, "c03": None}, True, [3]),
+    ({"c01": 1, "c02": 2, "c03": 3}, True, []),
+])
+def test_data_that_the_swarm_has_forgotten_is_adopted(found, bootstrapped, empty):
+    state = dict(state_of(), services={})
+    view = build(state, found=found)
+    assert view["bootstrapped"] is bootstrapped and view["formed"] is bootstrapped and view["empty"] == empty
+    assert view["servers"] == ([1, 2, 3] if bootstrapped else [])
+
+
+def test_an_interrupted_bootstrap_is_no_ensemble_yet():
+    state = dict(state_of(), services={})
+    view = build(state, found={"c01": 1, "c02": 2, "c03": 3}, facts={"bootstrapped": True, "formed": False, "servers": [1, 2, 3]})
+    assert view["bootstrapped"] and not view["formed"]
+
+
+def test_leftovers_and_strangers():
+    state = state_of()
+    state["services"]["zookeeper-skp-init-2"] = {"spec": {"Labels": {"skp.role": "zookeeper"}}}
+    state["services"]["zookeeper-skp-9"] = {"spec": {"Labels": {"skp.role": "other"}}}
+    state["services"]["zookeeper-skp-init-3"] = {"spec": {}}
+    assert observe.leftovers(state, "zookeeper", "zookeeper-skp") == ["zookeeper-skp-init-2"]
+    assert sorted(observe.member_services(state, "zookeeper", "zookeeper-skp")) == [1, 2, 3]
+
+
+def test_an_update_that_swarm_has_paused_counts_as_a_difference():
+    state = state_of()
+    state["services"]["zookeeper-skp-1"]["update_state"] = "paused"
+    view = build(state)
+    assert view["members"][1]["hash"] != observe.fingerprint(payload(1, [1, 2, 3])) and view["members"][2]["hash"] == observe.fingerprint(payload(2, [1, 2, 3]))
