@@ -22,11 +22,6 @@ def pytest_configure(config):
         config.option.tbstyle = "short"
 
 
-def pytest_collection_modifyitems(items):
-    """Files run in the order of their numbers, so that faults come after what they break was seen to work."""
-    items.sort(key=lambda item: item.fspath.basename)
-
-
 def pytest_runtest_logreport(report):
     """Keep what every test took, its fixtures apart; what took no time says nothing."""
     if report.duration >= 0.1 or report.when == "call":

@@ -10,12 +10,9 @@ cd "$(dirname "$0")/../.."
 trap 'phases_table; python tests/tools/durations.py' EXIT
 rm -f build/log/plays.jsonl build/log/durations.jsonl
 
-# What molecule's scenarios run as their faults is not run twice.
-mapfile -t rest < <(comm -23 <(printf '%s\n' tests/lab/test_[1-9]*.py | sort) <(sed -n 's/^ *lab_tests: //p' molecule/*/side_effect.yml | sort))
-
 phase 'check' make --no-print-directory check
 phase 'lab' ansible-playbook -i localhost, roles/lab/playbooks/up.yml
-phase 'first run' make --no-print-directory faults FAULTS=tests/lab/test_00_first_run.py
+phase 'first run' make --no-print-directory faults FAULTS=tests/lab/1_first_run
 phase 'up' make --no-print-directory up
 phase 'molecule' make --no-print-directory molecule
-phase 'faults' make --no-print-directory faults FAULTS="${rest[*]}"
+phase 'faults' make --no-print-directory faults FAULTS="tests/lab/2_second_run tests/lab/4_changes tests/lab/5_outages tests/lab/6_last"

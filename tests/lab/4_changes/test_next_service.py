@@ -4,11 +4,10 @@
 from __future__ import annotations
 
 import socket
-from pathlib import Path
 
 import lablib
 
-HERE = Path(__file__).parent / "next_service"
+HERE = lablib.ROOT / "tests/lab/next_service"
 PLAYBOOK = str(HERE / "echo.yml")
 
 
