@@ -114,3 +114,30 @@ def test_modules_of_a_bare_node_do_not_load_the_docker_sdk(module):
             reached.add(name)
             todo += imports(name, module_utils()[name])
     assert "engine.client" not in reached
+
+
+def test_errors_have_one_form():
+    """Every error of module_utils is a Failure or a subclass without a constructor of its own, and a module ends with it through `fail`."""
+    offenders = []
+    for path in [*module_utils().values(), *modules()]:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef) and path.stem != "failure":
+                bases = {getattr(base, "id", "") for base in node.bases}
+                if bases & {"Exception", "RuntimeError", "ValueError"} or ("Failure" in bases and len(node.body) > 1):
+                    offenders.append("%s: class %s" % (path.relative_to(COLLECTION), node.name))
+            if isinstance(node, ast.Attribute) and node.attr == "fail_json" and path.stem != "failure":
+                offenders.append("%s:%d: fail_json" % (path.relative_to(COLLECTION), node.lineno))
+    assert offenders == []
+
+
+def test_every_failure_names_its_kind():
+    silent, seen = [], 0
+    for path in [*module_utils().values(), *modules()]:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            name = isinstance(node, ast.Call) and (getattr(node.func, "id", "") or getattr(node.func, "attr", ""))
+            if name in ("Failure", "EngineError", "RegistryError", "ImageError"):
+                seen += 1
+                named = {keyword.arg for keyword in node.keywords}
+                if len(node.args) < 2 and not named & {"kind", None}:  # None: **failure of another one
+                    silent.append("%s:%d" % (path.relative_to(COLLECTION), node.lineno))
+    assert silent == [] and seen > 50

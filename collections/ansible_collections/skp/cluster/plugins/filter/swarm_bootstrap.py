@@ -49,14 +49,15 @@ _value:
   type: dict
 """
 
-from ansible_collections.skp.cluster.plugins.module_utils.swarm.plan import SwarmError, bootstrap
+from ansible_collections.skp.cluster.plugins.module_utils.failure import Failure
+from ansible_collections.skp.cluster.plugins.module_utils.swarm.plan import bootstrap
 
 
 def swarm_bootstrap(hosts, without_unreachable=False, abandon="", predict=False):
     """See DOCUMENTATION."""
     try:
         decision = bootstrap(hosts, without_unreachable=without_unreachable, abandon=abandon, predict=predict)
-    except SwarmError as exc:
+    except Failure as exc:
         return {"manager": None, "init": None, "join": [], "leave": [], "probe": [], "refused": {}, "cluster_id": "", "warnings": [],
                 "error": exc.msg}
     return dict(decision, error="")

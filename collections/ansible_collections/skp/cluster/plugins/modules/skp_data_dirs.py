@@ -111,7 +111,7 @@ failure:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.skp.cluster.plugins.module_utils.data_dirs import io, plan
-from ansible_collections.skp.cluster.plugins.module_utils.members.plan import PlanRefused
+from ansible_collections.skp.cluster.plugins.module_utils.failure import Failure, fail
 
 
 def run(module):
@@ -144,10 +144,10 @@ def run(module):
 
 
 def one_id(service, found):
-    """The id all directories agree on, or None. Raises PlanRefused when they do not."""
+    """The id all directories agree on, or None. Raises Failure when they do not."""
     owners = {item["path"]: item["id"] for item in found if item["id"] is not None}
     if len(set(owners.values())) > 1:
-        raise PlanRefused(
+        raise Failure(
             "The data directories of %s belong to different members: %s. Nothing was changed."
             % (service, ", ".join("%s to %d" % item for item in sorted(owners.items()))),
             kind="identity_conflict",
@@ -184,10 +184,10 @@ def main():
     )
     try:
         result = run(module)
-    except PlanRefused as exc:
-        module.fail_json(msg=exc.msg, failure=exc.failure)
+    except Failure as exc:
+        fail(module, exc)
     except OSError as exc:
-        module.fail_json(msg="Data directories of %s: %s" % (module.params["service"], exc), failure={"kind": "os", "errno": exc.errno})
+        fail(module, Failure("Data directories of %s: %s" % (module.params["service"], exc), kind="os", errno=exc.errno))
     module.exit_json(**result)
 
 

@@ -202,7 +202,7 @@ failure:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.skp.cluster.plugins.module_utils.engine import facts as engine_facts, io as engine_io, plan as config_plan
-from ansible_collections.skp.cluster.plugins.module_utils.failure import Failure
+from ansible_collections.skp.cluster.plugins.module_utils.failure import Failure, fail
 from ansible_collections.skp.cluster.plugins.module_utils.swarm.plan import restart_refusal
 
 
@@ -294,7 +294,7 @@ def main():
         elif module.params["state"] == "restarted":
             result = restarted(module, facts)
     except Failure as exc:
-        module.fail_json(msg=exc.msg, failure=exc.failure, engine=facts)
+        fail(module, exc, engine=facts)
     if module.params["state"] == "restarted" and result["changed"] and not module.check_mode:
         facts = engine_facts.read(wait_pending=wait)
     module.exit_json(engine=facts, missing_packages=missing_packages(module.params["packages"], facts), **result)

@@ -230,6 +230,7 @@ import os
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.skp.cluster.plugins.module_utils.engine import client as engine
+from ansible_collections.skp.cluster.plugins.module_utils.failure import Failure, fail
 from ansible_collections.skp.cluster.plugins.module_utils.image import io as image_io, plan
 from ansible_collections.skp.cluster.plugins.module_utils.registry.http import RegistryError
 
@@ -435,10 +436,11 @@ def main():
         client = engine.connect_or_predict(module)
         image_io.patient(client)
         result = {"built": built, "pulled": pulled, "loaded": loaded}[module.params["state"]](module, client, progress)
-    except (plan.ImageError, engine.EngineError) as exc:
-        engine.fail(module, exc)
     except RegistryError as exc:
-        module.fail_json(msg="%s. Is the registry of this machine well? docker logs registry-skp." % exc, failure=dict(exc.failure, kind="registry"))
+        exc.msg += ". Is the registry of this machine well? docker logs registry-skp."
+        fail(module, exc)
+    except Failure as exc:
+        fail(module, exc)
     finally:
         progress.end()
     module.exit_json(**result)

@@ -113,6 +113,7 @@ failure:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.skp.cluster.plugins.module_utils.engine import client as engine
+from ansible_collections.skp.cluster.plugins.module_utils.failure import Failure, fail
 from ansible_collections.skp.cluster.plugins.module_utils.members import io as members_io, plan as members_plan
 
 
@@ -215,8 +216,8 @@ def main():
     try:
         client = engine.connect_or_predict(module, manager=True)
         result = present(module, client) if module.params["state"] == "present" else absent(module, client)
-    except (engine.EngineError, members_plan.PlanRefused) as exc:
-        engine.fail(module, exc)
+    except Failure as exc:
+        fail(module, exc)
     module.exit_json(**result)
 
 

@@ -189,11 +189,8 @@ failure:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.skp.cluster.plugins.module_utils.engine.client import EngineError
-from ansible_collections.skp.cluster.plugins.module_utils.registry.http import RegistryError
+from ansible_collections.skp.cluster.plugins.module_utils.failure import Failure, fail
 from ansible_collections.skp.cluster.plugins.module_utils.registry.node import RegistryNode
-from ansible_collections.skp.cluster.plugins.module_utils.registry.plan import PlanError
-from ansible_collections.skp.cluster.plugins.module_utils.registry.store import StoreError
 
 
 def main():
@@ -229,21 +226,19 @@ def main():
     try:
         node = RegistryNode(module)
         result = getattr(node, module.params["state"])()
-    except (EngineError, PlanError, StoreError) as exc:
-        module.fail_json(msg=exc.msg, failure=exc.failure)
-    except RegistryError as exc:
-        module.fail_json(msg=str(exc), failure=exc.failure)
+    except Failure as exc:
+        fail(module, exc)
     except PermissionError as exc:
         hint = "The module manages root's files: run it with become."
         if str(exc.filename).startswith(module.params["store"]):
             hint += " If root ran it, the store's server maps root to nobody: make the directory for a user of yours and set registry_user."
-        module.fail_json(msg="%s: not allowed. %s" % (exc.filename, hint), failure={"kind": "not_allowed", "path": str(exc.filename)})
+        fail(module, Failure("%s: not allowed. %s" % (exc.filename, hint), kind="not_allowed", path=str(exc.filename)))
     problems = (result.get("verify") or {}).get("problems")
     if problems and module.params["fail_on_broken"]:
-        module.fail_json(
-            msg="The registry store %s is damaged, %d problem(s):\n%s\n%s" % (
+        fail(module, Failure(
+            "The registry store %s is damaged, %d problem(s):\n%s\n%s" % (
                 module.params["store"], len(problems), "\n".join("- " + problem["msg"] for problem in problems), NEXT_STEP),
-            failure={"kind": "store_damaged", "problems": len(problems)}, **result)
+            kind="store_damaged", problems=len(problems)), **result)
     module.exit_json(**result)
 
 

@@ -104,10 +104,11 @@ import os
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.skp.cluster.plugins.module_utils import private_file
-from ansible_collections.skp.cluster.plugins.module_utils.engine.client import EngineError, connect_or_predict
+from ansible_collections.skp.cluster.plugins.module_utils.engine.client import connect_or_predict
+from ansible_collections.skp.cluster.plugins.module_utils.failure import Failure, fail
 from ansible_collections.skp.cluster.plugins.module_utils.registry import io
-from ansible_collections.skp.cluster.plugins.module_utils.registry.http import RegistryClient, RegistryError
-from ansible_collections.skp.cluster.plugins.module_utils.registry.plan import RECORD_FILE, PlanError, explain_pull_error
+from ansible_collections.skp.cluster.plugins.module_utils.registry.http import RegistryClient
+from ansible_collections.skp.cluster.plugins.module_utils.registry.plan import RECORD_FILE, explain_pull_error
 
 
 def main():
@@ -126,10 +127,8 @@ def main():
     )
     try:
         module.exit_json(changed=False, **read(module))
-    except (EngineError, PlanError) as exc:
-        module.fail_json(msg=exc.msg, failure=exc.failure)
-    except RegistryError as exc:
-        module.fail_json(msg=str(exc), failure=exc.failure)
+    except Failure as exc:
+        fail(module, exc)
 
 
 def read(module):

@@ -90,6 +90,7 @@ import secrets as random_source
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.skp.cluster.plugins.module_utils import private_file
+from ansible_collections.skp.cluster.plugins.module_utils.failure import Failure, fail
 
 NAME = re.compile(r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")
 MINIMUM_BYTES = 16  # 128 bits
@@ -109,15 +110,15 @@ def main():
         supports_check_mode=True,
     )
     params = module.params
-    _refuse(module)
     found, created, repaired = {}, [], []
     try:
+        _refuse(params)
         for name in sorted(set(params["names"]) | set(params["values"])):
             path = os.path.join(params["directory"], name)
             present = private_file.read_text(path)
             value = params["values"].get(name) or (present or "").rstrip("\n")
             if not value:
-                _check_missing(module, name, path, present)
+                _check_missing(params["create"], name, path, present)
                 value = random_source.token_hex(params["bytes"])
             drift = private_file.drift(path, value + "\n")
             if present is None:
@@ -130,10 +131,11 @@ def main():
                 found[name] = value
         if params["everything"]:
             found = dict(_kept(params["directory"], params["values"]), **found)
+    except Failure as exc:
+        fail(module, exc)
     except OSError as exc:
-        module.fail_json(
-            msg="The secrets in %s cannot be kept: %s. The module writes root's files: run it with become." % (params["directory"], exc),
-            failure={"kind": "unwritable", "path": params["directory"]})
+        fail(module, Failure("The secrets in %s cannot be kept: %s. The module writes root's files: run it with become." % (params["directory"], exc),
+                             kind="unwritable", path=params["directory"]))
     touched = created + repaired
     module.exit_json(
         changed=bool(touched), secrets=found, created=created, repaired=repaired,
@@ -150,26 +152,24 @@ def _kept(directory, but):
     return {name: value for name, value in values.items() if value}
 
 
-def _refuse(module):
-    """End with an error for names that would leave the directory and for secrets too short to be one."""
-    for name in list(module.params["names"]) + list(module.params["values"]):
+def _refuse(params):
+    """Refuse names that would leave the directory and secrets too short to be one."""
+    for name in list(params["names"]) + list(params["values"]):
         if not NAME.match(name):
-            module.fail_json(
-                msg="%r is no name for a secret: letters, digits, _ - and . only." % name, failure={"kind": "bad_name", "name": name})
-    if module.params["bytes"] < MINIMUM_BYTES:
-        module.fail_json(msg="bytes is %d; a secret of less than %d bytes can be guessed." % (module.params["bytes"], MINIMUM_BYTES),
-                         failure={"kind": "too_short", "bytes": module.params["bytes"]})
+            raise Failure("%r is no name for a secret: letters, digits, _ - and . only." % name, kind="bad_name", name=name)
+    if params["bytes"] < MINIMUM_BYTES:
+        raise Failure("bytes is %d; a secret of less than %d bytes can be guessed." % (params["bytes"], MINIMUM_BYTES),
+                      kind="too_short", bytes=params["bytes"])
 
 
-def _check_missing(module, name, path, present):
+def _check_missing(create, name, path, present):
     """A file that is there but empty was cut short by something; making a new secret over it could lock data away."""
     if present is not None:
-        module.fail_json(
-            msg="The secret %s is empty. Restore it from a backup or another manager; remove the file to have a new one made." % path,
-            failure={"kind": "empty_secret", "name": name, "path": path})
-    if not module.params["create"]:
-        module.fail_json(msg="The secret %s is missing and must not be made anew here. Restore it from a backup or another manager." % path,
-                         failure={"kind": "missing_secret", "name": name, "path": path})
+        raise Failure("The secret %s is empty. Restore it from a backup or another manager; remove the file to have a new one made." % path,
+                      kind="empty_secret", name=name, path=path)
+    if not create:
+        raise Failure("The secret %s is missing and must not be made anew here. Restore it from a backup or another manager." % path,
+                      kind="missing_secret", name=name, path=path)
 
 
 if __name__ == "__main__":

@@ -458,8 +458,8 @@ failure:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.skp.cluster.plugins.module_utils.engine import client as engine
+from ansible_collections.skp.cluster.plugins.module_utils.failure import Failure, fail
 from ansible_collections.skp.cluster.plugins.module_utils.members import io as members_io
-from ansible_collections.skp.cluster.plugins.module_utils.members.plan import PlanRefused
 from ansible_collections.skp.cluster.plugins.module_utils.service import io as service_io, plan as service_plan
 from ansible_collections.skp.cluster.plugins.module_utils.service.args import argument_spec
 from ansible_collections.skp.cluster.plugins.module_utils.service.spec import build_service, image_reference
@@ -532,7 +532,7 @@ def run(module, result):
 
 
 def plan_placement(client, state, desired, params):
-    """(the new record of where data is, or None when it stays; the record's generations). Raises PlanRefused when a label left its data."""
+    """(the new record of where data is, or None when it stays; the record's generations). Raises Failure when a label left its data."""
     generations = []
     purge = params["state"] == "absent" and params["purge"]
     if client is not None and (purge or any(service["owns_data"] for service in desired)):
@@ -551,7 +551,7 @@ def check_nodes(module, state, desired, plan, in_swarm):
         return
     text = "No node of the swarm is labelled skp.host=%s. Join it first (--tags swarm)." % ", ".join(sorted(set(missing.values())))
     if not module.check_mode:
-        raise engine.EngineError("Role %s: %s" % (module.params["role"], text), kind="node_missing", services=missing)
+        raise Failure("Role %s: %s" % (module.params["role"], text), kind="node_missing", services=missing)
     module.warn(text)
 
 
@@ -560,8 +560,8 @@ def main():
     result = {}
     try:
         run(module, result)
-    except (engine.EngineError, PlanRefused) as exc:
-        engine.fail(module, exc, **result)
+    except Failure as exc:
+        fail(module, exc, **result)
     module.exit_json(**result)
 
 

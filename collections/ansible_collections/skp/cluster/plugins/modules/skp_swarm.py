@@ -128,8 +128,9 @@ failure:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.skp.cluster.plugins.module_utils.engine import client as engine
+from ansible_collections.skp.cluster.plugins.module_utils.failure import Failure, fail
 from ansible_collections.skp.cluster.plugins.module_utils.swarm.io import Swarm
-from ansible_collections.skp.cluster.plugins.module_utils.swarm.plan import HOST_LABEL, SwarmError, plan
+from ansible_collections.skp.cluster.plugins.module_utils.swarm.plan import HOST_LABEL, plan
 
 
 def present(module, client):
@@ -165,9 +166,9 @@ def member(module, client):
     state = engine.swarm_state(client) if client else {"state": "inactive", "node_id": "", "cluster_id": "", "manager": False}
     abandon = bool(params["abandon"]) and state["state"] != "inactive"
     if abandon and state["manager"]:
-        raise SwarmError("This node is a manager of the swarm it should abandon (%s); only workers of a swarm without "
-                         "managers may." % params["abandon"],
-                         kind="abandon")
+        raise Failure("This node is a manager of the swarm it should abandon (%s); only workers of a swarm without "
+                      "managers may." % params["abandon"],
+                      kind="abandon")
     if state["state"] == "active" and not abandon:
         return {"changed": False, "node_id": state["node_id"]}
     result = {"changed": True, "node_id": "", "diff": {"before": "", "after": "member of the swarm, as %s\n" % params["advertise_addr"]}}
@@ -220,8 +221,8 @@ def main():
     try:
         client = engine.connect_or_predict(module, manager=run is not member)
         result = run(module, client)
-    except (engine.EngineError, SwarmError) as exc:
-        engine.fail(module, exc)
+    except Failure as exc:
+        fail(module, exc)
     module.exit_json(**result)
 
 

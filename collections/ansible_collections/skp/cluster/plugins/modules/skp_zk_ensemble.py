@@ -154,8 +154,8 @@ failure:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.skp.cluster.plugins.module_utils.engine import client as engine
+from ansible_collections.skp.cluster.plugins.module_utils.failure import Failure, fail
 from ansible_collections.skp.cluster.plugins.module_utils.members import io as members_io, plan as members_plan
-from ansible_collections.skp.cluster.plugins.module_utils.members.plan import PlanRefused
 from ansible_collections.skp.cluster.plugins.module_utils.service import io as service_io, plan as service_plan
 from ansible_collections.skp.cluster.plugins.module_utils.service.args import service_options
 from ansible_collections.skp.cluster.plugins.module_utils.service.spec import build_service
@@ -201,16 +201,16 @@ def check_options(params):
     """Refuse what can be judged from the options alone."""
     unknown = sorted(set(params["service"]) - (set(service_options()) - set(OWN_OPTIONS)))
     if unknown or not params["service"].get("image"):
-        raise PlanRefused("ZooKeeper: option service %s." % ("has entries it cannot have: " + ", ".join(unknown) if unknown else "names no image"),
-                          kind="bad_value", unknown=unknown)
+        raise Failure("ZooKeeper: option service %s." % ("has entries it cannot have: " + ", ".join(unknown) if unknown else "names no image"),
+                      kind="bad_value", unknown=unknown)
     if params["hosts"]:
         zk_plan.check_size(params["hosts"], params["allow_even"])
     zk_plan.check_filesystems({host: kind for host, kind in params["filesystems"].items() if host in params["hosts"]})
     try:
         config.render_zoo_cfg(params["zoo_cfg"], params["name_prefix"], [1])
     except ValueError as exc:
-        raise PlanRefused("ZooKeeper: setting %r cannot be given: it is the module's own, or no setting of one line." % str(exc),
-                          kind="bad_value", setting=str(exc)) from exc
+        raise Failure("ZooKeeper: setting %r cannot be given: it is the module's own, or no setting of one line." % str(exc),
+                      kind="bad_value", setting=str(exc)) from exc
 
 
 def builders(params, hosts, digests, api):
@@ -272,13 +272,13 @@ def run(module, result):
 
 
 def planned_steps(module, ensemble, names, options):
-    """All steps from here to the target, by asking the members only when there is something to do. Raises PlanRefused."""
+    """All steps from here to the target, by asking the members only when there is something to do. Raises Failure."""
     check = module.check_mode
     view = ensemble.view(assume_nodes=check)
     missing = sorted({ensemble.hosts[n] for n in ensemble.target} - set(observe.hosts_up(ensemble.state)))
     if missing and not check:
-        raise PlanRefused("ZooKeeper: no node of the swarm is labelled skp.host=%s. Join it first (--tags swarm)." % ", ".join(missing),
-                          kind="node_missing", hosts=missing)
+        raise Failure("ZooKeeper: no node of the swarm is labelled skp.host=%s. Join it first (--tags swarm)." % ", ".join(missing),
+                      kind="node_missing", hosts=missing)
     zk_plan.check_move(view, ensemble.target, names, module.params["data_policy"])
     if zk_plan.is_settled(view, ensemble.target, ensemble.wanted, names, **options):
         return []
@@ -298,15 +298,15 @@ def apply(module, ensemble, record, steps, names, options, result):
         if step is None:
             break
         if len(done) > 3 * len(steps) + 10:
-            raise engine.EngineError("ZooKeeper: the ensemble keeps changing under this run. Done so far: %s" % done, kind="unstable")
+            raise Failure("ZooKeeper: the ensemble keeps changing under this run. Done so far: %s" % done, kind="unstable")
         if step["action"] == "apply" and step["servers"] != record.facts.get("servers"):
             record.write(servers=step["servers"], bootstrapped=True)
         done.append(step)
         result["steps"] = done
         try:
             ensemble.do(step)
-        except engine.EngineError as exc:
-            raise engine.EngineError(
+        except Failure as exc:
+            raise Failure(
                 "ZooKeeper: step %d of about %d (%s %s; %s) did not come to a good end, and no further member was touched. Mend the cause and run "
                 "again: members that do not serve come first then.\n%s"
                 % (len(done), max(len(steps), len(done)), step["action"], names.all(step["ids"]), step["reason"], exc.msg),
@@ -372,8 +372,8 @@ def main():
     result = {}
     try:
         run(module, result)
-    except (engine.EngineError, PlanRefused) as exc:
-        engine.fail(module, exc, **result)
+    except Failure as exc:
+        fail(module, exc, **result)
     module.exit_json(**result)
 
 

@@ -88,6 +88,7 @@ failure:
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.skp.cluster.plugins.module_utils.engine import client as engine
+from ansible_collections.skp.cluster.plugins.module_utils.failure import Failure, fail
 from ansible_collections.skp.cluster.plugins.module_utils.members import io as members_io
 from ansible_collections.skp.cluster.plugins.module_utils.service import io as service_io
 from ansible_collections.skp.cluster.plugins.module_utils.zookeeper import config, observe
@@ -133,8 +134,8 @@ def main():
         client = engine.connect(timeout=60)
         engine.require_manager(client)
         result = look(client, module.params)
-    except engine.EngineError as exc:
-        engine.fail(module, exc)
+    except Failure as exc:
+        fail(module, exc)
     module.exit_json(changed=False, **result)
 
 

@@ -12,7 +12,7 @@ import re
 import shutil
 import stat
 
-from ..members.plan import PlanRefused
+from ..failure import Failure
 from .plan import MARKER, MARKER_HEAD, mount_of, parse_identity
 
 
@@ -22,7 +22,7 @@ def _number(name, table, what):
     try:
         return table(name)
     except KeyError as exc:
-        raise PlanRefused(
+        raise Failure(
             "There is no %s %r on this node; name a number or make it first." % (what, name), kind="no_such_owner", name=name
         ) from exc
 
@@ -30,7 +30,7 @@ def _number(name, table, what):
 def wanted_owner(directory):
     """(uid, gid, mode as int) a directory should have."""
     if not re.match(r"^[0-7]{3,4}$", str(directory["mode"])):
-        raise PlanRefused(
+        raise Failure(
             "%s: %r is no file mode; expected a quoted octal number." % (directory["path"], directory["mode"]), kind="bad_value"
         )
     return (
@@ -54,7 +54,7 @@ def inspect(directory, mounts):
     """
     path = directory["path"]
     if os.path.normpath(path) != path or not path.startswith("/"):
-        raise PlanRefused("%r is no plain absolute path." % path, kind="bad_value", path=path)
+        raise Failure("%r is no plain absolute path." % path, kind="bad_value", path=path)
     ancestor = _existing_ancestor(path)
     real = os.path.realpath(ancestor)
     point, kind, source = mount_of(real, mounts)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import posixpath
 import re
 
-from ..members.plan import PlanRefused
+from ..failure import Failure
 
 MARKER = ".skp-data"
 MARKER_HEAD = "# Directories beside this file that skp.cluster made and may purge. One name per line.\n"
@@ -64,7 +64,7 @@ def parse_identity(text, keys, where):
                 values[key.strip()] = value.strip()
     first = next((values[key] for key in (keys or [""]) if key in values), None)
     if first is None or not first.isdigit():
-        raise PlanRefused(
+        raise Failure(
             "%s should say whose data this is, but %s. Nothing was changed. Look at the file; if the directory holds nothing of worth, "
             "move it aside." % (where, "has none of %s" % ", ".join(keys) if first is None else "says %r, which is no number" % first[:40]),
             kind="bad_identity",
@@ -77,13 +77,13 @@ def plan_present(directory, found, owner, local):
     """Steps that make one directory right: [(verb, value)], verbs `parent`, `make`, `owner`, `mode`, `mark`. owner: from `wanted_owner`."""
     path = found["path"]
     if found["kind"] in ("symlink", "other"):
-        raise PlanRefused(
+        raise Failure(
             "%s should be a directory but is %s. Move it aside." % (path, "a symbolic link" if found["kind"] == "symlink" else "a file"),
             kind="not_a_directory",
             path=path,
         )
     if local and is_remote(found["fstype"]):
-        raise PlanRefused(
+        raise Failure(
             "%s lies on a %s file system (%s), but this data must be on a local disk: a database on a network or FUSE file system "
             "loses data. Set skp_data to a directory on a disk of this node." % (path, found["fstype"], found["source"]),
             kind="remote_filesystem",
@@ -103,23 +103,23 @@ def plan_present(directory, found, owner, local):
 
 
 def plan_absent(found):
-    """Steps that purge one directory: [] when it is not there, else [("empty" or "remove", path), ("unmark", path)]. Raises PlanRefused."""
+    """Steps that purge one directory: [] when it is not there, else [("empty" or "remove", path), ("unmark", path)]. Raises Failure."""
     path = found["path"]
     if found["kind"] == "missing":
         return [("unmark", path)] if found["marked"] else []
     if len([part for part in path.split("/") if part]) < MINIMUM_DEPTH:
-        raise PlanRefused("%s is too close to the root to be purged." % path, kind="purge_refused", path=path)
+        raise Failure("%s is too close to the root to be purged." % path, kind="purge_refused", path=path)
     if found["kind"] != "directory":
-        raise PlanRefused("%s is no directory; it is not purged." % path, kind="purge_refused", path=path)
+        raise Failure("%s is no directory; it is not purged." % path, kind="purge_refused", path=path)
     if not found["marked"]:
-        raise PlanRefused(
+        raise Failure(
             "%s is not listed in %s, so it was not made by this collection and is not purged. Remove it by hand if you are sure."
             % (path, posixpath.join(posixpath.dirname(path), MARKER)),
             kind="purge_refused",
             path=path,
         )
     if found["mounts_below"]:
-        raise PlanRefused(
+        raise Failure(
             "Something is mounted below %s (%s); it is not purged. Unmount that first." % (path, ", ".join(found["mounts_below"])),
             kind="purge_refused",
             path=path,

@@ -13,6 +13,7 @@ import json
 import struct
 import traceback
 
+from ..failure import Failure
 from ..swarm.plan import local_node_state
 
 try:
@@ -34,30 +35,11 @@ MINIMUM_API = (1, 41)
 """Engine 20.10, the first with all the service options we set (capabilities, ulimits, pids limit)."""
 
 
-class EngineError(Exception):
-    """A failure a person can act on. `msg` is the whole sentence, `failure` the machine part (JSON-able dict, no secrets).
+class EngineError(Failure):
+    """The engine did not answer, or refused; `failure["status"]` is the HTTP status of its answer.
 
-    Keys used across the collection in `failure`: `kind` (one of `sdk_missing`, `engine_unreachable`, `api`, `api_version`,
-    `not_swarm`, `not_manager`, or a module's own), `status` (HTTP status of the engine's answer), `what`.
+    Kinds used here: `sdk_missing`, `engine_unreachable`, `api`, `api_version`, `not_swarm`, `not_manager`.
     """
-
-    def __init__(self, msg, **failure):
-        super().__init__(msg)
-        self.msg = msg
-        self.failure = json_able(failure)
-
-
-def json_able(value):
-    """A copy of value that `exit_json` can carry: unknown objects become text, tuples and sets become lists."""
-    if isinstance(value, dict):
-        return {str(key): json_able(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [json_able(item) for item in value]
-    if isinstance(value, (set, frozenset)):
-        return sorted((json_able(item) for item in value), key=str)
-    if value is None or isinstance(value, (bool, int, float, str)):
-        return value
-    return str(value)
 
 
 def connect(timeout=60):
@@ -215,8 +197,3 @@ def connect_or_predict(module, timeout=60, manager=False):
             raise
         module.warn("Check mode predicts from an empty state: %s" % exc.msg)
         return None
-
-
-def fail(module, error, **result):
-    """End a module with an EngineError (or a subclass): `msg` and `failure`, plus what else is worth returning."""
-    module.fail_json(msg=error.msg, failure=error.failure, **result)

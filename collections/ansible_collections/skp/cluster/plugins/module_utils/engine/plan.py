@@ -21,25 +21,21 @@ RELOADABLE = frozenset((
 """Keys the engine takes over on SIGHUP (docs: dockerd, "Configuration reload behavior"). Every other key needs a restart."""
 
 
-class ConfigError(Failure):
-    """daemon.json cannot be used as it is."""
-
-
 def parse(text, path):
-    """The content of a daemon.json as a dict; an empty text is an empty one (as the engine takes it). Raises ConfigError."""
+    """The content of a daemon.json as a dict; an empty text is an empty one (as the engine takes it). Raises Failure."""
     if not text.strip():
         return {}
     try:
         value = json.loads(text)
     except ValueError as exc:
         line, column = getattr(exc, "lineno", 0), getattr(exc, "colno", 0)
-        raise ConfigError(
+        raise Failure(
             "%s is not valid JSON: line %d, column %d: %s. The file was left as it is; correct it (the engine itself would not start "
             "with it) and run again." % (path, line, column, getattr(exc, "msg", exc)),
             kind="config_invalid", path=path, line=line, column=column) from exc
     if not isinstance(value, dict):
-        raise ConfigError("%s: found a JSON %s, expected an object ({...}). The file was left as it is; correct it and run again."
-                          % (path, type(value).__name__), kind="config_invalid", path=path)
+        raise Failure("%s: found a JSON %s, expected an object ({...}). The file was left as it is; correct it and run again."
+                      % (path, type(value).__name__), kind="config_invalid", path=path)
     return value
 
 
@@ -67,9 +63,9 @@ def _assign(config, path, value):
     for depth, key in enumerate(path[:-1], 1):
         config = config.setdefault(key, {})
         if not isinstance(config, dict):
-            raise ConfigError("daemon.json: %s is %r, expected an object, since %s is to be set in it. The file was left as it is; "
-                              "correct it."
-                              % (".".join(path[:depth]), config, path[-1]), kind="config_invalid", key=".".join(path[:depth]))
+            raise Failure("daemon.json: %s is %r, expected an object, since %s is to be set in it. The file was left as it is; "
+                          "correct it."
+                          % (".".join(path[:depth]), config, path[-1]), kind="config_invalid", key=".".join(path[:depth]))
     config[path[-1]] = value
 
 
@@ -150,9 +146,9 @@ def effect(keys):
 
 
 def check(config, path):
-    """Raises ConfigError for what cannot work in a swarm."""
+    """Raises Failure for what cannot work in a swarm."""
     if config.get("live-restore") is True:
-        raise ConfigError(
+        raise Failure(
             "%s: found \"live-restore\": true, which excludes swarm mode (the engine refuses to start or to join a swarm with it). "
             "Remove the key, or set engine_daemon_config_extra: {live-restore: false}. See docs/engine.md." % path,
             kind="live_restore", path=path)

@@ -17,6 +17,8 @@ import re
 from urllib.parse import unquote, urlsplit, urlunsplit
 from xml.sax.saxutils import escape
 
+from ..failure import Failure
+
 LABEL = "skp.hash"
 BOOTSTRAP_REPOSITORY = "skp/bootstrap"
 _ARG = re.compile(r"^[ \t]*ARG[ \t]+([A-Za-z_][A-Za-z0-9_]*)", re.IGNORECASE | re.MULTILINE)
@@ -25,13 +27,8 @@ _NAME = re.compile(r"^[a-z0-9]+([._-][a-z0-9]+)*$")
 _CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
 
 
-class ImageError(Exception):
-    """A failure a person can act on: `msg` the whole sentence, `failure` the machine part (`kind` and facts)."""
-
-    def __init__(self, msg, kind, **failure):
-        super().__init__(msg)
-        self.msg = msg
-        self.failure = dict(failure, kind=kind)
+class ImageError(Failure):
+    """What was asked for cannot be built, or what was found is not the image that is wanted."""
 
 
 def _sha256(value):

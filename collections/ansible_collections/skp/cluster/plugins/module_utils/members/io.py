@@ -13,6 +13,7 @@ import base64
 import json
 
 from ..engine import client as engine
+from ..failure import Failure
 from .plan import empty_record
 
 MEMBERS = ("skp-members", "skp.members")
@@ -36,7 +37,7 @@ def read_generations(client, kind, name):
         try:
             content = json.loads(base64.b64decode(item["Spec"].get("Data") or ""))
         except ValueError as exc:
-            raise engine.EngineError(
+            raise Failure(
                 "The record %s in the swarm is damaged (%s). Look at it with: docker config inspect --pretty %s"
                 % (item["Spec"]["Name"], exc, item["Spec"]["Name"]),
                 kind="record_damaged",

@@ -15,10 +15,6 @@ import re
 from ..failure import Failure
 
 
-class PlanRefused(Failure):
-    """The plan would lose something, or what it was given contradicts itself."""
-
-
 def natural_key(text):
     """Sort key under which c2 comes before c10."""
     return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in re.split(r"(\d+)", str(text)) if part]
@@ -46,7 +42,7 @@ def _check_found(service, found):
         if number is None:
             continue
         if isinstance(number, bool) or not isinstance(number, int) or number < 1:
-            raise PlanRefused(
+            raise Failure(
                 "%s: the data directory on %s says its member id is %r; a whole number from 1 up was expected. Look at the identity file "
                 "there before running again." % (service, host, number),
                 kind="bad_identity",
@@ -55,7 +51,7 @@ def _check_found(service, found):
                 found=number,
             )
         if number in owners:
-            raise PlanRefused(
+            raise Failure(
                 "%s: the data directories on %s and on %s both say member id %d. One of them is a copy; move the wrong one aside and run "
                 "again." % (service, owners[number], host, number),
                 kind="duplicate_identity",
@@ -74,7 +70,7 @@ def _check_against_record(service, found, known):
         if number is None:
             continue
         if host in known and known[host] != number:
-            raise PlanRefused(
+            raise Failure(
                 "%s: the data directory on %s says member id %d, but the swarm's record gave %s id %d%s. Nothing was changed. If the "
                 "data is right, the disk was moved here: move it back, or move it aside to start %s empty."
                 % (
@@ -94,7 +90,7 @@ def _check_against_record(service, found, known):
                 owner=owner_of.get(number),
             )
         if host not in known and number in owner_of:
-            raise PlanRefused(
+            raise Failure(
                 "%s: the data directory on %s says member id %d, but the swarm's record gave id %d to %s. Nothing was changed. An id is "
                 "never moved: move the data aside on %s to start it empty under a new id."
                 % (service, host, number, number, owner_of[number], host),
@@ -118,7 +114,7 @@ def plan_members(record, hosts, found, limit_hosts=None, node_labels=None, facts
 
     Returns {"record": the new record (generation not yet raised), "ids": {host: id}, "retired": {host: id}, "unseen": [host, ...] (wanted,
     without an id and not looked at: they get one when they can be looked at), "labels": {host: id} to be set on nodes, "changed": bool
-    (record or labels), "record_changed": bool}. Raises PlanRefused.
+    (record or labels), "record_changed": bool}. Raises Failure.
 
     An id once given to a host stays for ever, is never given to another, and new ones go up from the highest ever given,
     in natural order of names: the order of hosts.json can never renumber anyone.

@@ -17,6 +17,8 @@ import urllib.error
 import urllib.parse
 import urllib.request
 
+from ..failure import Failure
+
 INDEX_TYPES = (
     "application/vnd.oci.image.index.v1+json",
     "application/vnd.docker.distribution.manifest.list.v2+json",
@@ -33,15 +35,8 @@ MAX_PAGES = 1000  # bound of the paging loop: a registry that sends the same Lin
 _NEXT_LINK = re.compile(r'<([^>]+)>\s*;\s*rel="?next"?')
 
 
-class RegistryError(Exception):
-    """A registry did not give the expected answer.
-
-    ``failure`` holds the machine part: ``url``, ``status`` (int, or None when there was no HTTP answer) and ``reason``.
-    """
-
-    def __init__(self, msg, **failure):
-        super().__init__(msg)
-        self.failure = failure
+class RegistryError(Failure):
+    """A registry did not give the expected answer. ``failure`` has ``url``, ``status`` (int, or None without an HTTP answer) and ``reason``."""
 
 
 class RegistryClient:
@@ -85,7 +80,7 @@ class RegistryClient:
         if not found:
             raise RegistryError(
                 "%s answers %s:%s without a Docker-Content-Digest header; is this a registry?" % (self.base_url, repository, tag),
-                url=self.base_url, status=status, reason="no digest header",
+                "registry", url=self.base_url, status=status, reason="no digest header",
             )
         return found
 
@@ -146,10 +141,10 @@ class RegistryClient:
             status, headers, body = exc.code, exc.headers, exc.read()
         except (OSError, ValueError, http.client.HTTPException) as exc:  # refused, timed out, a bad URL, cut short
             reason = str(getattr(exc, "reason", None) or exc)
-            raise RegistryError("no answer from the registry at %s: %s" % (url, reason), url=url, status=None, reason=reason) from exc
+            raise RegistryError("no answer from the registry at %s: %s" % (url, reason), "registry", url=url, status=None, reason=reason) from exc
         if status not in ok:
             reason = body.decode("utf-8", "replace").strip()[:500]
-            raise RegistryError("the registry answers %s with %d: %s" % (url, status, reason), url=url, status=status, reason=reason)
+            raise RegistryError("the registry answers %s with %d: %s" % (url, status, reason), "registry", url=url, status=status, reason=reason)
         return status, headers, body
 
     def _json(self, body, *where):
@@ -157,7 +152,7 @@ class RegistryClient:
             return json.loads(body.decode("utf-8"))
         except ValueError as exc:
             raise RegistryError(
-                "%s sends no JSON for %s: %s" % (self.base_url, " ".join(where), exc), url=self.base_url, status=200, reason=str(exc),
+                "%s sends no JSON for %s: %s" % (self.base_url, " ".join(where), exc), "registry", url=self.base_url, status=200, reason=str(exc),
             ) from exc
 
 

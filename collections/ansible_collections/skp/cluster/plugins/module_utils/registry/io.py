@@ -14,7 +14,8 @@ import time
 
 from .. import private_file
 from ..engine import client as engine
-from .plan import MARKER, STORE_TARGET, PlanError
+from ..failure import Failure
+from .plan import MARKER, STORE_TARGET
 
 POLL = 0.2  # seconds between looks while waiting
 STOP_SECONDS = 40  # the registry drains for 30 s at most
@@ -76,7 +77,7 @@ def read_image(client, reference):
 
 
 def load_image(client, archive):
-    """`docker load` of an archive on this node's disk or on the shared store. Raises PlanError or EngineError."""
+    """`docker load` of an archive on this node's disk or on the shared store. Raises Failure."""
     try:
         with open(archive, "rb") as handle:
             for line in engine.raw(client).load_image(handle):
@@ -84,7 +85,7 @@ def load_image(client, archive):
     except OSError as exc:
         if exc.filename != archive:
             raise engine.EngineError("loading %s: the engine did not take it: %s" % (archive, exc), kind="engine_unreachable") from exc
-        raise PlanError(
+        raise Failure(
             "The registry's image cannot be loaded: %s: %s. It is made on the master by --tags registry; is the shared store mounted here?"
             % (archive, exc.strerror), "archive_missing", path=archive) from exc
 
@@ -136,19 +137,19 @@ def log_tail(client, name, lines=LOG_LINES):
 
 
 def wait_healthy(client, name, registry, seconds):
-    """Wait until the container runs and its registry answers as healthy. Raises PlanError with the container's own last words."""
+    """Wait until the container runs and its registry answers as healthy. Raises Failure with the container's own last words."""
     deadline = time.monotonic() + seconds
     while True:
         healthy, text = registry.health()
         container = read_container(client, name)
         if container is None:
-            raise PlanError("Container %s vanished while it was waited for." % name, "not_healthy", name=name)
+            raise Failure("Container %s vanished while it was waited for." % name, "not_healthy", name=name)
         if healthy and container["running"]:
             return container
         failing = container["restarts"] >= 2 or container["status"] in ("exited", "dead")
         if failing or time.monotonic() > deadline:
             log = log_tail(client, name)
-            raise PlanError(
+            raise Failure(
                 "The registry %s %s: %s. Container: %s%s, %d restarts. Its last lines:\n%s" % (
                     name, "keeps ending" if failing else "is not healthy after %d s" % seconds, text, container["status"],
                     ", exit code %d %s" % (container["exit_code"], container["error"]) if failing else "", container["restarts"], log),
@@ -167,20 +168,20 @@ def wait_answer(registry, seconds):
 
 
 def refuse_taken_port(address, port):
-    """Raises PlanError when somebody listens on the registry's port already. Asked only while our own container is not running."""
+    """Raises Failure when somebody listens on the registry's port already. Asked only while our own container is not running."""
     try:
         with socket.create_connection((address, port), timeout=2):
             pass
     except OSError:
         return
-    raise PlanError(
+    raise Failure(
         "Port %d on %s is taken by another program, so the registry cannot start. "
         "See who it is with: ss -ltnp 'sport = :%d'" % (port, address, port),
         "port_taken", address=address, port=port)
 
 
 def run_to_end(client, name, spec, seconds):
-    """Run a one-shot container to its end and remove it. Returns (exit code, output). On timeout it is killed and PlanError raised."""
+    """Run a one-shot container to its end and remove it. Returns (exit code, output). On timeout it is killed and Failure raised."""
     engine.delete(client, "/containers/%s" % name, params={"v": "true", "force": "true"}, what="removing container %s" % name)
     create(client, name, spec)
     try:
@@ -191,11 +192,11 @@ def run_to_end(client, name, spec, seconds):
             if container is None or container["status"] in ("exited", "dead"):
                 break
             if time.monotonic() > deadline:
-                raise PlanError(
+                raise Failure(
                     "%s was not done after %d s and was ended. Give it more time (gc_timeout)." % (name, seconds), "gc_timeout", name=name)
             time.sleep(POLL)
         if container is None:
-            raise PlanError("Container %s was removed by somebody else while it ran." % name, "gc_failed", name=name)
+            raise Failure("Container %s was removed by somebody else while it ran." % name, "gc_failed", name=name)
         return container["exit_code"], log_tail(client, name, lines="all")
     finally:
         engine.delete(client, "/containers/%s" % name, params={"v": "true", "force": "true"}, what="removing container %s" % name)
@@ -223,7 +224,7 @@ def _look_at_store(path):
     except FileNotFoundError:
         return found
     except OSError as exc:
-        raise PlanError(
+        raise Failure(
             "The registry store %s cannot be read: %s. Is the shared store's server up (findmnt -T %s)?" % (path, exc.strerror, path),
             "store_unreadable", path=path) from exc
     text = private_file.read_text(os.path.join(path, MARKER))

@@ -11,6 +11,7 @@ import uuid
 
 from .. import private_file
 from ..engine.client import connect_or_predict
+from ..failure import Failure
 from . import io, plan, store as store_walk
 from .http import RegistryClient
 
@@ -38,7 +39,7 @@ class RegistryNode:
         """The container runs over the right store with the wanted image and configuration."""
         for option in ("image", "http_secret"):
             if not self.params[option]:
-                raise plan.PlanError("%s is empty; the registry cannot run without it." % option, "empty_option", option=option)
+                raise Failure("%s is empty; the registry cannot run without it." % option, "empty_option", option=option)
         client = connect_or_predict(self.module, timeout=300)
         container = self._container(client)
         image = io.read_image(client, self.params["image"]) if client else None
@@ -80,7 +81,7 @@ class RegistryNode:
         plan.refuse_foreign(container, self.name)
         gc_run = io.read_container(client, self.name + "-gc")
         if gc_run and gc_run["running"]:
-            raise plan.PlanError(
+            raise Failure(
                 "Garbage is being collected on this node (container %s-gc); a writer that runs meanwhile loses uploads. Wait "
                 "for it to end, "
                 "or end it with: docker rm -f %s-gc" % (self.name, self.name), "gc_running", name=self.name)
@@ -101,7 +102,7 @@ class RegistryNode:
             if self.params["writer"]:
                 plan.refuse_unwritable(found, self.store, self.uid)
             return actions, store_id
-        except plan.PlanError as exc:
+        except Failure as exc:
             if not self.module.check_mode or recorded or exc.failure["kind"] != "store_missing":
                 raise
             self.module.warn("Check mode takes the store as there: %s" % exc.msg)
@@ -118,7 +119,7 @@ class RegistryNode:
         wanted = self.params["image_hash"]
         if image is None or (wanted and image["hash"] != wanted):
             source = self.params["archive"] or "the registry it was pulled from"
-            raise plan.PlanError(
+            raise Failure(
                 "%s does not hold the wanted image %s with content hash %s; found %s. Build it again on the master (--tags registry)."
                 % (source, self.params["image"], wanted or "of any value", image["hash"] if image else "no such image"),
                 "wrong_image", image=self.params["image"], expected=wanted, found=image)
@@ -237,7 +238,7 @@ class RegistryNode:
         code, text = io.run_to_end(client, self.name + "-gc", spec, self.params["gc_timeout"])
         found = plan.parse_gc(text)
         if code != 0 or found is None:
-            raise plan.PlanError(
+            raise Failure(
                 "Garbage collection%s ended with exit code %d. The registry runs again. Its last lines:\n%s\nA store that is "
                 "damaged stops it: "
                 "playbooks/registry_verify.yml names what is broken."

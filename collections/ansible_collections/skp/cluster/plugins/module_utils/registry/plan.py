@@ -12,6 +12,8 @@ import hashlib
 import json
 import re
 
+from ..failure import Failure
+
 MARKER = ".skp-registry-store"
 """File in the store that holds the store's id. It tells a mounted store from the bare directory below a mount point."""
 STORE_TARGET = "/var/lib/registry"
@@ -54,15 +56,6 @@ health:
     threshold: 3
 """
 _SECRET_LINE = re.compile(r"^(\s*secret:\s*)(.*)$", re.MULTILINE)
-
-
-class PlanError(Exception):
-    """What was found forbids going on. `msg` is the whole sentence; `failure` the machine part, its `kind` says which rule."""
-
-    def __init__(self, msg, kind, **failure):
-        super().__init__(msg)
-        self.msg = msg
-        self.failure = dict(failure, kind=kind)
 
 
 def sha256(text):
@@ -167,13 +160,13 @@ def plan_store(found, path, writer, create, recorded=None, expected=None, new_id
 
     found: {"exists", "parent_exists", "entries": [names], "marker": None or the id read ("" for an empty file)}.
     recorded: id this node used before; expected: id the writer's node reported; new_id: id for a store that is made now.
-    Returns (actions, store_id); actions are some of `create_store`, `mark_store`. Raises PlanError.
+    Returns (actions, store_id); actions are some of `create_store`, `mark_store`. Raises Failure.
     """
     known = recorded or expected
     if found["marker"]:
         for wanted, who in ((recorded, "this node used"), (expected, "the master's registry writes to")):
             if wanted and found["marker"] != wanted:
-                raise PlanError(
+                raise Failure(
                     "%s holds the registry store %s, but %s store %s. Is the right file system mounted there? Compare the "
                     "mounts of this node and the "
                     "master (findmnt -T %s). If the store was replaced on purpose, remove the file %s from the registry's "
@@ -182,7 +175,7 @@ def plan_store(found, path, writer, create, recorded=None, expected=None, new_id
                     "store_changed", path=path, found=found["marker"], expected=wanted)
         return [], found["marker"]
     if known:
-        raise PlanError(
+        raise Failure(
             "%s should hold the registry store %s, but there is no file %s with that id in it (%s). The store is not mounted? "
             "Look at findmnt -T %s; "
             "nothing was started.%s"
@@ -190,7 +183,7 @@ def plan_store(found, path, writer, create, recorded=None, expected=None, new_id
                " If that file alone was lost: echo %s > %s/%s" % (known, path, MARKER) if found["entries"] else ""),
             "store_missing", path=path, expected=known, entries=found["entries"][:10])
     if not writer or not create:
-        raise PlanError(
+        raise Failure(
             "%s is no registry store: there is no file %s with an id in it (%s). The store is not mounted? The registry of the "
             "master makes a store; run it "
             "there first (--tags registry without --limit), or look at findmnt -T %s." % (path, MARKER, _shown(found), path),
@@ -198,13 +191,13 @@ def plan_store(found, path, writer, create, recorded=None, expected=None, new_id
     if found["marker"] == "":  # an empty marker made by hand: the operator says that this directory is to be used
         return ["mark_store"], new_id
     if found["entries"]:
-        raise PlanError(
+        raise Failure(
             "%s has no file %s, yet it is not empty (%s). It is taken neither for a new store nor for an old one. If it is a "
             "registry's store "
             "that is to be used, say so with: touch %s/%s; otherwise name another directory." % (path, MARKER, _shown(found), path, MARKER),
             "store_foreign", path=path, entries=found["entries"][:10])
     if not found["parent_exists"]:
-        raise PlanError(
+        raise Failure(
             "The registry store %s cannot be made: the directory above it is missing. Is the shared store set up and mounted "
             "(--tags store)?" % path,
             "store_missing", path=path, entries=[])
@@ -212,12 +205,12 @@ def plan_store(found, path, writer, create, recorded=None, expected=None, new_id
 
 
 def refuse_unwritable(found, path, uid):
-    """Raises PlanError when the writer's user could not write to the store: without capabilities even root needs to own it."""
+    """Raises Failure when the writer's user could not write to the store: without capabilities even root needs to own it."""
     if not found["exists"]:
         return
     own = found["uid"] == uid and found["mode"] & 0o200
     if not own and not found["mode"] & 0o002:
-        raise PlanError(
+        raise Failure(
             "The registry store %s belongs to user %d (mode %04o), and the registry runs as user %d without any capability, so "
             "every push would fail. "
             "Either chown -R %d %s, or set registry_user to the owner." % (path, found["uid"], found["mode"], uid, uid, path),
@@ -225,19 +218,19 @@ def refuse_unwritable(found, path, uid):
 
 
 def parse_user(text):
-    """(uid, gid) of a text such as `0:0` or `5000`; the group is that of the same number when it is left out. Raises PlanError."""
+    """(uid, gid) of a text such as `0:0` or `5000`; the group is that of the same number when it is left out. Raises Failure."""
     found = re.match(r"^(\d+)(?::(\d+))?$", text)
     if not found:
-        raise PlanError(
+        raise Failure(
             "user must be numbers, as uid or uid:gid (names differ between the image and the node); found: %s" % text,
             "bad_user", found=text)
     return int(found.group(1)), int(found.group(2) or found.group(1))
 
 
 def refuse_exposed(address):
-    """Raises PlanError for an address that others can reach: there is no login and no TLS."""
+    """Raises Failure for an address that others can reach: there is no login and no TLS."""
     if not (address == "::1" or re.match(r"^127\.\d+\.\d+\.\d+$", address)):
-        raise PlanError(
+        raise Failure(
             "The registry listens on loopback only, it has no login and no TLS; found address %s. Every labelled node has a "
             "registry of its own, "
             "so nothing needs to reach it from elsewhere." % address, "exposed_address", found=address)
@@ -290,23 +283,23 @@ def plan_container(container, spec, image, config_drift, answering):
 
 
 def refuse_foreign(container, name):
-    """Raises PlanError when a container of that name is there and is not ours."""
+    """Raises Failure when a container of that name is there and is not ours."""
     if container and not container["ours"]:
-        raise PlanError(
+        raise Failure(
             "A container named %s is already there and was not made by this collection (no label skp.role=registry). "
             "If it may go: docker rm -f %s; or choose another name." % (name, name), "foreign_container", name=name)
 
 
 def no_container(name):
     """The error for a registry that should be here and is not; the caller raises it."""
-    return PlanError("There is no registry container %s here. Run the registry first (--tags registry)." % name, "no_container", name=name)
+    return Failure("There is no registry container %s here. Run the registry first (--tags registry)." % name, "no_container", name=name)
 
 
 def plan_gc(container, writer, name):
-    """Raises PlanError unless garbage may be collected from here."""
+    """Raises Failure unless garbage may be collected from here."""
     found = None if container is None else container["kind"]
     if not writer or found == "reader":
-        raise PlanError(
+        raise Failure(
             "Garbage collection is refused here: %s is a reader. Only the master's registry writes; run playbooks/registry_gc.yml, "
             "which stops it first, because an upload during a collection loses its layers." % name, "gc_on_reader", name=name)
     if container is None:

@@ -25,20 +25,13 @@ import os
 import re
 import time
 
+from ..failure import Failure
+
 ROOT = os.path.join("docker", "registry", "v2")
 _DIGEST = re.compile(r"^(sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$")
 CHUNK = 1024 * 1024
 MANIFEST_LIMIT = 4 * 1024 * 1024
 """Bytes; the registry itself refuses larger manifests."""
-
-
-class StoreError(Exception):
-    """The store cannot be read at all (as opposed to: something in it is broken)."""
-
-    def __init__(self, msg, **failure):
-        super().__init__(msg)
-        self.msg = msg
-        self.failure = failure
 
 
 def verify(store, workers=4, progress=None):
@@ -49,11 +42,11 @@ def verify(store, workers=4, progress=None):
     Returns {"problems": [...], "tags": ["repository:tag", ...], "repositories", "blobs", "bytes": ints, "seconds": float}.
     Each problem is {"kind", "path", "digest", "found", "used_by": ["repository:tag", ...], "manifests": [digests], "msg"};
     kinds: link_empty, link_invalid, link_missing, blob_missing, blob_corrupt, blob_size, manifest_invalid, unreadable.
-    Raises StoreError when the store is not there.
+    Raises Failure when the store is not there.
     """
     started = time.monotonic()
     if not os.path.isdir(store):
-        raise StoreError("There is no registry store at %s. Is it mounted (findmnt -T %s)?" % (store, store), path=store)
+        raise Failure("There is no registry store at %s. Is it mounted (findmnt -T %s)?" % (store, store), "store_missing", path=store)
     walk = _Walk(os.path.join(store, ROOT))
     tags = walk.tags()
     hashed, total = walk.hash_blobs(workers, progress)

@@ -13,6 +13,7 @@ import copy
 import time
 
 from ..engine import client as engine
+from ..failure import Failure
 from ..registry.http import RegistryClient, RegistryError
 from . import plan as service_plan, watch as service_watch
 from .spec import HASH_LABEL, ROLE_LABEL, file_text
@@ -116,7 +117,7 @@ def _network_name(client, network_id):
 def resolve_images(images, registry, missing_ok=False):
     """{image: digest} of those images that live in our registry (named by tag); others are not in the answer.
 
-    missing_ok (check mode): a tag that is not there, or a registry that does not answer, gives None; otherwise an EngineError that says
+    missing_ok (check mode): a tag that is not there, or a registry that does not answer, gives None; otherwise a Failure that says
     how to get the image there.
     """
     host, _separator, port = registry.partition(":")
@@ -130,7 +131,7 @@ def resolve_images(images, registry, missing_ok=False):
             digests[image] = reader.digest(repository, tag or "latest")
         except RegistryError as exc:
             if not missing_ok:
-                raise engine.EngineError(
+                raise Failure(
                     "The registry %s on this manager did not say which digest %s has: %s. Bring it up first (--tags registry)."
                     % (registry, image, exc),
                     kind="registry",
@@ -138,7 +139,7 @@ def resolve_images(images, registry, missing_ok=False):
                 ) from exc
             digests[image] = None
         if digests[image] is None and not missing_ok:
-            raise engine.EngineError(
+            raise Failure(
                 "Image %s is not in the registry. Build and push it first: ansible-playbook site.yml --tags images" % image,
                 kind="image_missing",
                 image=image,
@@ -153,7 +154,7 @@ def with_ids(payload, state):
     for attachment in body["TaskTemplate"].get("Networks") or []:
         name = attachment["Target"]
         if name not in ids and name != "host":
-            raise engine.EngineError(
+            raise Failure(
                 "Service %s wants network %s, which the swarm does not have. Make it first (--tags swarm)." % (body["Name"], name),
                 kind="network_missing",
                 network=name,
@@ -242,16 +243,12 @@ def task_logs(client, task_id, lines=LOG_LINES):
     return engine.demultiplex(data)
 
 
-class NotRunning(engine.EngineError):
-    """Services did not come up; `failure["problems"]` lists them."""
-
-
 def wait_for(client, role, names, timeout, settle=3.0, stale=frozenset(), removed=None, state=None):
     """Wait until these services of a role really run, and until the tasks of removed ones are gone.
 
     names: services to wait for. timeout: seconds for all. settle: seconds a task must have been up. stale: from `apply_action`.
     removed: {service id: name}. state: a snapshot from `read_state` that is judged first, so that a run with nothing to do makes no call.
-    Returns {"tasks": {service: [host, ...]}, "pending_down": [{"service", "host", "reason"}]}. Raises NotRunning in the tasks' own words
+    Returns {"tasks": {service: [host, ...]}, "pending_down": [{"service", "host", "reason"}]}. Raises Failure in the tasks' own words
     when the deadline passes, or as soon as a task has been refused so often that waiting is useless.
     """
     removed = dict(removed or {})
@@ -266,7 +263,7 @@ def wait_for(client, role, names, timeout, settle=3.0, stale=frozenset(), remove
             services, tasks, nodes, state = state["services"], state["tasks"], state["nodes"], None
         gone = [name for name in names if name not in services]
         if gone:
-            raise NotRunning(
+            raise Failure(
                 "Service %s disappeared while it was waited for; somebody else removed it. Run again." % ", ".join(gone),
                 kind="disappeared",
                 services=gone,
@@ -324,7 +321,7 @@ def _not_running(client, role, waiting, leaving, total, timeout):
     head = "%d of %d services of role %s %s" % (bad, total, role, "cannot run" if timeout is None else "do not run after %g s" % timeout)
     if not waiting:
         head = "Removed services of role %s have not stopped after %g s" % (role, timeout)
-    return NotRunning(head + ":\n" + "\n".join(lines), kind="not_running", role=role, problems=ordered, leaving=leaving, timeout=timeout)
+    return Failure(head + ":\n" + "\n".join(lines), kind="not_running", role=role, problems=ordered, leaving=leaving, timeout=timeout)
 
 
 def running_names(state, names):
@@ -370,7 +367,7 @@ def converge(client, role, plan, state, wanted, wait=True, timeout=300, settle=3
 def gate_runner(client, role, gate, image, network, timeout):
     """A gate for `converge`: runs gate["command"] in a one-shot container on this manager until it exits with 0.
 
-    image: the gate's image by digest. network: name of an attachable network, or 'host'. Raises NotRunning with the container's last output
+    image: the gate's image by digest. network: name of an attachable network, or 'host'. Raises Failure with the container's last output
     when it has not said yes after `timeout` seconds.
     """
     name = "skp-gate-%s" % role
@@ -413,7 +410,7 @@ def gate_runner(client, role, gate, image, network, timeout):
             if code == 0:
                 return
             if time.monotonic() >= deadline:
-                raise NotRunning(
+                raise Failure(
                     "The gate of role %s did not open within %g s, so no further service was touched "
                     "(command: %s; exit code %s). It says:\n%s"
                     % (role, timeout, " ".join(gate["command"]), code, output.rstrip("\n")),

@@ -13,7 +13,8 @@ State, as `service.io.read_state` gives it and `EMPTY_STATE` has it before the f
 
 from __future__ import annotations
 
-from ..members.plan import PlanRefused, natural_key
+from ..failure import Failure
+from ..members.plan import natural_key
 from .spec import HASH_LABEL, ROLE_LABEL, changed_fields, normalise, object_names, readable, spec_host, to_yaml
 
 EMPTY_STATE = {"nodes": [], "networks": {}, "services": {}, "configs": {}, "secrets": {}, "tasks": []}
@@ -73,18 +74,18 @@ def plan_services(state, desired, role, limit_hosts=None):
       "unchanged": [name, ...], "skipped": [name, ...] (outside limit_hosts), "changed": bool,
       "diff": [{"before_header", "after_header", "before", "after"}],
     }
-    Raises PlanRefused when a name is taken by a service that is not the role's, or appears twice.
+    Raises Failure when a name is taken by a service that is not the role's, or appears twice.
     """
     mine = _role_services(state, role)
     names = [service["name"] for service in desired]
     for name in names:
         if names.count(name) > 1:
-            raise PlanRefused(
+            raise Failure(
                 "Service %s is listed twice for role %s; names must be unique." % (name, role), kind="duplicate", service=name
             )
         if name in state["services"] and name not in mine:
             owner = (state["services"][name]["spec"].get("Labels") or {}).get(ROLE_LABEL)
-            raise PlanRefused(
+            raise Failure(
                 "Service %s exists already and belongs to %s, not to role %s. Remove it (docker service rm %s) or rename ours."
                 % (name, "role " + owner if owner else "nobody we know (no label %s)" % ROLE_LABEL, role, name),
                 kind="foreign_service",
@@ -195,7 +196,7 @@ def plan_placement(record, state, desired, role, data_policy="refuse", limit_hos
     Returns the new record. Entries of services that are gone stay: a later run that starts them elsewhere is refused too.
     Two cases are a move: a service is wanted on another host than its data is, or in one run one of the role's
     services leaves a host while a new one of another name enters (a member's name has its id in it, so its label moved).
-    Raises PlanRefused naming service, both hosts, the path, and the variable that says what to do.
+    Raises Failure naming service, both hosts, the path, and the variable that says what to do.
     """
     mine = _role_services(state, role)
     owners = {service["name"]: service for service in desired if service["owns_data"] and service["host"]}
@@ -231,7 +232,7 @@ def plan_placement(record, state, desired, role, data_policy="refuse", limit_hos
             % (name, old, path, "it" if new == name else new, host)
             for name, old, path, new, host in moves
         ]
-        raise PlanRefused(
+        raise Failure(
             "The label %s moved, but data does not move by itself. %s Nothing was changed. Say which with a variable: "
             "%s_data_policy=moved (I copied the data to the new host) or %s_data_policy=leave (start empty there; the old data stays "
             "where it is), or put the label back." % (role, " ".join(lines), role, role),

@@ -15,7 +15,7 @@ import hashlib
 import json
 import re
 
-from ..members.plan import PlanRefused
+from ..failure import Failure
 
 ROLE_LABEL = "skp.role"
 HASH_LABEL = "skp.hash"
@@ -40,7 +40,7 @@ def duration_ns(text, where):
         return int(float(text) * 10**9)
     parts = _DURATION.findall(text)
     if not parts or "".join(number + unit for number, unit in parts) != text:
-        raise PlanRefused(
+        raise Failure(
             "%s: %r is no duration; expected something like 10s, 1m30s or 500ms." % (where, text), kind="bad_value", where=where
         )
     return int(sum(float(number) * _DURATION_NS[unit] for number, unit in parts))
@@ -52,7 +52,7 @@ def size_bytes(text, where):
         return None
     match = _SIZE.match(str(text).strip())
     if not match:
-        raise PlanRefused("%s: %r is no size; expected something like 512m or 2g." % (where, text), kind="bad_value", where=where)
+        raise Failure("%s: %r is no size; expected something like 512m or 2g." % (where, text), kind="bad_value", where=where)
     return int(float(match.group(1)) * _SIZE_FACTOR[match.group(2).lower()])
 
 
@@ -61,7 +61,7 @@ def file_mode(text, where):
     if text in (None, ""):
         return None
     if not re.match(r"^0?[0-7]{3,4}$", str(text)):
-        raise PlanRefused(
+        raise Failure(
             "%s: %r is no file mode; expected a quoted octal number like '0444'." % (where, text), kind="bad_value", where=where
         )
     return int(str(text), 8)
@@ -105,7 +105,7 @@ def _files(service, role, kind):
     for item in service.get(kind + "s") or []:
         where = "%s: %s %s" % (service["name"], kind, item["name"])
         if not item.get("content"):
-            raise PlanRefused("%s is empty; the swarm stores no empty %ss." % (where, kind), kind="empty_object", where=where)
+            raise Failure("%s is empty; the swarm stores no empty %ss." % (where, kind), kind="empty_object", where=where)
         fingerprint = _fingerprint(role, kind, item["name"], item["content"])
         name = _object_name(role, item["name"], fingerprint)
         objects[name] = {
@@ -132,7 +132,7 @@ def _mount(service, item):
     where = "%s: mount %s" % (service["name"], item["target"])
     kind = item.get("type") or "bind"
     if kind == "bind" and not str(item.get("source") or "").startswith("/"):
-        raise PlanRefused(
+        raise Failure(
             "%s: a bind mount needs an absolute source path, found %r." % (where, item.get("source")), kind="bad_value", where=where
         )
     mount = {"Type": kind, "Source": item.get("source"), "Target": item["target"], "ReadOnly": bool(item.get("read_only"))}
@@ -190,7 +190,7 @@ def _hosts(service):
     for item in service.get("extra_hosts") or []:
         name, _separator, address = item.partition(":")
         if not address:
-            raise PlanRefused(
+            raise Failure(
                 "%s: extra_hosts %r; expected name:address." % (service["name"], item), kind="bad_value", where=service["name"]
             )
         lines.append("%s %s" % (address, name))
@@ -264,10 +264,10 @@ def build_service(service, role, network, digests, serial=0, api=None):
     digests: {image: 'sha256:...' or None when it is to be built} for the images of our registry. serial: as the module's option.
     api: version of the manager's API as a tuple; None stands for the newest.
     Returns {"name", "host" (None by label), "owns_data", "image" (as given), "payload", "configs", "secrets"}; the last two are
-    {object name: {"data", "hash", "text"}}. Raises PlanRefused on a value that cannot be.
+    {object name: {"data", "hash", "text"}}. Raises Failure on a value that cannot be.
     """
     if bool(service.get("host")) == bool(service.get("label")):
-        raise PlanRefused(
+        raise Failure(
             "%s: give exactly one of host (by member) and label (by label)." % service["name"], kind="bad_value", where=service["name"]
         )
     container, configs, secrets = _container(service, role, image_reference(service["image"], digests), api)

@@ -9,6 +9,7 @@ import time
 
 from ..engine import client as engine
 from ..engine.client import EngineError
+from ..failure import Failure
 from .plan import network_spec, node_summary
 
 LISTEN = "0.0.0.0:2377"
@@ -53,7 +54,7 @@ class Swarm:
                 raise
         state = until(self._settled, self._deadline()) or engine.swarm_state(self.client)
         if state["state"] != "active":
-            raise EngineError(
+            raise Failure(
                 "%s did not become a member of the swarm of %s within %d s: its state is '%s' %s. Check that port 2377/tcp of these "
                 "managers is open for it and that the "
                 "clocks agree." % (advertise_addr, ", ".join(managers), self.timeout, state["state"], state["error"]),
@@ -122,10 +123,10 @@ class Swarm:
         """Makes a node a manager and waits until the others reach it."""
         self._update(host, node_id, lambda spec: spec.update(Role="manager"))
         if not until(lambda: node_summary(self.node(node_id))["reachable"], self._deadline()):
-            raise EngineError("%s was made a manager but the others do not reach it after %d s. Check port 2377/tcp towards it; `docker "
-                              "node ls` "
-                              "shows its state. No further "
-                              "node was promoted." % (host, self.timeout), kind="promote", host=host, node_id=node_id)
+            raise Failure("%s was made a manager but the others do not reach it after %d s. Check port 2377/tcp towards it; `docker "
+                          "node ls` "
+                          "shows its state. No further "
+                          "node was promoted." % (host, self.timeout), kind="promote", host=host, node_id=node_id)
 
     def demote(self, host, node_id, wait=True):
         """Makes a node a worker and waits until it has left the managers' consensus.
@@ -134,16 +135,16 @@ class Swarm:
         """
         self._update(host, node_id, lambda spec: spec.update(Role="worker"))
         if wait and not until(lambda: not self.node(node_id).get("ManagerStatus"), self._deadline()):
-            raise EngineError("%s was demoted but still counts as a manager after %d s. See `docker node ls`." % (host, self.timeout),
-                              kind="demote", host=host, node_id=node_id)
+            raise Failure("%s was demoted but still counts as a manager after %d s. See `docker node ls`." % (host, self.timeout),
+                          kind="demote", host=host, node_id=node_id)
 
     def remove_stale(self, host, node_id, manager):
         """Removes the old entry of a node that came back as another one: only once it is down, a manager demoted first."""
         if not until(lambda: node_summary(self.node(node_id))["state"] == "down", self._deadline()):
-            raise EngineError("The old entry %s of %s is still up after %d s, although %s answers as another node. Two machines under one "
-                              "name? "
-                              "`docker node inspect %s` says where it is." % (node_id, host, self.timeout, host, node_id),
-                              kind="stale", host=host, node_id=node_id)
+            raise Failure("The old entry %s of %s is still up after %d s, although %s answers as another node. Two machines under one "
+                          "name? "
+                          "`docker node inspect %s` says where it is." % (node_id, host, self.timeout, host, node_id),
+                          kind="stale", host=host, node_id=node_id)
         if manager:
             try:
                 self.demote(host, node_id)

@@ -17,10 +17,6 @@ HOST_LABEL = "skp.host"
 OURS_LABEL = "skp.labels"
 
 
-class SwarmError(Failure):
-    """The swarm cannot be brought to what is wanted."""
-
-
 def local_node_state(swarm):
     """The state of a node from the Swarm part of /info.
 
@@ -64,7 +60,7 @@ def bootstrap(hosts, without_unreachable=False, abandon="", predict=False):
     Returns {"manager": host whose engine is asked for everything (None: the one in "init"), "init": host or None,
              "join": [hosts], "leave": [hosts that leave an abandoned swarm first], "probe": [hosts to ask before deciding],
              "refused": {host: why it alone cannot take part}, "cluster_id": id or "", "warnings": [text]}.
-    Raises SwarmError with every finding where going on could split or lose a swarm.
+    Raises Failure with every finding where going on could split or lose a swarm.
     """
     engines = {name: host["engine"] for name, host in hosts.items() if host["engine"]}
     members = {name: engine for name, engine in engines.items() if engine["swarm_state"] == "active"}
@@ -82,7 +78,7 @@ def bootstrap(hosts, without_unreachable=False, abandon="", predict=False):
     ours = _our_cluster(hosts, clusters)
     foreign = _foreign(hosts, engines, clusters, ours)
     if foreign:
-        raise SwarmError("\n".join(foreign), kind="foreign", clusters=clusters)
+        raise Failure("\n".join(foreign), kind="foreign", clusters=clusters)
     if ours and healthy:
         decision["cluster_id"] = ours
         decision["manager"] = next((name for name in healthy if hosts[name]["master"]), healthy[0])
@@ -90,8 +86,8 @@ def bootstrap(hosts, without_unreachable=False, abandon="", predict=False):
         decision["leave"] = sorted(clusters[ours])
         decision["refused"] = {}
     elif ours:
-        raise SwarmError("\n".join(list(decision["refused"].values()) + [_no_manager(hosts, engines, clusters[ours], ours)]),
-                         kind="no_manager", cluster_id=ours, members=sorted(clusters[ours]))
+        raise Failure("\n".join(list(decision["refused"].values()) + [_no_manager(hosts, engines, clusters[ours], ours)]),
+                      kind="no_manager", cluster_id=ours, members=sorted(clusters[ours]))
     if not decision["manager"]:
         decision["init"] = _starter(hosts, engines, without_unreachable, decision)
     for name, host in hosts.items():
@@ -164,19 +160,19 @@ def _no_manager(hosts, engines, members, ours):
 def _starter(hosts, engines, without_unreachable, decision):
     master = next((name for name, host in hosts.items() if host["master"]), None)
     if master is None:
-        raise SwarmError("No host is in the group master, so nobody can start the swarm: give one host in hosts.json \"master\" "
-                         "in its groups.", kind="no_master")
+        raise Failure("No host is in the group master, so nobody can start the swarm: give one host in hosts.json \"master\" "
+                      "in its groups.", kind="no_master")
     if master not in engines:
-        raise SwarmError("No swarm exists yet and the master %s (%s), which would start it, does not answer. Bring it up and run again."
-                         % (master, hosts[master]["addr"]), kind="no_master")
+        raise Failure("No swarm exists yet and the master %s (%s), which would start it, does not answer. Bring it up and run again."
+                      % (master, hosts[master]["addr"]), kind="no_master")
     if master in decision["refused"]:
-        raise SwarmError(decision["refused"][master], kind="no_master")
+        raise Failure(decision["refused"][master], kind="no_master")
     if not hosts[master]["joins"]:
-        raise SwarmError("No swarm exists yet; it starts on the master %s, which this run leaves out (--limit). Run without a limit first."
-                         % master, kind="limit")
+        raise Failure("No swarm exists yet; it starts on the master %s, which this run leaves out (--limit). Run without a limit first."
+                      % master, kind="limit")
     silent = sorted(name for name, host in hosts.items() if not host["engine"] and host["role"] == "manager")
     if silent and not without_unreachable:
-        raise SwarmError(
+        raise Failure(
             "No swarm exists on the hosts that answer, but the manager(s) %s do not answer and may be in one. A second swarm is not "
             "risked. Bring them up, or remove them from hosts.json; if they certainly are in none, run with -e "
             "swarm_init_without_unreachable=true."
@@ -298,7 +294,7 @@ def plan(nodes, network, desired, self_id=""):
 
     Returns {"updates": [{"host", "id" ("" while it joins), "before": {"role", "labels"} or None, "after": {...}}], "stale": [{"host",
     "id", "state", "manager"}], "create_network": bool, "demote_last": bool, "warnings": [text], "before": {...}, "after": {...} for the
-    diff}. Raises SwarmError with every finding.
+    diff}. Raises Failure with every finding.
     """
     updates, stale, warnings, errors = [], [], [], []
     for host, wanted in sorted(desired["hosts"].items()):
@@ -341,7 +337,7 @@ def plan(nodes, network, desired, self_id=""):
     errors += _network_findings(network, desired["network"], addresses, encryption)
     errors += _demotion_findings(nodes, updates, stale)
     if errors:
-        raise SwarmError("\n".join(errors), kind="swarm", findings=errors)
+        raise Failure("\n".join(errors), kind="swarm", findings=errors)
     create = network is None
     return {
         "updates": updates, "stale": stale, "create_network": create, "warnings": warnings,

@@ -9,7 +9,7 @@ import time
 import uuid
 
 from ..engine import client as engine
-from ..members.plan import PlanRefused
+from ..failure import Failure
 from ..service import io as service_io, spec
 from . import config, observe
 
@@ -19,10 +19,6 @@ PATIENCE_SECONDS = 15
 
 _ASK = ('for name in "$@"; do { answer=$(SKP_4LW_TIMEOUT=2 skp-zookeeper-4lw srvr "$name" 2>/dev/null); '
         'printf "==%s\\n%s\\n" "$name" "$answer"; } & done; wait')
-
-
-class NotServing(engine.EngineError):
-    """A member runs but does not serve; `failure["not_serving"]` lists the ids."""
 
 
 class Probe:
@@ -131,7 +127,7 @@ class Ensemble:
             view = self.observe()
             try:
                 return judgement(view)
-            except PlanRefused as refusal:
+            except Failure as refusal:
                 blamed = refusal.failure.get("not_serving") or []
                 hopeless = not blamed or any(n not in view["members"] or not view["members"][n]["node_up"] for n in blamed)
                 if refusal.failure.get("kind") != "quorum" or hopeless or time.monotonic() >= deadline:
@@ -139,7 +135,7 @@ class Ensemble:
             time.sleep(POLL_SECONDS)
 
     def do(self, step):
-        """One step of the plan, seen through to the end. Raises EngineError (or a subclass) when it does not come to a good end."""
+        """One step of the plan, seen through to the end. Raises Failure when it does not come to a good end."""
         getattr(self, "_" + step["action"])(step)
 
     def _items(self, items):
@@ -184,7 +180,7 @@ class Ensemble:
                 status = latest[name]["Status"]
                 if status["State"] in ("failed", "rejected", "orphaned"):
                     logs = service_io.task_logs(self.client, latest[name]["ID"])
-                    raise engine.EngineError(
+                    raise Failure(
                         "ZooKeeper: the identity of %s could not be written on %s: %s%s\nNo member was started."
                         % (self.name(names[name]), self.hosts[names[name]], status.get("Err") or status["State"],
                            "; it says:\n" + logs.rstrip() if logs else ""),
@@ -193,7 +189,7 @@ class Ensemble:
             if not late:
                 return
             if time.monotonic() >= deadline:
-                raise engine.EngineError(
+                raise Failure(
                     "ZooKeeper: the identities of %s were not written within %g s (%s). No member was started."
                     % (", ".join(self.name(names[name]) for name in late), self.timeout,
                        "; ".join("%s: %s" % (name, latest[name]["Status"]["State"] if name in latest else "no task") for name in late)),
@@ -261,7 +257,7 @@ class Ensemble:
         service = self.state["services"].get(self.name(late[0]), {}).get("id")
         running = [task["ID"] for task in self.state["tasks"] if task["ServiceID"] == service and task["Status"]["State"] == "running"]
         logs = service_io.task_logs(self.client, running[-1]) if running else ""
-        return NotServing(
+        return Failure(
             "ZooKeeper: %d member%s not serve after %g s (leader now: %s). No further member was touched.\n%s%s"
             % (len(late), " does" if len(late) == 1 else "s do", self.timeout, self.name(leader) if leader else "none", "\n".join(lines),
                "\n  last lines of %s:\n%s" % (self.name(late[0]), logs.rstrip()) if logs else ""),

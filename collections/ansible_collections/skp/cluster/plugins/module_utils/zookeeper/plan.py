@@ -29,7 +29,7 @@ from __future__ import annotations
 
 import copy
 
-from ..members.plan import PlanRefused
+from ..failure import Failure
 
 NETWORK_FILESYSTEMS = ("nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "ceph", "glusterfs", "lustre", "afs", "ocfs2", "gfs2", "beegfs",
                        "virtiofs")
@@ -44,11 +44,11 @@ def majority(count):
 def check_size(hosts, allow_even):
     """Refuse an ensemble of no members, or of an even number of them."""
     if not hosts:
-        raise PlanRefused(
+        raise Failure(
             "ZooKeeper: no host is to be a member (0 found, an odd number is expected). Label hosts with zookeeper in hosts.json; to remove "
             "the ensemble run playbook down with --tags zookeeper.", kind="size", found=0)
     if len(hosts) % 2 == 0 and not allow_even:
-        raise PlanRefused(
+        raise Failure(
             "ZooKeeper: %d members asked for (%s), an odd number is expected: %d survive no more failures than %d. Nothing was changed. "
             "Label one host more or less, or set zookeeper_allow_even: true."
             % (len(hosts), ", ".join(hosts), len(hosts), len(hosts) - 1), kind="size", found=len(hosts))
@@ -64,7 +64,7 @@ def check_filesystems(filesystems):
             kind = "memory"
         else:
             continue
-        raise PlanRefused(
+        raise Failure(
             "ZooKeeper: the data directory on %s lies on %s (%s); a local disk is expected, as a member's log must survive power loss. Nothing "
             "was changed. Point zookeeper_data_dir at a local disk." % (host, kind, found), kind="filesystem", host=host, found=found)
 
@@ -103,7 +103,7 @@ def _next_list(view, target, names, keep):
         (extra,) = set(lists[1]) - set(lists[0])
         return lists, lists[1] if extra in target else lists[0]
     if len(lists) > 1:
-        raise PlanRefused(
+        raise Failure(
             "ZooKeeper: the members' services name server lists that differ by more than one member (%s); one at a time was expected, so "
             "they were changed by something else. Nothing was changed. Put them back, or stop the ensemble (playbook down, --tags zookeeper; "
             "data stays) and run again." % "; ".join(str(item) for item in lists), kind="lists", lists=lists)
@@ -131,18 +131,18 @@ def _step(action, ids, servers, reason, wait=True, **extra):
 def _bootstrap_step(view, target, unseen, limit, names):
     """The one step of a first start that nothing else may repeat: identities, with the marker that lets empty members vote."""
     if view["down"]:
-        raise PlanRefused(
+        raise Failure(
             "ZooKeeper: the first start concerns all members, but the nodes of %s are down. Nothing was changed. Bring them back or remove their "
             "labels, and run again." % names.all(view["down"]), kind="node_down", members=list(view["down"]))
     if unseen or (limit is not None and set(target) - set(limit)):
-        raise PlanRefused(
+        raise Failure(
             "ZooKeeper: the first start concerns all members, but not all of their data directories were looked at (%s). Nothing was changed. "
             "Run again with all members reachable and without --limit." % (", ".join(unseen) or "--limit"), kind="unseen", hosts=list(unseen))
     return _step("init", target, sorted(target), "first bootstrap: identities, and the marker that lets empty members vote this once", marker=True)
 
 
 def next_step(view, target, wanted, names, unseen=(), limit=None, allow_outage=False):
-    """The next thing to do, or None when nothing is left. Raises PlanRefused when doing it would lose the quorum or data.
+    """The next thing to do, or None when nothing is left. Raises Failure when doing it would lose the quorum or data.
 
     names: `_Names`-like, for messages. unseen: hosts that should be members but have no id and could not be looked at.
     limit: when not None, only these ids may be touched, and the server list stays as it is.
@@ -177,7 +177,7 @@ def next_step(view, target, wanted, names, unseen=(), limit=None, allow_outage=F
 
     joining_down = [n for n in absent if n not in lists[0] and n in view["down"]]
     if joining_down:
-        raise PlanRefused(
+        raise Failure(
             "ZooKeeper: %s is to join, but its node is down. Nothing was changed. Bring the node back or remove its label, and run again."
             % names.all(joining_down), kind="node_down", members=joining_down)
     if leader is not None and leader not in new and _holds(view, lists + [new], leader) is None:
@@ -191,7 +191,7 @@ def _check_data(view, lists, new, names):
     old = lists[0]
     lost = [n for n in old if n in empty]
     if len(old) - len(lost) < majority(len(old)):
-        raise PlanRefused(
+        raise Failure(
             "ZooKeeper: the ensemble had members %s, but the data of %s is gone; at least %d of %d members with data are expected. Nothing was "
             "changed, as starting now would start empty. Bring the disks back or restore a backup (docs/zookeeper.md); to give up the "
             "data and start anew, run playbook down with --tags zookeeper -e skp_purge=true."
@@ -249,7 +249,7 @@ def _choose(view, lists, new, absent, stale, leader, target, names, allow_outage
     advice = "Bring those back and run again" if missing else "One at a time an ensemble cannot become smaller than three"
     if len(voters) >= majority(len(new)):
         advice += "; zookeeper_allow_outage: true changes all at once instead, with writes stopped for some seconds"
-    raise PlanRefused(
+    raise Failure(
         "ZooKeeper: %s is to be changed (%s), but without it %d of %d members would serve and a quorum is %d. Not serving now: %s. Nothing more "
         "was changed. %s."
         % (names.one(one), _why(one, members, new, "change"), len(lost[1]), len(lost[0]), majority(len(lost[0])),
@@ -309,14 +309,14 @@ def check_move(view, target, names, data_policy):
     leaving = [n for n in current if n not in target]
     joining = [n for n in target if n not in current]
     if data_policy != "leave" and leaving and joining and view["bootstrapped"]:
-        raise PlanRefused(
+        raise Failure(
             "ZooKeeper: the label moved: %s leaves and %s joins. The new member would copy all data from the others while the old directory stays "
             "where it is, never used again. Nothing was changed. Say so with zookeeper_data_policy=leave, or put the label back."
             % (names.all(leaving), names.all(joining)), kind="data_moved", leaving=leaving, joining=joining)
 
 
 def plan_steps(view, target, wanted, names, hosts, **options):
-    """All steps from a view to the target if each succeeds. Raises PlanRefused where `next_step` does; the first thing refused is what counts.
+    """All steps from a view to the target if each succeeds. Raises Failure where `next_step` does; the first thing refused is what counts.
 
     options: as of `next_step`.
     """
@@ -326,7 +326,7 @@ def plan_steps(view, target, wanted, names, hosts, **options):
         if step is None:
             return steps
         if len(steps) > 20 * (len(target) + len(view["members"]) + 1):
-            raise PlanRefused("ZooKeeper: the plan does not end; this is a defect of skp_zk_ensemble. Steps so far: %s" % steps[:10], kind="defect")
+            raise Failure("ZooKeeper: the plan does not end; this is a defect of skp_zk_ensemble. Steps so far: %s" % steps[:10], kind="defect")
         steps.append(step)
         view = after(view, step, wanted, hosts)
 

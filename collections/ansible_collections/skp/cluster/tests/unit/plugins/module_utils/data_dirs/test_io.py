@@ -10,7 +10,7 @@ import pytest
 
 from ansible_collections.skp.cluster.plugins.module_utils.data_dirs import io
 from ansible_collections.skp.cluster.plugins.module_utils.data_dirs.plan import parse_mountinfo, plan_absent, plan_present
-from ansible_collections.skp.cluster.plugins.module_utils.members.plan import PlanRefused
+from ansible_collections.skp.cluster.plugins.module_utils.failure import Failure
 
 
 def test_the_whole_life_of_a_directory(tmp_path):
@@ -44,7 +44,7 @@ def test_the_whole_life_of_a_directory(tmp_path):
 
 @pytest.mark.parametrize("path", ["relative", "/a/../b", "/a//b", "/a/"])
 def test_only_plain_paths(path):
-    with pytest.raises(PlanRefused):
+    with pytest.raises(Failure):
         io.inspect({"path": path}, [])
 
 

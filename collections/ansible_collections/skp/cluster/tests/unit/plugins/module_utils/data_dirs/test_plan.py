@@ -7,7 +7,7 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.skp.cluster.plugins.module_utils.data_dirs import plan
-from ansible_collections.skp.cluster.plugins.module_utils.members.plan import PlanRefused
+from ansible_collections.skp.cluster.plugins.module_utils.failure import Failure
 
 MOUNTINFO = r"""21 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw
 30 21 0:30 / /srv/skp rw shared:9 - nfs4 c01:/srv/skp rw,vers=4.2
@@ -51,7 +51,7 @@ def test_identity(text, keys, values, number):
     [("", [], "''"), ("abc", [], "'abc'"), ("x=1\n", ["node.id"], "none of node.id"), ("node.id=-1\n", ["node.id"], "'-1'")],
 )
 def test_an_identity_that_is_none_is_refused(text, keys, words):
-    with pytest.raises(PlanRefused) as caught:
+    with pytest.raises(Failure) as caught:
         plan.parse_identity(text, keys, "/data/meta")
     assert words in caught.value.msg and "/data/meta" in caught.value.msg
 
@@ -102,7 +102,7 @@ def test_present(case, state, steps):
     ],
 )
 def test_present_refuses(state, local, kind):
-    with pytest.raises(PlanRefused) as caught:
+    with pytest.raises(Failure) as caught:
         plan.plan_present({}, state, (0, 0, 0o755), local)
     assert caught.value.failure["kind"] == kind and "/var/lib/skp/web" in caught.value.msg
 
@@ -129,6 +129,6 @@ def test_absent(state, steps):
     [found(marked=False), found(path="/var/lib"), found(path="/srv"), found(kind="symlink"), found(mounts_below=["/var/lib/skp/web/nfs"])],
 )
 def test_absent_refuses(state):
-    with pytest.raises(PlanRefused) as caught:
+    with pytest.raises(Failure) as caught:
         plan.plan_absent(state)
     assert caught.value.failure["kind"] == "purge_refused" and state["path"] in caught.value.msg

@@ -9,6 +9,7 @@ import json
 import pytest
 
 from ansible_collections.skp.cluster.plugins.module_utils.engine import plan
+from ansible_collections.skp.cluster.plugins.module_utils.failure import Failure
 
 LOGS = {"log-driver": "json-file", "log-opts": {"max-size": "50m", "max-file": "3"}}
 
@@ -77,21 +78,21 @@ def test_effect(keys, effect):
 ])
 def test_invalid_file_is_refused(text, words):
     """The message names file and place."""
-    with pytest.raises(plan.ConfigError) as caught:
+    with pytest.raises(Failure) as caught:
         plan.parse(text, "/etc/docker/daemon.json")
     assert words in caught.value.msg and "/etc/docker/daemon.json" in caught.value.msg
 
 
 def test_a_value_where_an_object_belongs_is_refused():
     """It would be lost, and the engine could not start with it anyway."""
-    with pytest.raises(plan.ConfigError, match="log-opts is 'x'"):
+    with pytest.raises(Failure, match="log-opts is 'x'"):
         plan.merge({"log-opts": "x"}, {"log-opts": {"max-size": "2m"}}, [])
 
 
 def test_live_restore_is_refused_wherever_it_comes_from():
     """live-restore excludes swarm mode."""
     plan.check({"live-restore": False}, "f")
-    with pytest.raises(plan.ConfigError, match="live-restore"):
+    with pytest.raises(Failure, match="live-restore"):
         plan.check(plan.merge({"live-restore": True}, LOGS, [])["config"], "f")
 
 

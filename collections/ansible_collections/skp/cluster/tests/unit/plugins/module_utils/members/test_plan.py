@@ -8,7 +8,8 @@ import itertools
 
 import pytest
 
-from ansible_collections.skp.cluster.plugins.module_utils.members.plan import PlanRefused, describe, natural_key, plan_members
+from ansible_collections.skp.cluster.plugins.module_utils.failure import Failure
+from ansible_collections.skp.cluster.plugins.module_utils.members.plan import describe, natural_key, plan_members
 
 
 def record(members=None, retired=None, facts=None):
@@ -101,7 +102,7 @@ def test_ids(case, before, hosts, found, limit, ids, retired, not_seen):
     ],
 )
 def test_refusals_name_who_has_what(case, before, hosts, found, kind, words):
-    with pytest.raises(PlanRefused) as caught:
+    with pytest.raises(Failure) as caught:
         plan_members(before, hosts, found)
     assert caught.value.failure["kind"] == kind
     for word in words:

@@ -11,8 +11,9 @@ import struct
 import pytest
 
 from ansible_collections.skp.cluster.plugins.module_utils.engine import client as engine
+from ansible_collections.skp.cluster.plugins.module_utils.failure import Failure
 from ansible_collections.skp.cluster.plugins.module_utils.registry import io
-from ansible_collections.skp.cluster.plugins.module_utils.registry.plan import MARKER, PlanError
+from ansible_collections.skp.cluster.plugins.module_utils.registry.plan import MARKER
 
 
 def _frame(stream, payload):
@@ -59,7 +60,7 @@ def test_taken_port():
         server.bind(("127.0.0.1", 0))
         server.listen(1)
         port = server.getsockname()[1]
-        with pytest.raises(PlanError, match="taken by another program"):
+        with pytest.raises(Failure, match="taken by another program"):
             io.refuse_taken_port("127.0.0.1", port)
     io.refuse_taken_port("127.0.0.1", port)
 

@@ -9,6 +9,7 @@ import copy
 import pytest
 import yaml
 
+from ansible_collections.skp.cluster.plugins.module_utils.failure import Failure
 from ansible_collections.skp.cluster.plugins.module_utils.registry import plan
 
 SECRET = 'odd "quoted": # secret'
@@ -121,7 +122,7 @@ def test_store(found, writer, create, recorded, expected, result):
     if isinstance(result, tuple):
         assert run() == result
     else:
-        with pytest.raises(plan.PlanError) as caught:
+        with pytest.raises(Failure) as caught:
             run()
         assert caught.value.failure["kind"] == result
         assert "/srv/skp/registry" in caught.value.msg
@@ -135,7 +136,7 @@ def test_owner(found, uid, fine):
     if fine:
         plan.refuse_unwritable(found, "/s", uid)
     else:
-        with pytest.raises(plan.PlanError, match="registry_user"):
+        with pytest.raises(Failure, match="registry_user"):
             plan.refuse_unwritable(found, "/s", uid)
 
 
@@ -146,7 +147,7 @@ def test_user(text, expected):
     if expected:
         assert plan.parse_user(text) == expected
     else:
-        with pytest.raises(plan.PlanError):
+        with pytest.raises(Failure):
             plan.parse_user(text)
 
 
@@ -159,7 +160,7 @@ def test_loopback_only(address, fine):
     if fine:
         plan.refuse_exposed(address)
     else:
-        with pytest.raises(plan.PlanError):
+        with pytest.raises(Failure):
             plan.refuse_exposed(address)
 
 
@@ -202,7 +203,7 @@ def test_container(changes, image_id, drift, answering, actions):
 def test_foreign_container_is_refused():
     plan.refuse_foreign(None, "n")
     plan.refuse_foreign(GOOD, "n")
-    with pytest.raises(plan.PlanError, match="docker rm -f n"):
+    with pytest.raises(Failure, match="docker rm -f n"):
         plan.refuse_foreign(dict(GOOD, ours=False), "n")
 
 
@@ -214,7 +215,7 @@ def test_gc_only_on_the_writer(container, writer, kind):
     if kind is None:
         plan.plan_gc(container, writer, "n")
     else:
-        with pytest.raises(plan.PlanError) as caught:
+        with pytest.raises(Failure) as caught:
             plan.plan_gc(container, writer, "n")
         assert caught.value.failure["kind"] == kind
 

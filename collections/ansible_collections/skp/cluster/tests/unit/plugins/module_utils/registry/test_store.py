@@ -10,6 +10,7 @@ import os
 
 import pytest
 
+from ansible_collections.skp.cluster.plugins.module_utils.failure import Failure
 from ansible_collections.skp.cluster.plugins.module_utils.registry import store as store_module
 
 
@@ -99,7 +100,7 @@ def test_empty_store(tmp_path):
 
 
 def test_no_store(tmp_path):
-    with pytest.raises(store_module.StoreError, match="mounted"):
+    with pytest.raises(Failure, match="mounted"):
         store_module.verify(str(tmp_path / "nowhere"))
 
 

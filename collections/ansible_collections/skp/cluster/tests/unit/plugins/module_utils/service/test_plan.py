@@ -8,7 +8,7 @@ import copy
 
 import pytest
 
-from ansible_collections.skp.cluster.plugins.module_utils.members.plan import PlanRefused
+from ansible_collections.skp.cluster.plugins.module_utils.failure import Failure
 from ansible_collections.skp.cluster.plugins.module_utils.service.plan import (
     EMPTY_STATE,
     asks_gate_after,
@@ -154,7 +154,7 @@ def test_secrets_appear_as_a_hash_only():
     [("another role's service", [wish("web-1", "c1", role="other")], [ONE], "foreign_service"), ("twice", [], [ONE, ONE], "duplicate")],
 )
 def test_refusals(case, before, after, kind):
-    with pytest.raises(PlanRefused) as caught:
+    with pytest.raises(Failure) as caught:
         plan_services(state_of(*before), after, "web")
     assert caught.value.failure["kind"] == kind and "web-1" in caught.value.msg
 
@@ -261,7 +261,7 @@ def test_placement_is_remembered(case, record, before, after, limit, policy, res
     ],
 )
 def test_data_is_never_left_silently(case, record, before, after, limit, words):
-    with pytest.raises(PlanRefused) as caught:
+    with pytest.raises(Failure) as caught:
         plan_placement(record, state_of(*before), after, "web", "refuse", limit)
     assert caught.value.failure["kind"] == "data_moved"
     for word in words + [PATH, "web_data_policy=moved", "web_data_policy=leave"]:

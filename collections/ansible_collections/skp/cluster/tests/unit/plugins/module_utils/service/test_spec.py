@@ -8,7 +8,7 @@ import copy
 
 import pytest
 
-from ansible_collections.skp.cluster.plugins.module_utils.members.plan import PlanRefused
+from ansible_collections.skp.cluster.plugins.module_utils.failure import Failure
 from ansible_collections.skp.cluster.plugins.module_utils.service.spec import (
     build_service,
     changed_fields,
@@ -64,7 +64,7 @@ def test_sizes(text, value):
     "convert, text", [(duration_ns, "10 parsecs"), (duration_ns, "s10"), (size_bytes, "much"), (file_mode, "rw"), (file_mode, "0999")]
 )
 def test_values_that_cannot_be_are_named(convert, text):
-    with pytest.raises(PlanRefused) as caught:
+    with pytest.raises(Failure) as caught:
         convert(text, "web-1: limits")
     assert "web-1: limits" in caught.value.msg and text in caught.value.msg
 
@@ -131,7 +131,7 @@ def test_always_dns_round_robin_and_host_ports():
     ],
 )
 def test_refusals(options, words):
-    with pytest.raises(PlanRefused) as caught:
+    with pytest.raises(Failure) as caught:
         payload(**options)
     assert words in caught.value.msg and "web-1" in caught.value.msg
 

@@ -9,6 +9,7 @@ import copy
 import pytest
 
 from ansible_collections.skp.cluster.plugins.module_utils.engine import facts as engine_facts
+from ansible_collections.skp.cluster.plugins.module_utils.failure import Failure
 from ansible_collections.skp.cluster.plugins.module_utils.swarm import plan
 
 OUT = dict(engine_facts.EMPTY, installed=True, running=True)
@@ -85,7 +86,7 @@ REFUSALS = [
 @pytest.mark.parametrize("hosts, options, words", [row[1:] for row in REFUSALS], ids=[row[0] for row in REFUSALS])
 def test_bootstrap_refuses(hosts, options, words):
     """The message names hosts, swarms and the way out."""
-    with pytest.raises(plan.SwarmError) as caught:
+    with pytest.raises(Failure) as caught:
         plan.bootstrap(hosts, **options)
     assert all(word in caught.value.msg for word in words), caught.value.msg
 
@@ -177,7 +178,7 @@ def test_check_mode_predicts_a_node_that_would_join():
 
 def test_two_live_nodes_under_one_name_are_refused():
     """Nobody can tell which is right."""
-    with pytest.raises(plan.SwarmError, match="Two live nodes"):
+    with pytest.raises(Failure, match="Two live nodes"):
         plan.plan([node(1, "c1", role="manager"), node(2, "c2"), node(3, "c2")], NETWORK,
                   wish({"c2": ("worker", {}, "n3")}, inventory=["c1", "c2"]))
 
@@ -199,7 +200,7 @@ def test_nodes_of_nobody_are_reported_and_left():
 ])
 def test_network_that_cannot_be(found, wanted, words):
     """What is there differs, or cannot work: refused with the way out."""
-    with pytest.raises(plan.SwarmError) as caught:
+    with pytest.raises(Failure) as caught:
         plan.plan([node(1, "c1", role="manager")], found, wish({"c1": ("manager", {}, "n1")}, **wanted))
     assert all(word in caught.value.msg for word in words), caught.value.msg
 
@@ -208,7 +209,7 @@ def test_encryption_is_refused_on_a_kernel_without_it():
     """The kernel's own words are in the message."""
     desired = wish({"c1": ("manager", {}, "n1")}, encrypted=True)
     desired["hosts"]["c1"]["encryption"] = "no: Requested AEAD algorithm not found."
-    with pytest.raises(plan.SwarmError, match="AEAD"):
+    with pytest.raises(Failure, match="AEAD"):
         plan.plan([node(1, "c1", role="manager")], None, desired)
     desired["hosts"]["c1"]["encryption"] = "yes"
     assert plan.plan([node(1, "c1", role="manager")], None, desired)["create_network"]
@@ -227,7 +228,7 @@ def test_demotions_keep_a_majority(roles, states, wanted, refused):
     nodes = [node(number, "c%d" % number, role=role, state=state) for number, (role, state) in enumerate(zip(roles, states), 1)]
     desired = wish({"c%d" % number: ("manager" if "c%d" % number in wanted else "worker", {}, "n%d" % number) for number in (1, 2, 3)})
     if refused:
-        with pytest.raises(plan.SwarmError, match="needed"):
+        with pytest.raises(Failure, match="needed"):
             plan.plan(nodes, NETWORK, desired, "n1")
     else:
         assert plan.plan(nodes, NETWORK, desired, "n1")["demote_last"] == ("c1" not in wanted)

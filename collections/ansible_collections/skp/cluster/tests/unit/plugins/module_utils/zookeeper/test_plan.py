@@ -9,7 +9,8 @@ import itertools
 
 import pytest
 
-from ansible_collections.skp.cluster.plugins.module_utils.members.plan import PlanRefused, empty_record, plan_members
+from ansible_collections.skp.cluster.plugins.module_utils.failure import Failure
+from ansible_collections.skp.cluster.plugins.module_utils.members.plan import empty_record, plan_members
 from ansible_collections.skp.cluster.plugins.module_utils.zookeeper import plan
 
 
@@ -151,7 +152,7 @@ REFUSED = [
 
 @pytest.mark.parametrize("title,view,target,options,kind,text", REFUSED, ids=[item[0] for item in REFUSED])
 def test_refused_before_anything_is_touched(title, view, target, options, kind, text):
-    with pytest.raises(PlanRefused) as caught:
+    with pytest.raises(Failure) as caught:
         steps_of(view, target, **options)
     assert caught.value.failure["kind"] == kind
     assert text in caught.value.msg
@@ -266,7 +267,7 @@ def test_every_move_keeps_data_and_quorum(old, new):
         try:
             steps = steps_of(view, target)
             consent = False
-        except PlanRefused as exc:
+        except Failure as exc:
             assert exc.failure["kind"] == "quorum" and len(target) < 3 <= len(old), exc.msg
             steps = steps_of(view, target, allow_outage=True)
             consent = True
@@ -328,19 +329,19 @@ def test_size(count, allowed):
     if allowed:
         plan.check_size(hosts, False)
     else:
-        with pytest.raises(PlanRefused, match=str(count)):
+        with pytest.raises(Failure, match=str(count)):
             plan.check_size(hosts, False)
 
 
 def test_an_even_number_can_be_allowed_but_none_cannot():
     plan.check_size(["c01", "c02"], True)
-    with pytest.raises(PlanRefused):
+    with pytest.raises(Failure):
         plan.check_size([], True)
 
 
 @pytest.mark.parametrize("found", ["nfs4", "fuse.sshfs", "cifs", "FUSE.s3fs", "tmpfs", "9p"])
 def test_file_systems_that_cannot_keep_a_log(found):
-    with pytest.raises(PlanRefused) as caught:
+    with pytest.raises(Failure) as caught:
         plan.check_filesystems({"c01": "ext4", "c02": found})
     assert "c02" in caught.value.msg and found.lower() in caught.value.msg
 
