@@ -32,7 +32,7 @@ venv: ## Make .venv, the controller's environment (nothing to do when it is up t
 
 .PHONY: up
 up: venv ## Bring the embedded three-node lab up, run site.yml on it, show services and addresses
-	@tests/tools/up.sh
+	@python tests/tools/suite.py up
 
 .PHONY: status
 status: venv ## Show the services and addresses of the running lab
@@ -45,12 +45,20 @@ down: venv ## Remove the lab: its containers, networks and volumes, nothing else
 ##### Tests
 
 .PHONY: test
-test: venv ## All tests: check, the lab, molecule's scenarios and the faults on it (about an hour on 2 cores)
-	@tests/tools/test.sh
+test: venv ## All tests, from nothing or on the lab that is up; what CI runs (about 45 minutes on 2 cores)
+	@python tests/tools/suite.py test
 
 .PHONY: check
-check: venv ## The quick part of the tests, no engine needed: lint, sanity, unit, bad input, meta (minutes)
-	@tests/tools/check.sh
+check: venv ## The part of the tests that needs no engine: unit, meta, syntax, lint, sanity (minutes)
+	@python tests/tools/suite.py check
+
+.PHONY: quick
+quick: venv ## What the changed files concern, on the lab that is up (BASE=<commit> to compare with another commit)
+	@python tests/tools/quick.py $(BASE)
+
+.PHONY: soak
+soak: venv ## Before a release: rounds of outages, all orders, large data, product time-outs, each scenario alone (hours)
+	@python tests/tools/suite.py soak
 
 .PHONY: lint
 lint: venv ## yamllint, flake8, shellcheck, ansible-lint (production profile)
@@ -68,15 +76,19 @@ unit: venv ## Unit tests, the table of broken hosts.json files among them
 meta: venv ## Tests of the tree itself: shims, role specs, headers, the built collection
 	@pytest -q -n 2 tests/meta
 
+.PHONY: syntax
+syntax: venv ## Syntax of all molecule scenarios
+	@molecule syntax --all
+
 .PHONY: molecule
 molecule: venv ## All molecule scenarios on one lab, which stays up (one alone: molecule test -s kafka)
 	@tests/tools/browser.sh
 	@SKP_LAB_KEEP=1 molecule test --all
 
-.PHONY: faults
-faults: venv ## Second run, check mode, killed brokers and nodes, damaged blobs: tests/lab on the running lab
+.PHONY: lab-tests
+lab-tests: venv ## Tests on the running lab by directory or file: make lab-tests TESTS=tests/lab/3_services/kafka
 	@tests/tools/browser.sh
-	@pytest -q -s $(or $(FAULTS),tests/lab)
+	@pytest -q -s $(or $(TESTS),tests/lab/2_second_run)
 
 .PHONY: bench
 bench: venv ## Measure on the running lab and write docs/benchmarks.md

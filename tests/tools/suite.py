@@ -1,0 +1,109 @@
+# Copyright (c) 2026 skp.cluster contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What `make up`, `make check`, `make test` and `make soak` run, in which order. `python tests/tools/suite.py test` is `make test`.
+
+A test of the lab belongs to a phase by its directory; tests/lab/README.md says what each is for. Called by make, which sets the environment.
+"""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import sys
+
+import durations
+import phases
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+LAB = "tests/lab"
+
+LANES = {"a": ("spark", "jupyter"), "b": ("zookeeper", "kafka", "registry")}
+"""Directories of 3_services per lane. Two lanes run at once, on two processors: Spark and its users beside the rest. Kafka follows ZooKeeper."""
+
+
+def python(*words: str) -> list[str]:
+    """A command of this environment's Python."""
+    return [sys.executable, *words]
+
+
+def make(target: str) -> list[str]:
+    """A target of the Makefile."""
+    return ["make", "--no-print-directory", target]
+
+
+def playbook(*words: str) -> list[str]:
+    """A run of Ansible."""
+    return ["ansible-playbook", *words]
+
+
+def tests(*paths: str) -> list[str]:
+    """Tests on the lab, below tests/lab."""
+    return python("-m", "pytest", "-q", "-s", *("%s/%s" % (LAB, path) for path in paths))
+
+
+def lab(name: str) -> list[str]:
+    """A playbook of the role that makes the lab."""
+    return playbook("-i", "localhost,", "roles/lab/playbooks/%s.yml" % name)
+
+
+def up() -> list[tuple[str, phases.Commands]]:
+    """The lab, the cluster on it, the table of its services."""
+    return [
+        ("lab", {"": lab("up")}),
+        ("site.yml", {"": playbook("site.yml")}),
+        ("cache", {"": lab("cache")}),
+        ("services", {"": playbook("playbooks/status.yml")}),
+    ]
+
+
+def check() -> list[tuple[str, phases.Commands]]:
+    """What needs no engine."""
+    return [(part, {"": make(part)}) for part in ("unit", "meta", "syntax", "lint", "sanity")]
+
+
+def test() -> list[tuple[str, phases.Commands]]:
+    """Every property once. Cheap and likely to fail first, what gives data up last."""
+    return [
+        ("lab", {"": lab("up")}),
+        # The browser that lane a needs is installed while images are built.
+        ("first run", {"": tests("1_first_run"), "browser": ["tests/tools/browser.sh"]}),
+        ("second run", {"": tests("2_second_run")}),
+        ("services", {lane: tests(*("3_services/" + service for service in services)) for lane, services in LANES.items()}),
+        ("changes", {"": tests("4_changes")}),
+        ("outages", {"": tests("5_outages")}),
+        # Each gives up data and secrets of its own service only, so that they run at once.
+        ("last", {service: tests("6_last/" + service) for service in ("kafka", "spark")}),
+    ]
+
+
+def soak() -> list[tuple[str, phases.Commands]]:
+    """What takes hours: the tests of `make test` with the product's own time-outs and JVM flags, rounds, all orders, large data, each scenario by itself."""
+    scenarios = sorted(path.parent.name for path in (ROOT / "molecule").glob("*/molecule.yml"))
+    return [
+        ("lab", {"": lab("up")}),
+        ("browser", {"": ["tests/tools/browser.sh"]}),
+        ("site.yml", {"": playbook("site.yml")}),
+        *(("molecule " + name, {"": ["molecule", "test", "-s", name]}) for name in scenarios),
+        *((path, {"": tests(path)}) for path in ("2_second_run", "3_services", "4_changes", "5_outages", "soak", "6_last")),
+        ("benchmarks", {"": python("tests/bench/run.py")}),
+    ]
+
+
+def main(name: str) -> int:
+    """Run a suite by its name. Returns its exit code."""
+    if name == "up":
+        return phases.run(up())
+    if name == "check":
+        return phases.run(check(), keep_going=True)
+    durations.forget()
+    try:
+        if name == "soak":
+            os.environ.update(SKP_LAB_FAST="0", SKP_LAB_KEEP="1")
+            return phases.run(soak(), keep_going=True)
+        return phases.run(test(), background=("check", python("tests/tools/suite.py", "check")))
+    finally:
+        phases.show(durations.report())
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))
