@@ -103,7 +103,7 @@ import os
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.skp.cluster.plugins.module_utils import private_file
+from ansible_collections.skp.cluster.plugins.module_utils import atomic_file
 from ansible_collections.skp.cluster.plugins.module_utils.engine.client import connect_or_predict
 from ansible_collections.skp.cluster.plugins.module_utils.failure import Failure, fail
 from ansible_collections.skp.cluster.plugins.module_utils.registry import io
@@ -142,7 +142,7 @@ def read(module):
     registry = RegistryClient("http://%s:%d" % (host, params["port"]))
     answering, health = registry.health()
     found = io.read_store(params["store"])["marker"] or ""
-    recorded = (private_file.read_text(os.path.join(params["config_dir"], RECORD_FILE)) or "").strip()
+    recorded = (atomic_file.read_text(os.path.join(params["config_dir"], RECORD_FILE)) or "").strip()
     repositories = {}
     if params["catalog"] and answering:
         for repository in registry.catalog():

@@ -89,7 +89,7 @@ import secrets as random_source
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.skp.cluster.plugins.module_utils import private_file
+from ansible_collections.skp.cluster.plugins.module_utils import atomic_file
 from ansible_collections.skp.cluster.plugins.module_utils.failure import Failure, fail
 
 NAME = re.compile(r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")
@@ -115,18 +115,18 @@ def main():
         _refuse(params)
         for name in sorted(set(params["names"]) | set(params["values"])):
             path = os.path.join(params["directory"], name)
-            present = private_file.read_text(path)
+            present = atomic_file.read_text(path)
             value = params["values"].get(name) or (present or "").rstrip("\n")
             if not value:
                 _check_missing(params["create"], name, path, present)
                 value = random_source.token_hex(params["bytes"])
-            drift = private_file.drift(path, value + "\n")
+            drift = atomic_file.drift(path, value + "\n")
             if present is None:
                 created.append(name)
             elif drift:
                 repaired.append(name)
             if drift and not module.check_mode:
-                private_file.write_text(path, value + "\n", directory_mode=0o700)
+                atomic_file.write_text(path, value + "\n", directory_mode=0o700)
             if name not in params["values"]:
                 found[name] = value
         if params["everything"]:
@@ -148,7 +148,7 @@ def _kept(directory, but):
         names = [name for name in os.listdir(directory) if NAME.match(name) and name not in but]
     except FileNotFoundError:
         return {}
-    values = {name: (private_file.read_text(os.path.join(directory, name)) or "").rstrip("\n") for name in names}
+    values = {name: (atomic_file.read_text(os.path.join(directory, name)) or "").rstrip("\n") for name in names}
     return {name: value for name, value in values.items() if value}
 
 

@@ -12,6 +12,7 @@ import re
 import shutil
 import stat
 
+from .. import atomic_file
 from ..failure import Failure
 from .plan import MARKER, MARKER_HEAD, mount_of, parse_identity
 
@@ -109,11 +110,8 @@ def write_marker(path, present):
         if os.path.exists(marker):
             os.unlink(marker)
         return
-    temporary = marker + ".new"
-    with open(temporary, "w", encoding="utf-8") as stream:
-        stream.write(MARKER_HEAD + "".join(name + "\n" for name in sorted(names)))
-    os.chmod(temporary, 0o644)
-    os.rename(temporary, marker)
+    text = MARKER_HEAD + "".join(name + "\n" for name in sorted(names))
+    atomic_file.write_text(marker, text, 0o644, os.geteuid(), os.getegid())
 
 
 def apply(path, steps):

@@ -12,6 +12,7 @@ import subprocess
 import tempfile
 import time
 
+from .. import atomic_file
 from ..failure import Failure
 from . import facts as engine_facts
 
@@ -29,22 +30,10 @@ def read_text(path):
 
 def write_text(path, text, mode):
     """Replaces a file in one step (power may fail at any moment); a mode that is there already is kept."""
-    directory = os.path.dirname(path)
     try:
-        os.makedirs(directory, mode=0o755, exist_ok=True)
         if os.path.exists(path):
             mode = os.stat(path).st_mode & 0o7777
-        handle, temporary = tempfile.mkstemp(prefix="." + os.path.basename(path), dir=directory)
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as stream:
-                stream.write(text)
-                stream.flush()
-                os.fsync(stream.fileno())
-            os.chmod(temporary, mode)
-            os.replace(temporary, path)
-        except OSError:
-            os.unlink(temporary)
-            raise
+        atomic_file.write_text(path, text, mode)
     except OSError as exc:
         raise Failure("%s cannot be written: %s" % (path, exc), kind="file", path=path) from exc
 

@@ -12,7 +12,7 @@ import shutil
 import socket
 import time
 
-from .. import private_file
+from .. import atomic_file
 from ..engine import client as engine
 from ..failure import Failure
 from .plan import MARKER, STORE_TARGET
@@ -227,7 +227,7 @@ def _look_at_store(path):
         raise Failure(
             "The registry store %s cannot be read: %s. Is the shared store's server up (findmnt -T %s)?" % (path, exc.strerror, path),
             "store_unreadable", path=path) from exc
-    text = private_file.read_text(os.path.join(path, MARKER))
+    text = atomic_file.read_text(os.path.join(path, MARKER))
     found.update(exists=True, entries=[name for name in names if name != MARKER], uid=about.st_uid, mode=about.st_mode & 0o7777,
                  marker=None if text is None else text.strip())
     return found
@@ -242,7 +242,7 @@ def create_store(path, uid, gid):
 
 def mark_store(path, store_id, uid, gid):
     """Write the marker; readable by all, as nodes whose root is squashed read it too."""
-    private_file.write_text(os.path.join(path, MARKER), store_id + "\n", mode=0o644, uid=uid, gid=gid)
+    atomic_file.write_text(os.path.join(path, MARKER), store_id + "\n", mode=0o644, uid=uid, gid=gid)
 
 
 def empty_store(path):

@@ -9,7 +9,7 @@ import os
 import time
 import uuid
 
-from .. import private_file
+from .. import atomic_file
 from ..engine.client import connect_or_predict
 from ..failure import Failure
 from . import io, plan, store as store_walk
@@ -46,8 +46,8 @@ class RegistryNode:
         store_actions, store_id = self._plan_store()
         config = plan.render_config(
             self.params["writer"], self.params["address"], self.params["port"], self.params["http_secret"], self.params["log_level"])
-        before_config = private_file.read_text(self.config_path)
-        config_drift = private_file.drift(self.config_path, config, uid=self.uid, gid=self.gid)
+        before_config = atomic_file.read_text(self.config_path)
+        config_drift = atomic_file.drift(self.config_path, config, uid=self.uid, gid=self.gid)
         spec = plan.container_spec(self.params, config, store_id)
         answering = bool(container and container["running"]) and io.wait_answer(self.registry, SETTLE_SECONDS)
 
@@ -90,7 +90,7 @@ class RegistryNode:
         return container
 
     def _recorded(self):
-        return (private_file.read_text(self.record_path) or "").strip()
+        return (atomic_file.read_text(self.record_path) or "").strip()
 
     def _plan_store(self):
         """(actions, store id). In check mode a store that the run would make by then is taken as made."""
@@ -132,7 +132,7 @@ class RegistryNode:
         if config_drift:
             actions.append("write_config")
         secret_file = self.params["secret_file"]
-        if secret_file and private_file.drift(secret_file, self.params["http_secret"] + "\n"):
+        if secret_file and atomic_file.drift(secret_file, self.params["http_secret"] + "\n"):
             actions.append("write_secret")
         return actions
 
@@ -143,9 +143,9 @@ class RegistryNode:
             "pull_image": lambda: None,
             "create_store": lambda: io.create_store(self.store, self.uid, self.gid),
             "mark_store": lambda: io.mark_store(self.store, store_id, self.uid, self.gid),
-            "write_record": lambda: private_file.write_text(self.record_path, store_id + "\n", mode=0o644),
-            "write_config": lambda: private_file.write_text(self.config_path, config, uid=self.uid, gid=self.gid),
-            "write_secret": lambda: private_file.write_text(
+            "write_record": lambda: atomic_file.write_text(self.record_path, store_id + "\n", mode=0o644),
+            "write_config": lambda: atomic_file.write_text(self.config_path, config, uid=self.uid, gid=self.gid),
+            "write_secret": lambda: atomic_file.write_text(
                 self.params["secret_file"], self.params["http_secret"] + "\n", directory_mode=0o700),
             "remove": lambda: io.remove(client, self.name),
             "create": lambda: io.create(client, self.name, spec),
@@ -182,7 +182,7 @@ class RegistryNode:
                 actions.append("purge_store")
         if purge and os.path.exists(self.record_path):
             actions.append("remove_record")
-        before = plan.summary(container, private_file.read_text(self.config_path), self._recorded())
+        before = plan.summary(container, atomic_file.read_text(self.config_path), self._recorded())
         after = plan.summary(None, None, "" if purge else self._recorded())
         if not self.module.check_mode:
             steps = {

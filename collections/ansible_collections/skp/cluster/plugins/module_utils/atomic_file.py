@@ -1,7 +1,11 @@
 # Copyright (c) 2026 skp.cluster contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Private to skp.cluster. Small files written so that a crash leaves the old or the new one, never half of one."""
+"""Private to skp.cluster. Small files written so that a crash leaves the old or the new one, never half of one.
+
+Not `AnsibleModule.atomic_move`: it gives a new file mode 0666 less the umask, so that a secret could be read until the mode is set; it
+keeps the mode of an old file; and it does not fsync.
+"""
 
 from __future__ import annotations
 
