@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import base64
 import os
+import shlex
 import time
 
 from ansible.errors import AnsibleActionFail
@@ -68,6 +69,12 @@ def read_pem(given, places):
             except (OSError, ValueError) as exc:
                 raise AnsibleActionFail("extra_ca: %s cannot be read on the controller: %s" % (path, exc)) from exc
     raise AnsibleActionFail("extra_ca: there is no file %s on the controller." % " or ".join(dict.fromkeys(paths)))
+
+
+def finished_lines(data):
+    """The lines of some bytes that have their end, and how many bytes they are: the last line of a file may still be written to."""
+    data = data[: data.rfind(b"\n") + 1]
+    return data.decode("utf-8", "replace").split("\n")[:-1], len(data)
 
 
 class ActionModule(ActionBase):
@@ -140,7 +147,7 @@ class ActionModule(ActionBase):
         while not (state.get("finished") or state.get("failed")):
             time.sleep(POLL_SECONDS)
             polls += 1
-            seen, new, ended = self._show(host, path, seen, task_vars)
+            seen, new, ended = self._show(host, path, seen)
             now = time.monotonic()
             if new:
                 spoken = now
@@ -155,16 +162,16 @@ class ActionModule(ActionBase):
         of_the_job = ("ansible_job_id", "started", "finished", "results_file", "stdout", "stderr", "stdout_lines", "stderr_lines")
         return {key: value for key, value in state.items() if key not in of_the_job}
 
-    def _show(self, host, path, seen, task_vars):
-        """Print the lines after the first `seen`. Returns (lines there are, whether one was new, whether the module says that it has ended)."""
-        answer = self._execute_module(module_name="ansible.builtin.slurp", module_args={"src": path}, task_vars=task_vars)
-        text = base64.b64decode(answer.get("content") or "").decode("utf-8", "replace")
-        lines = text.splitlines() if text.endswith("\n") else text.splitlines()[:-1]
-        ended = bool(lines) and lines[-1] == END
-        for line in lines[seen:]:
+    def _show(self, host, path, seen):
+        """Print the lines after the first `seen` bytes. Returns (bytes read now, whether a line was new, whether the module says that it has ended)."""
+        # A command, not a module: this happens every other second, and a module would take that time of the builds it looks at.
+        # In base64: a terminal on the way changes line ends.
+        answer = self._low_level_execute_command("tail -c +%d %s | base64" % (seen + 1, shlex.quote(path)))
+        lines, size = finished_lines(base64.b64decode(answer.get("stdout") or ""))
+        for line in lines:
             if line != END:
                 self._say(host, line)
-        return max(seen, len(lines)), len(lines) > seen, ended
+        return seen + size, bool(lines), lines[-1:] == [END]
 
     def _say(self, host, line):
         if not self._task.no_log:
