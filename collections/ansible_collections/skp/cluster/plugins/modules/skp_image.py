@@ -14,7 +14,9 @@ description:
   - Content means the files of the build context, the build arguments and the content of the base image; it is kept as the label C(skp.hash).
   - Pulls images on a node by digest.
   - Carries an image past the registry as an archive on the shared store; the registry's own image goes that way.
-  - A Dockerfile that uses C(RUN --mount) is built by BuildKit, through the command docker; all others by the engine's own builder.
+  - What does not depend on each other is built and pushed side by side.
+  - Images are built by BuildKit where the command docker has it, else by the engine's own builder. For a Dockerfile that uses C(RUN --mount) BuildKit is
+    installed (Debian's package docker-buildx).
   - An action plugin of the same name reads the contexts on the controller and shows the progress of builds, pushes and pulls while they run.
 author: skp.cluster contributors (@comafire)
 extends_documentation_fragment:
@@ -97,6 +99,19 @@ options:
     type: list
     elements: str
     default: []
+  alongside:
+    description:
+      - With O(state=built), names of images of O(images) that are built too when one of O(names) has to be, and otherwise left alone. They are not pushed.
+      - For the first run, which builds the registry's image while there is no registry to push the others to.
+    type: list
+    elements: str
+    default: []
+  jobs:
+    description:
+      - How many builds and pushes run at a time. V(0) means one more than this machine has processors, so that something computes while
+        something else waits for the network.
+    type: int
+    default: 0
   digests:
     description:
       - With O(state=pulled), the digests of images by name, as RV(images) of O(state=built) has them. The registry is asked for those that are not here.
@@ -225,7 +240,10 @@ failure:
   type: dict
 """
 
+import contextlib
+import itertools
 import os
+import time
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -240,33 +258,70 @@ SITE_OPTIONS = ("extra_ca", "apt_mirror", "pip_index", "maven_mirror", "go_proxy
 def built(module, client, progress):
     """State built: the whole of it, from the options to the result."""
     options = module.params
+    goals = [image["name"] for image in plan.needed(options["images"], options["names"])]
     images = plan.expand(
-        [_with_dockerfile(dict(image, tag=image["tag"] or options["tag"])) for image in plan.needed(options["images"], options["names"])],
+        [_with_dockerfile(dict(image, tag=image["tag"] or options["tag"])) for image in plan.needed(options["images"], goals + options["alongside"])],
         options["registry"], options["common_args"],
         options["base_image"], options["base_suite"], options["refresh"], options["archive_dir"] or "")
+    alongside = [image["name"] for image in images if image["name"] not in goals]
+    images, others = [image for image in images if image["name"] in goals], [image for image in images if image["name"] in alongside]
     site = plan.site_files(options, options["base_suite"])
     registry = _registry(module, needed=options["push"])
     present = {image["name"]: _present(client, registry, image) for image in images}
-    steps = plan.plan_built(images, present, options["push"])
+    steps, involved = plan.plan_built(images, present, options["push"]), images
+    if others and any(step["do"] == "build" for step in steps):
+        involved = images + others
+        steps = plan.plan_built(involved, dict(present, **{image["name"]: _present(client, registry, image) for image in others}), options["push"], alongside)
     if steps and not _planning(module):
-        stages = []
-        if any(step["do"] == "build" and plan.needs_buildkit(image["dockerfile"]) for step in steps for image in images if image["name"] == step["image"]):
-            image_io.ensure_buildkit(module.run_command, progress)
-        by_name = {image["name"]: image for image in images}
-        for number, step in enumerate(steps, 1):
-            progress("(%d of %d) %s" % (number, len(steps), plan.describe(step, images)))
-            stages += _apply(module, client, step, by_name[step["image"]], site, progress)
-        # The ends of all stages but the last: images without a name, with the site's settings in them.
-        for layer in sorted(set(stages)):
-            image_io.remove_image(client, layer)
+        _run(module, steps, involved, site, progress)
     result = {}
     for image in images:
         after = present[image["name"]] if _planning(module) or not steps else _present(client, registry, image)
         digest = after["digest"] if after["registry"] == image["hash"] else ""
         local = {"id": after["id"] if after["engine"] == image["hash"] else "", "hash": image["hash"]}
         result[image["name"]] = _facts(image["ref"], image["repository"], digest, local, image["archive"])
-    return {"changed": bool(steps), "images": result, "plan": [plan.describe(step, images) for step in steps],
+    return {"changed": bool(steps), "images": result, "plan": [plan.describe(step, involved) for step in steps],
             "diff": plan.diff_built(images, present, options["push"])}
+
+
+def _run(module, steps, images, site, progress):
+    """Do the steps of a plan, side by side where they do not depend on each other."""
+    by_name = {image["name"]: image for image in images}
+    building = [by_name[step["image"]] for step in steps if step["do"] == "build"]
+    buildkit = bool(building) and image_io.has_buildkit(
+        module.run_command, progress, needed=any(plan.needs_buildkit(image["dockerfile"]) for image in building))
+    jobs = module.params["jobs"] or (os.cpu_count() or 1) + 1
+    started, stages = itertools.count(1), []
+
+    def work(number):
+        step, began = steps[number], time.monotonic()
+        what = "%s: %s" % (step["image"], step["do"])
+        progress("(%d of %d) %s" % (next(started), len(steps), plan.describe(step, images)))
+        try:
+            client = image_io.patient(engine.connect())  # one for each thread
+            stages.extend(_apply(module, client, step, by_name[step["image"]], site, buildkit, progress))
+        except Exception:
+            progress("%s failed after %d s" % (what, time.monotonic() - began))
+            raise
+        progress("%s took %d s" % (what, time.monotonic() - began))
+
+    def clean():
+        client = engine.connect()
+        # The ends of all stages but the last: images without a name, with the site's settings in them.
+        for layer in sorted(set(stages)):
+            image_io.remove_image(client, layer)
+        if buildkit and plan.has_login(module.params):
+            image_io.forget_builds(client)
+        for name in sorted({image["base_ref"] for image in building if image["bootstrap"]}):
+            image_io.remove_image(client, name)  # its name; its layers are part of what was built
+
+    try:
+        image_io.side_by_side(plan.Schedule(steps, jobs), jobs, work)
+    except Exception:
+        with contextlib.suppress(Failure):
+            clean()
+        raise
+    clean()
 
 
 def _facts(ref, repository, digest, found, archive=""):
@@ -309,7 +364,7 @@ def _present(client, registry, image):
             "archive": bool(image["archive"]) and os.path.exists(image["archive"])}
 
 
-def _apply(module, client, step, image, site, progress):
+def _apply(module, client, step, image, site, buildkit, progress):
     """One step of a plan. Returns the layers to remove at the end."""
     do = step["do"]
     if do == "bootstrap":
@@ -317,10 +372,7 @@ def _apply(module, client, step, image, site, progress):
     elif do == "pull_base":
         image_io.pull_reference(client, image["base_ref"], progress)
     elif do == "build":
-        stages = image_io.build(client, image, site, progress)
-        if image["bootstrap"]:
-            image_io.remove_image(client, image["base_ref"])  # its name; its layers are part of what was built
-        return stages
+        return image_io.build(client, image, site, buildkit, progress)
     elif do == "load":
         _load(client, image["archive"], image["hash"], progress)
     elif do == "pull":
@@ -408,6 +460,8 @@ def argument_spec():
         state=dict(type="str", choices=["built", "pulled", "loaded"], default="built"),
         images=dict(type="list", elements="dict", default=[], options=image),
         names=dict(type="list", elements="str", default=[]),
+        alongside=dict(type="list", elements="str", default=[]),
+        jobs=dict(type="int", default=0),
         digests=dict(type="dict", default={}),
         tag=dict(type="str", default="latest"),
         registry=dict(type="str", default="localhost:5000"),

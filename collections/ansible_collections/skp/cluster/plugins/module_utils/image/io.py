@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import base64
+import concurrent.futures
 import contextlib
 import hashlib
 import io
@@ -14,6 +15,7 @@ import os
 import subprocess
 import tarfile
 import tempfile
+import threading
 import time
 
 from ..engine import client as engine
@@ -34,10 +36,11 @@ class Progress:
     def __init__(self, path=""):
         self._path = path
         self._start = time.monotonic()
+        self._lock = threading.Lock()
 
     def __call__(self, text):
         if self._path:
-            with open(self._path, "a", encoding="utf-8") as handle:
+            with self._lock, open(self._path, "a", encoding="utf-8") as handle:
                 handle.write("[%4.0f s] %s\n" % (time.monotonic() - self._start, text))
 
     def end(self):
@@ -45,6 +48,32 @@ class Progress:
         if self._path:
             with open(self._path, "a", encoding="utf-8") as handle:
                 handle.write("end\n")
+
+
+def side_by_side(schedule, jobs, work):
+    """Run the steps of a `Schedule`, at most `jobs` at a time: work(number) in a thread for each.
+
+    Once one has failed none is started; those that run are let to their end, so that the next run finds what they made. Then the first error is raised.
+    """
+    errors, running = [], {}
+
+    def attempt(number):
+        try:
+            work(number)
+        except Exception as exc:
+            errors.append(exc)  # in the order in which they happen
+            raise
+
+    with concurrent.futures.ThreadPoolExecutor(max_workers=max(1, jobs)) as pool:
+        while True:
+            for number in schedule.start():
+                running[pool.submit(attempt, number)] = number
+            if not running:
+                break
+            for future in concurrent.futures.wait(running, return_when=concurrent.futures.FIRST_COMPLETED).done:
+                schedule.end(running.pop(future), failed=future.exception() is not None)
+    if errors:
+        raise errors[0]
 
 
 def registry_client(registry):
@@ -92,9 +121,10 @@ def in_archive(path):
 
 
 def patient(client):
-    """Let the engine of a client be silent for as long as a build may be; to be called after it has answered once."""
+    """Let the engine of a client be silent for as long as a build may be; to be called after it has answered once. Returns the client."""
     if client is not None:
         engine.raw(client).timeout = SILENCE
+    return client
 
 
 def with_sum(item):
@@ -147,11 +177,11 @@ def context_archive(files, site):
     return buffer
 
 
-def build(client, image, site, progress):
-    """Build one image (of `expand`) and tag it. Returns the ids of the layers its earlier stages ended with."""
+def build(client, image, site, buildkit, progress):
+    """Build one image (of `expand`) and tag it, with BuildKit or the engine's own builder. Returns the ids of the layers its earlier stages ended with."""
     what, step, error = "building %s" % image["ref"], "", ""
     labels, arguments = {plan.LABEL: image["hash"]}, dict(image["args"], BASE=image["base_ref"])
-    if plan.needs_buildkit(image["dockerfile"]):
+    if buildkit:
         log, lines = plan.BuildKitLog(), _buildkit(image["ref"], context_archive(image["files"], site), arguments, labels, what)
     else:
         log, lines = plan.BuildLog(), _classic(client, image["ref"], context_archive(image["files"], site), arguments, labels, what)
@@ -195,11 +225,14 @@ def _buildkit(ref, context, arguments, labels, what):
         raise engine.EngineError("%s: docker build ended with %d" % (what, process.returncode), kind="build", what=what)
 
 
-def ensure_buildkit(run, progress):
-    """Install what the command docker needs for BuildKit where it is a package of its own (Debian 13). run: `module.run_command`."""
-    code, dummy_out, _err = run(["docker", "build", "--help"], environ_update={"DOCKER_BUILDKIT": "1"})
-    if not code:
-        return
+def has_buildkit(run, progress, needed):
+    """Whether the command docker builds with BuildKit. Where it has to (needed), what it lacks is installed (Debian 13). run: `module.run_command`."""
+    try:
+        code, _out, _err = run(["docker", "build", "--help"], environ_update={"DOCKER_BUILDKIT": "1"}, handle_exceptions=False)
+    except OSError:
+        code = 127
+    if not code or not needed:
+        return not code
     progress("installing docker-buildx on this machine")
     environment = {"DEBIAN_FRONTEND": "noninteractive"}
     run(["apt-get", "-q", "update"], environ_update=environment)
@@ -207,6 +240,7 @@ def ensure_buildkit(run, progress):
     if code:
         raise plan.ImageError("The command docker has no BuildKit, and the package docker-buildx could not be installed:\n%s\nInstall it on the master "
                               "(in Docker's own packages it is docker-buildx-plugin)." % "\n".join((out + err).strip().splitlines()[-5:]), "no_buildkit")
+    return True
 
 
 def push(client, image, progress):
@@ -292,6 +326,11 @@ def remove_image(client, reference):
     except engine.EngineError as exc:
         if exc.failure.get("status") != 409:
             raise
+
+
+def forget_builds(client):
+    """Drop what BuildKit keeps of earlier stages, with the site's settings in them. What it keeps of downloads (RUN --mount=type=cache) stays."""
+    engine.post(client, "/build/prune", params={"all": "true", "filters": {"type": ["regular"]}}, what="removing what builds left")
 
 
 BOOTSTRAP_OPTIONS = (

@@ -142,52 +142,100 @@ def expand(images, registry, common_args=None, base_image="", base_suite="trixie
     return result
 
 
-def plan_built(images, present, push):
-    """The steps (list of dicts {"do", "image", "why"}) that bring the images to the registry (push) or to this engine and their archives.
+def plan_built(images, present, push, alongside=()):
+    """The steps (list of dicts {"do", "image", "why", "after"}) that bring the images to the registry (push) or to this engine and their archives.
 
     images: the result of `expand`. present: {name: {"engine": hash or "", "registry": hash or "", "archive": bool}}; what is not there is "".
     Without push, an image that others are built from is only fetched or built when one of them has to be; one with an archive needs the archive alone.
+    alongside: names of images that are no goal of their own: they are built, and only that, when a goal has to be built anyway.
 
     do is one of bootstrap, pull_base (the root of all), build, load (archive), pull (our registry), push, save (archive).
+    after: the numbers (from 0) of the steps that have to be done first. All others may run at the same time.
     """
     by_name = {image["name"]: image for image in images}
-    parents = {image["parent"] for image in images if image["parent"]}
-    steps, local, roots = [], set(), set()
+    goals = [image for image in images if image["name"] not in alongside]
+    parents = {image["parent"] for image in goals if image["parent"]}
+    steps, local, roots, pushed = [], {}, {}, {}
 
-    def add(do, name, why):
-        steps.append({"do": do, "image": name, "why": why})
+    def add(do, name, why, after=()):
+        steps.append({"do": do, "image": name, "why": why, "after": sorted({number for number in after if number is not None})})
+        return len(steps) - 1
 
     def ensure_local(name):
-        image, found = by_name[name], present[name]
-        if name in local:
-            return
-        local.add(name)
-        if found["engine"] == image["hash"]:
-            return
-        if found["archive"]:
-            add("load", name, "its archive has the content wanted")
-        elif found["registry"] == image["hash"]:
-            add("pull", name, "the registry has the content wanted")
-        else:
-            if image["parent"]:
-                ensure_local(image["parent"])
-            elif image["base_ref"] not in roots:
-                roots.add(image["base_ref"])
-                add("bootstrap" if image["bootstrap"] else "pull_base", name, "image %s is built from %s" % (name, image["base_ref"]))
-            others = sorted({text for text in (found["engine"], found["registry"]) if text is not None and text})
-            add("build", name, "content %s, found %s" % (image["hash"][:12], ", ".join(text[:12] for text in others) or "no such image"))
+        """The number of the step after which the image is on this engine, or None where it is there now."""
+        if name not in local:
+            local[name] = _ensure_local(name)
+        return local[name]
 
-    for image in images:
+    def _ensure_local(name):
+        image, found = by_name[name], present[name]
+        if found["engine"] == image["hash"]:
+            return None
+        if found["archive"]:
+            return add("load", name, "its archive has the content wanted")
+        if found["registry"] == image["hash"]:
+            return add("pull", name, "the registry has the content wanted")
+        if image["parent"]:
+            base = ensure_local(image["parent"])
+        else:
+            if image["base_ref"] not in roots:
+                roots[image["base_ref"]] = add("bootstrap" if image["bootstrap"] else "pull_base", name,
+                                               "image %s is built from %s" % (name, image["base_ref"]))
+            base = roots[image["base_ref"]]
+        others = sorted({text for text in (found["engine"], found["registry"]) if text is not None and text})
+        return add("build", name, "content %s, found %s" % (image["hash"][:12], ", ".join(text[:12] for text in others) or "no such image"), [base])
+
+    for image in goals:
         name, found = image["name"], present[image["name"]]
         if push and found["registry"] != image["hash"]:
-            ensure_local(name)
-            add("push", name, "the registry has %s" % (("content " + found["registry"][:12]) if found["registry"] else "no such image"))
+            # Images that share layers are pushed one after the other: the second then finds them in the registry, else they would be sent twice.
+            kin = [pushed.get(other["name"]) for other in goals if other["name"] == image["parent"] or other["files"] == image["files"]]
+            pushed[name] = add("push", name, "the registry has %s" % (("content " + found["registry"][:12]) if found["registry"] else "no such image"),
+                               [ensure_local(name), *kin])
         if image["archive"] and not found["archive"]:
-            ensure_local(name)
-            add("save", name, "%s is not there" % image["archive"])
+            add("save", name, "%s is not there" % image["archive"], [ensure_local(name)])
         if not push and not image["archive"] and name not in parents:
             ensure_local(name)
+    if any(step["do"] == "build" for step in steps):
+        for name in alongside:
+            if present[name]["registry"] != by_name[name]["hash"]:
+                ensure_local(name)
     return steps
+
+
+class Schedule:
+    """Which steps of `plan_built` may start, given those that run and those that have ended. It only keeps account; who runs them tells it what happens.
+
+    `start()` gives the numbers of the steps to start now and counts them as running; `end()` is told how each of them ended. After the first failure
+    nothing more is started. Of the steps that may start, builds come first: others wait for them, but none waits long for a push or an archive.
+    """
+
+    def __init__(self, steps, jobs):
+        self._after = {number: set(step["after"]) for number, step in enumerate(steps)}
+        self._waiting = sorted(self._after, key=lambda number: (steps[number]["do"] in ("push", "save"), number))
+        self._jobs = max(1, jobs)
+        self._running, self._done = set(), set()
+        self._failed = False
+
+    def start(self):
+        """The numbers of the steps to start now. Empty while all that may run do, and at the end."""
+        started = []
+        if self._failed:
+            return started
+        for number in self._waiting:
+            if len(self._running) + len(started) < self._jobs and self._after[number] <= self._done:
+                started.append(number)
+        self._waiting = [number for number in self._waiting if number not in started]
+        self._running.update(started)
+        return started
+
+    def end(self, number, failed=False):
+        """A step that was started has ended."""
+        self._running.remove(number)
+        if failed:
+            self._failed = True
+        else:
+            self._done.add(number)
 
 
 def archived_name(path):
@@ -262,6 +310,11 @@ def apt_sources(mirror, suite):
 def without_login(text):
     """The text with `user:password@` taken out of its URLs."""
     return re.sub(r"(?<=://)[^/\s@]*@", "", text)
+
+
+def has_login(options):
+    """Whether the site's settings (as for `site_files`) hold a login: a user and password in one of their URLs."""
+    return any(without_login(options.get(name) or "") != (options.get(name) or "") for name in ("apt_mirror", "pip_index", "maven_mirror", "go_proxy"))
 
 
 def maven_settings(url):

@@ -8,6 +8,7 @@ import base64
 import io
 import json
 import tarfile
+import threading
 
 import pytest
 from ansible.errors import AnsibleActionFail
@@ -96,6 +97,58 @@ def test_an_archive_that_is_none(tmp_path):
         with pytest.raises(plan.ImageError) as caught:
             image_io.in_archive(str(tmp_path / name))
         assert name in caught.value.msg
+
+
+@pytest.mark.parametrize(("data", "lines", "size"), [
+    (b"", [], 0),
+    (b"one", [], 0),
+    (b"one\n", ["one"], 4),
+    (b"one\n\ntwo\nthr", ["one", "", "two"], 9),
+    ("서울\n".encode() + "서".encode()[:1], ["서울"], 7),
+])
+def test_only_finished_lines_are_shown(data, lines, size):
+    assert action.finished_lines(data) == (lines, size)
+
+
+def plan_of(*after):
+    return [{"do": "build", "image": str(number), "after": list(numbers)} for number, numbers in enumerate(after)]
+
+
+def test_independent_steps_run_at_the_same_time():
+    meeting = threading.Barrier(2, timeout=30)  # each waits for the other: one after the other they would break it
+    image_io.side_by_side(plan.Schedule(plan_of([], []), 2), 2, lambda number: meeting.wait())
+
+
+def test_a_failure_starts_nothing_new_lets_the_others_end_and_is_the_error():
+    ended = []
+    schedule = plan.Schedule(plan_of([], [], [], [1], []), 3)
+    first_is_over, count = threading.Event(), schedule.end
+
+    def end(number, failed):
+        count(number, failed)
+        first_is_over.set()
+
+    schedule.end = end
+
+    def work(number):
+        if number == 0:
+            raise plan.ImageError("zero", "build_failed")
+        assert first_is_over.wait(30)
+        ended.append(number)
+        if number == 2:
+            raise plan.ImageError("two", "build_failed")
+
+    with pytest.raises(plan.ImageError, match="zero"):
+        image_io.side_by_side(schedule, 3, work)
+    assert sorted(ended) == [1, 2]
+
+
+def test_lines_of_side_by_side_steps_stay_whole(tmp_path):
+    path = tmp_path / "progress"
+    progress = image_io.Progress(str(path))
+    image_io.side_by_side(plan.Schedule(plan_of(*[[]] * 50), 8), 8, lambda number: progress("docker-%d: %s" % (number, "x" * 5000)))
+    lines = [line.partition("] ")[2] for line in path.read_text().splitlines()]
+    assert sorted(lines) == sorted("docker-%d: %s" % (number, "x" * 5000) for number in range(50))
 
 
 def test_progress_ends_with_its_last_word(tmp_path):

@@ -139,6 +139,111 @@ def test_plan_with_a_registry(present, wanted):
     assert steps(STACK, present) == wanted
 
 
+def depends(steps):
+    """{"do image": the steps it waits for} of a plan."""
+    names = ["%s %s" % (step["do"], step["image"]) for step in steps]
+    return {name: [names[number] for number in step["after"]] for name, step in zip(names, steps)}
+
+
+def planned(images, present=None, push=True, alongside=(), **options):
+    found = plan.expand(list(images), "localhost:5000", **options)
+    state = {item["name"]: dict(nothing(), **{key: item["hash"] for key in (present or {}).get(item["name"], ())}) for item in found}
+    return plan.plan_built(found, state, push, alongside)
+
+
+OTHER = [dict(FILES[0], sha256="z")]
+FAN = (image("base"), image("java", "base"), image("ds", "java"), image("kafka", "java", files=OTHER), image("gpu", "java", args={"LOCALE": "x"}))
+
+
+def test_a_step_waits_for_what_it_needs_and_for_nothing_else():
+    assert depends(planned(FAN)) == {
+        "bootstrap base": [],
+        "build base": ["bootstrap base"],
+        "push base": ["build base"],
+        "build java": ["build base"],
+        "push java": ["push base", "build java"],
+        "build ds": ["build java"],
+        "push ds": ["push base", "push java", "build ds"],  # all of the same files, here
+        "build kafka": ["build java"],
+        "push kafka": ["push java", "build kafka"],
+        "build gpu": ["build java"],
+        "push gpu": ["push base", "push java", "push ds", "build gpu"],
+    }
+
+
+@pytest.mark.parametrize("images, present, wanted", [
+    ([image("a"), image("b")], {}, {"bootstrap a": [], "build a": ["bootstrap a"], "build b": ["bootstrap a"]}),
+    ([image("a", "debian:13"), image("b", "debian:13")], {}, {"pull_base a": [], "build a": ["pull_base a"], "build b": ["pull_base a"]}),
+    ([image("a"), image("b", "a")], {"a": ["registry"]}, {"pull a": [], "build b": ["pull a"]}),
+    ([image("a"), image("b", "a")], {"a": ["engine"]}, {"build b": []}),
+], ids=["one bootstrap for two", "one foreign base for two", "the base comes from the registry", "the base is here"])
+def test_what_a_build_waits_for(images, present, wanted):
+    assert depends(planned(images, present, push=False)) == wanted
+
+
+def test_alongside_is_built_only_with_a_goal_and_never_pushed():
+    images = (image("base"), image("registry", "base", archive=True), image("java", "base"), image("kafka", "java"))
+    options = dict(push=False, alongside=("java", "kafka"), archive_dir="/store")
+    assert depends(planned(images, **options)) == {
+        "bootstrap base": [], "build base": ["bootstrap base"], "build registry": ["build base"], "save registry": ["build registry"],
+        "build java": ["build base"], "build kafka": ["build java"],
+    }
+    assert list(depends(planned(images, {"base": ["engine"], "registry": ["engine"]}, **options))) == ["save registry"]
+    assert list(depends(planned(images, {"base": ["engine"], "java": ["registry"], "kafka": ["engine"]}, **options))) == ["build registry", "save registry"]
+
+
+def drive(steps, jobs, fail=()):
+    """What a `Schedule` starts, round by round, when the oldest running step ends first."""
+    schedule, running, rounds = plan.Schedule(steps, jobs), [], []
+    while True:
+        started = schedule.start()
+        running += started
+        if not running:
+            return rounds
+        rounds.append([steps[number]["image"] for number in started])
+        schedule.end(running[0], failed=steps[running.pop(0)]["image"] in fail)
+
+
+def step(name, *after, do="build"):
+    return {"do": do, "image": name, "after": list(after)}
+
+
+DIAMOND = [step("root"), step("left", 0), step("right", 0), step("top", 1, 2)]
+
+
+@pytest.mark.parametrize("steps, jobs, fail, rounds", [
+    ([], 2, (), []),
+    (DIAMOND, 1, (), [["root"], ["left"], ["right"], ["top"]]),
+    (DIAMOND, 2, (), [["root"], ["left", "right"], [], ["top"]]),
+    (DIAMOND, 9, (), [["root"], ["left", "right"], [], ["top"]]),
+    (DIAMOND, 0, (), [["root"], ["left"], ["right"], ["top"]]),
+    (DIAMOND, 2, ("root",), [["root"]]),
+    (DIAMOND, 2, ("left",), [["root"], ["left", "right"], []]),
+    ([step("a"), step("b"), step("c"), step("d")], 3, (), [["a", "b", "c"], ["d"], [], []]),
+    ([step("a"), step("b"), step("c"), step("d")], 3, ("a",), [["a", "b", "c"], [], []]),
+    ([step("a"), step("a pushed", 0, do="push"), step("b", 0), step("c", 0)], 2, (), [["a"], ["b", "c"], ["a pushed"], []]),
+], ids=["nothing", "one at a time", "two", "more than there are", "no number is one", "the first fails", "one of two fails: the other ends",
+        "no more than allowed", "nothing starts after a failure", "builds before pushes"])
+def test_schedule(steps, jobs, fail, rounds):
+    assert drive(steps, jobs, fail) == rounds
+
+
+def test_a_schedule_runs_every_step_of_a_plan_after_what_it_needs():
+    steps = planned(FAN)
+    for jobs in range(1, 6):
+        schedule, running, done = plan.Schedule(steps, jobs), [], []
+        while True:
+            running += schedule.start()
+            assert len(running) <= jobs
+            if not running:
+                break
+            number = running.pop()
+            assert set(steps[number]["after"]) <= set(done)
+            schedule.end(number)
+            done.append(number)
+        assert sorted(done) == list(range(len(steps)))
+
+
 def test_a_foreign_base_is_pulled_once():
     assert steps([image("a", "debian:13"), image("b", "debian:13")], {}) == ["pull_base a", "build a", "push a", "build b", "push b"]
 
@@ -220,6 +325,17 @@ def test_a_ca_that_is_none_is_refused():
 ])
 def test_apt_sources(mirror, text):
     assert plan.apt_sources(mirror, "trixie") == text
+
+
+@pytest.mark.parametrize(("options", "expected"), [
+    ({}, False),
+    ({"extra_ca": ONE, "apt_mirror": "http://mirror.example/debian", "pip_index": None}, False),
+    ({"pip_index": "https://user:word@mirror.example/simple"}, True),
+    ({"go_proxy": "https://proxy.example,https://token@other.example"}, True),
+    ({"apt_mirror": "deb https://user:word@mirror.example/debian trixie main"}, True),
+])
+def test_whether_a_mirror_wants_a_login(options, expected):
+    assert plan.has_login(options) is expected
 
 
 def test_maven_settings_is_xml_and_takes_the_login_out_of_the_url():
