@@ -162,5 +162,5 @@ def test_a_gpu_node_without_its_tools_is_refused():
     with lablib.edited_hosts(labelled):
         result = lablib.play("site.yml", check=False)
     assert result.rc != 0 and result.changed == set()
-    assert "c03" in result.text and "no nvidia-container-runtime" in result.text and "take the label gpu away" in result.text
+    assert "c03" in result.text and "no nvidia-container-runtime" in result.text and "remove the label gpu" in result.text
     assert lablib.snapshot() == before

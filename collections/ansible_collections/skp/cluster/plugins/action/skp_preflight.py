@@ -1,7 +1,7 @@
 # Copyright (c) 2026 skp.cluster contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs module skp_preflight and notes the controller's time around it."""
+"""Runs module skp_preflight and records the controller's time before and after it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ansible.plugins.action import ActionBase
 
 
 class ActionModule(ActionBase):
-    """The call's latency is part of what a clock comparison must allow for, and only the controller can measure it."""
+    """A comparison of clocks must know the latency of the call, and only the controller can measure it."""
 
     def run(self, tmp=None, task_vars=None):
         """The module's result, with `before` and `after` (seconds since the epoch, controller) in its `clock`."""

@@ -1,17 +1,17 @@
 # Copyright (c) 2026 skp.cluster contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Filter preflight_report: judges the facts of all nodes at once."""
+"""Filter preflight_report: checks the facts of all nodes together."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: preflight_report
-short_description: Judge the facts of all nodes at once
+short_description: Check the facts of all nodes together
 version_added: 0.1.0
 author: skp.cluster contributors (@comafire)
 description:
-  - Makes every check of C(docs/preflight.md) over the results of M(skp.cluster.skp_preflight) and returns all findings.
+  - Runs every check of C(docs/preflight.md) on the results of M(skp.cluster.skp_preflight) and returns all findings.
 options:
   _input:
     description: The hosts of the run.
@@ -20,8 +20,8 @@ options:
     required: true
   hostvars:
     description:
-      - The variable C(hostvars). Used of each host are C(__preflight) (result of M(skp.cluster.skp_preflight)), C(ansible_host),
-        C(swarm_advertise_addr) and C(skp_labels).
+      - The variable C(hostvars). The filter uses C(__preflight) (result of M(skp.cluster.skp_preflight)), C(ansible_host),
+        C(swarm_advertise_addr) and C(skp_labels) of each host.
     type: dict
     required: true
   groups:
@@ -29,17 +29,17 @@ options:
     type: dict
     required: true
   settings:
-    description: The thresholds, by the names of role preflight's variables without their prefix.
+    description: The thresholds. The keys are the variables of the role preflight without their prefix.
     type: dict
     required: true
   write:
-    description: Whether markers were left in the shared store (not so in check mode).
+    description: Whether markers were written to the shared store (false in check mode).
     type: bool
     default: true
 """
 
 EXAMPLES = r"""
-- name: Judge
+- name: Check all nodes
   ansible.builtin.set_fact:
     report: "{{ ansible_play_hosts_all | skp.cluster.preflight_report(hostvars, groups, settings) }}"
 """

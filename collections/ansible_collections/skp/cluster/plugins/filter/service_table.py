@@ -1,7 +1,7 @@
 # Copyright (c) 2026 skp.cluster contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Filter service_table: the swarm's services and where to reach them, as lines of text."""
+"""Filter service_table: the swarm's services and their addresses, as lines of text."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ short_description: Show services, their tasks and their addresses as a table
 version_added: 0.1.0
 author: skp.cluster contributors (@comafire)
 description:
-  - Makes one line per swarm service, and one per host of I(others), from what M(community.docker.docker_swarm_info) returns with
+  - Returns one line per swarm service, and one per host of I(others), from the result of M(community.docker.docker_swarm_info) with
     C(verbose_output), C(nodes), C(services) and C(tasks).
 options:
   _input:
@@ -23,7 +23,7 @@ options:
     type: dict
     required: true
   others:
-    description: Dictionary of name and dictionary with C(hosts) (list) and C(address), for what runs outside the swarm.
+    description: Dictionary of name and dictionary with C(hosts) (list) and C(address), for services outside the swarm.
     type: dict
     default: {}
 """

@@ -1,17 +1,17 @@
 # Copyright (c) 2026 skp.cluster contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Filter swarm_hosts: what the swarm needs to know of every host, from its variables."""
+"""Filter swarm_hosts: the variables of every host that the swarm needs."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: swarm_hosts
-short_description: Collect what the swarm needs to know of every host
+short_description: Collect the variables of every host that the swarm needs
 version_added: 0.1.0
 author: skp.cluster contributors (@comafire)
 description:
-  - One dictionary for P(skp.cluster.swarm_bootstrap#filter) and for the option O(skp.cluster.skp_swarm#module:hosts).
+  - Returns one dictionary for P(skp.cluster.swarm_bootstrap#filter) and for the option O(skp.cluster.skp_swarm#module:hosts).
 options:
   _input:
     description: Host names.
@@ -20,8 +20,8 @@ options:
     required: true
   hostvars:
     description:
-      - The variable C(hostvars). Used of each host are C(ansible_host), C(swarm_advertise_addr), C(skp_labels), C(__engine) (result of
-        M(skp.cluster.skp_engine)) and C(__swarm_join) (result of M(skp.cluster.skp_swarm)).
+      - The variable C(hostvars). The filter uses C(ansible_host), C(swarm_advertise_addr), C(skp_labels), C(__engine) (result of
+        M(skp.cluster.skp_engine)) and C(__swarm_join) (result of M(skp.cluster.skp_swarm)) of each host.
     type: dict
     required: true
   groups:
@@ -39,11 +39,11 @@ options:
     elements: dict
     default: []
   decision:
-    description: The decision of P(skp.cluster.swarm_bootstrap#filter), once it is taken and carried out.
+    description: The decision of P(skp.cluster.swarm_bootstrap#filter), after it was applied.
     type: dict
     default: {}
   started:
-    description: Result of the module call that started the swarm.
+    description: Result of the module call that initialised the swarm.
     type: dict
     default: {}
   predict:
@@ -53,7 +53,7 @@ options:
 """
 
 EXAMPLES = r"""
-- name: Collect what the swarm needs to know
+- name: Collect the variables for the swarm
   ansible.builtin.set_fact:
     nodes: "{{ groups['all'] | skp.cluster.swarm_hosts(hostvars, groups, ansible_play_hosts_all) }}"
 """
@@ -70,12 +70,12 @@ from ansible_collections.skp.cluster.plugins.plugin_utils._hosts_json import SER
 
 
 def _node_labels(labels):
-    """The labels the swarm node gets: those switched off are none."""
+    """The labels of the swarm node, without disabled ones."""
     return {name: value for name, value in labels.items() if not (name in SERVICES and value == "disable")}
 
 
 def _engine(name, variables, probed):
-    """The engine facts of a host, None where it did not answer."""
+    """The engine facts of a host, None if it did not answer."""
     answer = probed.get(name) or variables.get("__engine") or {}
     return answer.get("engine")
 

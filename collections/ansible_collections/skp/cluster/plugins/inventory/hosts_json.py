@@ -10,21 +10,20 @@ short_description: The nodes, groups and labels of a cluster from one hosts.json
 version_added: 0.1.0
 author: skp.cluster contributors (@comafire)
 description:
-  - Reads the C(hosts.json) of st-kilda-pier, both its first form (labels as a list of one-key objects, C(groups)) and its later one
+  - Reads the C(hosts.json) of st-kilda-pier in its first format (labels as a list of one-key objects, C(groups)) and its later format
     (labels as one object, C(roles)).
-  - Makes the groups C(master), C(manager) and C(worker), and one group per enabled label with every hyphen as an underscore
-    (C(spark-worker) makes C(spark_worker)). The master is always a manager.
-  - Sets C(ansible_host) (from C(ipv4)) and C(skp_labels) (label name to value, as written) for every host.
-  - The file is data. It is checked completely, every finding is one line that names file, host and key, and nothing in it is ever
-    a template.
-  - The source is either the C(hosts.json) itself, for which the plugin has to be enabled before C(yaml)
+  - Creates the groups C(master), C(manager) and C(worker), and one group per enabled label, with underscores instead of hyphens
+    (C(spark-worker) becomes C(spark_worker)). The master is always a manager.
+  - Sets C(ansible_host) (from C(ipv4)) and C(skp_labels) (label name to value, unchanged) for every host.
+  - The file contains only data, no templates. It is checked completely; each finding is one line with file, host and key.
+  - The source is either the C(hosts.json) itself, if the plugin is enabled before C(yaml)
     (C([inventory] enable_plugins = skp.cluster.hosts_json, host_list, script, auto, yaml, ini)), or a YAML file that names the plugin,
     which needs no configuration of Ansible.
-  - A broken file ends the command. Ansible would otherwise offer it to its other plugins, and C(ini) takes an empty C(hosts.json)
-    for a cluster without hosts.
+  - A broken file ends the command. Otherwise Ansible would try its other plugins, and C(ini) reads an empty C(hosts.json)
+    as a cluster without hosts.
 options:
   plugin:
-    description: The name of this plugin; it is how a YAML file says that it is meant for it.
+    description: The name of this plugin. A YAML file with this name is a source for the plugin.
     type: str
     required: true
     choices: [skp.cluster.hosts_json]
@@ -37,7 +36,7 @@ options:
     env:
       - name: SKP_HOSTS_FILE
   allow_missing:
-    description: Whether a O(hosts_file) that does not exist means "no hosts yet", with a warning, rather than an error.
+    description: If the O(hosts_file) does not exist, the inventory has no hosts and there is a warning instead of an error.
     type: bool
     default: false
     env:
@@ -46,7 +45,7 @@ options:
     description:
       - Path of an C(env.sh) of st-kilda-pier, relative to the directory of the source. Its known names become variables of the group C(all)
         (C(JUPYTER_PORT) becomes C(jupyter_port)); C(group_vars/all.yml) overrides them.
-      - It is read, never run. It may be encrypted with Ansible Vault.
+      - It is parsed, never executed. It may be encrypted with Ansible Vault.
     type: str
     env:
       - name: SKP_ENV_FILE
@@ -65,7 +64,7 @@ options:
   keyed_groups:
     description:
       - Groups from the values of variables; a list of objects with C(key), C(prefix), C(separator), C(parent_group), C(default_value) and
-        C(trailing_separator), as P(ansible.builtin.constructed#inventory) has them.
+        C(trailing_separator), as in P(ansible.builtin.constructed#inventory).
       - In the environment, a JSON list of objects.
     type: raw
     default: []
@@ -84,7 +83,7 @@ options:
     env:
       - name: ANSIBLE_INVENTORY_USE_EXTRA_VARS
   strict:
-    description: Whether a failing expression of O(compose), O(groups) or O(keyed_groups) is an error rather than skipped.
+    description: Whether a failing expression of O(compose), O(groups) or O(keyed_groups) is an error. If not, it is skipped.
     type: bool
     default: false
     env:
@@ -92,9 +91,9 @@ options:
 extends_documentation_fragment:
   - ansible.builtin.inventory_cache
 notes:
-  - Every host costs Jinja time only when O(compose), O(groups) or O(keyed_groups) is given.
-  - The cache keeps the checked hosts and is used only while size and modification time of the file are the same. Checking 10,000 hosts
-    takes a fraction of a second, so it rarely pays.
+  - Only O(compose), O(groups) and O(keyed_groups) evaluate Jinja for every host.
+  - The cache stores the checked hosts and is used only while size and modification time of the file are the same. Checking 10,000 hosts
+    takes a fraction of a second, so the cache is rarely useful.
 seealso:
   - plugin: skp.cluster.manager
     plugin_type: lookup
@@ -138,17 +137,17 @@ from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructa
 from ansible_collections.skp.cluster.plugins.plugin_utils import _env_file, _hosts_json
 
 try:
-    # Since core 2.19 a string is a template only where it is marked as trusted; before, everywhere it is not marked as unsafe.
+    # Since core 2.19 a string is a template only if it is marked as trusted; before, if it is not marked as unsafe.
     from ansible.template import trust_as_template
 except ImportError:
     trust_as_template = None
 
 PLUGIN_LINE = re.compile(rb"^plugin:\s*['\"]?skp\.cluster\.hosts_json['\"]?\s*(?:#.*)?$", re.MULTILINE)
-HEAD = 65536  # bytes of a YAML file in which its "plugin:" line is looked for
+HEAD = 65536  # first bytes of a YAML file, which must contain the "plugin:" line
 MOST_ERRORS = 20
 CACHE_FORMAT = 1
 
-# Errors are raised "from None" throughout: Ansible appends the text of every cause, and a finding is one line.
+# All errors are raised "from None": Ansible appends the text of every cause, and a finding must be one line.
 
 
 class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
@@ -157,7 +156,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
     NAME = "skp.cluster.hosts_json"
 
     def verify_file(self, path: str) -> bool:
-        """Take ``*hosts.json``, and YAML files that name this plugin."""
+        """Accept ``*hosts.json``, and YAML files that name this plugin."""
         if not super().verify_file(path) or os.path.isdir(path):
             return False
         if path.endswith("hosts.json"):
@@ -168,7 +167,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             return bool(PLUGIN_LINE.search(stream.read(HEAD)))
 
     def parse(self, inventory: t.Any, loader: t.Any, path: str, cache: bool = True) -> None:
-        """Add everything the source says to the inventory; nothing of files that are broken.
+        """Add the hosts, groups and variables of the source to the inventory; nothing if a file is broken.
 
         :raises AnsibleParserError: with one line per finding; within an Ansible command the lines are shown and the command ends
         """
@@ -180,7 +179,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
                 raise
             for line in to_text(exc.message).splitlines():
                 self.display.display(f"[ERROR]: {line}", color=C.COLOR_ERROR, stderr=True)
-            raise SystemExit(4) from None  # the exit code Ansible has for a file that cannot be parsed
+            raise SystemExit(4) from None  # Ansible's exit code for a file that cannot be parsed
 
     def _parse(self, path: str, cache: bool) -> None:
         hosts_path = self._configure(path)
@@ -215,12 +214,12 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             if key not in self._options:
                 near = difflib.get_close_matches(str(key), list(self._options), n=1)
                 hint = f'; did you mean "{near[0]}"?' if near else ""
-                expected = f"expected one that ansible-doc -t inventory {self.NAME} shows"
+                expected = f"expected an option listed by ansible-doc -t inventory {self.NAME}"
                 raise AnsibleParserError(f'{_shown(path)}: unknown option "{key}", {expected}{hint}')
         return os.path.normpath(os.path.join(os.path.dirname(path), os.path.expanduser(self.get_option("hosts_file"))))
 
     def _read_hosts(self, path: str, key: str, cache: bool) -> _hosts_json.HostsFile:
-        """The hosts of the file, from the cache while the file is the one the cache has seen."""
+        """The hosts of the file, from the cache if the file has not changed since."""
         if not self.get_option("cache"):
             return self._check_hosts(path)
         try:
@@ -257,7 +256,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         return env.variables
 
     def _read(self, path: str) -> bytes:
-        """The bytes of a file, decrypted when it is a vault."""
+        """The bytes of a file, decrypted if it is encrypted with Ansible Vault."""
         try:
             with open(self.loader.get_real_file(path), "rb") as stream:
                 return stream.read()
@@ -269,15 +268,15 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             raise AnsibleParserError(f"{_shown(path)}: cannot be read: {to_text(exc.message).splitlines()[0]}") from None
 
     def _refuse_second_cluster(self, hosts: _hosts_json.HostsFile, path: str) -> None:
-        """Two files in one inventory must not add up to a cluster with two masters.
+        """Two files in one inventory must not result in a cluster with two masters.
 
-        The same file twice, as in a directory that holds it and its skp.yml, is fine.
+        The same file twice is allowed, for example in a directory with the file and its skp.yml.
         """
         group = self.inventory.groups.get("master")
         masters = [host.name for host in hosts.hosts if "master" in host.groups]
         others = [host.name for host in group.get_hosts() if host.name not in masters] if group and masters else []
         if others:
-            found = f'found "master", which {others[0]} of another inventory source is already'
+            found = f'found "master", but {others[0]} of another inventory source is already the master'
             raise AnsibleParserError(f'{_shown(path)}: {masters[0]}: "groups": {found}, expected exactly one')
 
     def _populate(self, hosts: _hosts_json.HostsFile, variables: dict[str, t.Any]) -> None:
@@ -290,7 +289,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             inventory.set_variable("all", name, _literal(value))
         for host in hosts.hosts:
             inventory.add_host(host.name)
-            # The host's own method: the inventory's notes the origin of every single value first, a third of the time for 10,000 hosts.
+            # The method of the host, not of the inventory: the latter records the origin of each value, a third of the time for 10,000 hosts.
             entry = inventory.hosts[host.name]
             entry.set_variable("ansible_host", _literal(host.ipv4))
             entry.set_variable("skp_labels", _literal(host.labels))
@@ -298,7 +297,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
                 inventory.add_child(group, host.name)
 
     def _construct(self, hosts: _hosts_json.HostsFile, variables: dict[str, t.Any]) -> None:
-        """What Ansible's "constructed" options add. Without them no host is touched: three expressions take 13 s for 10,000 hosts."""
+        """Ansible's "constructed" options. Without them nothing is evaluated per host: three expressions take 13 s for 10,000 hosts."""
         compose, groups, keyed = (self._structure(*option) for option in (("compose", dict), ("groups", dict), ("keyed_groups", list)))
         if not (compose or groups or keyed):
             return
@@ -317,20 +316,20 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             try:
                 value = _trusted(json.loads(value))
             except ValueError as exc:
-                raise AnsibleParserError(f'option "{option}": found text that is no JSON ({exc}), expected {words}') from None
+                raise AnsibleParserError(f'option "{option}": found text that is not JSON ({exc}), expected {words}') from None
         if not isinstance(value, kind):
             raise AnsibleParserError(f'option "{option}": found {type(value).__name__}, expected {words}')
         return value
 
 
 def _shown(path: str) -> str:
-    """A path as a message shows it: from the current directory on where it lies below, else in full."""
+    """A path as messages show it: relative if it is below the current directory, else absolute."""
     short = os.path.relpath(path)
     return path if short.startswith("..") else short
 
 
 def _yaml_fault(path: str) -> str:
-    """What is wrong with a YAML file and where, which the error Ansible raises does not say on one line; empty when it is YAML."""
+    """The error in a YAML file and its place as one line, which Ansible's own error is not; empty if the file is valid YAML."""
     try:
         with open(path, "rb") as stream:
             yaml.safe_load(stream)
@@ -352,8 +351,8 @@ def _limited(errors: t.Sequence[str], name: str) -> str:
 def _literal(value: t.Any) -> t.Any:
     """A value that is never a template.
 
-    Text without a brace cannot be one whatever it is marked as. It is marked as trusted because ansible-inventory shows any other text
-    as {"__ansible_unsafe": ...}, which no reader of its output expects of an address.
+    Text without a brace is never a template, whatever its mark. It is marked as trusted because ansible-inventory shows other text
+    as {"__ansible_unsafe": ...}, which nobody expects for an address.
     """
     if isinstance(value, dict):
         return {key: _literal(item) for key, item in value.items()}
@@ -363,19 +362,19 @@ def _literal(value: t.Any) -> t.Any:
         return value if "{" in value else _trusted_text(value)
     if "{" not in value:
         return value
-    from ansible.utils.unsafe_proxy import wrap_var  # gone from newer versions of core, which returned above
+    from ansible.utils.unsafe_proxy import wrap_var  # removed in newer versions of core, which have returned above
 
     return wrap_var(value)
 
 
 @functools.lru_cache(maxsize=1024)
 def _trusted_text(value: str) -> str:
-    """Marked as trusted; kept, because a cluster's few labels and values come again with every host."""
+    """Marked as trusted; cached, because the hosts of a cluster share few labels and values."""
     return trust_as_template(value)
 
 
 def _trusted(value: t.Any) -> t.Any:
-    """Expressions someone who controls the environment of the command gave; they may be templates."""
+    """Expressions from a person who controls the command's environment; they may be templates."""
     if trust_as_template is None:
         return value
     if isinstance(value, dict):

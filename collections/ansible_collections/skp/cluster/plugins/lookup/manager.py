@@ -6,33 +6,33 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: manager
-short_description: The manager of the cluster to talk to
+short_description: The manager of the cluster to use
 version_added: 0.1.0
 author: skp.cluster contributors (@comafire)
 description:
-  - Returns the inventory name of one host of the group C(manager), the one through whose engine the cluster is looked at and changed.
-  - That is the master, unless its SSH port does not answer; then it is the first host of the group C(manager) whose port does.
-  - When none answers it is the master again, so that the error that follows is about the master.
-  - The answer is kept for the rest of the run of C(ansible-playbook), so every task talks to the same manager and the port is tried once.
-  - The master is returned without a try when a connection from here would prove nothing. This is so when its connection is not SSH
-    (C(ansible_connection) other than C(ssh), C(paramiko), C(paramiko_ssh) or C(smart)), or when the way to it leads over a jump host
-    (C(ProxyJump), C(ProxyCommand) or C(-J) in C(ansible_ssh_common_args), C(ansible_ssh_extra_args), C(ansible_ssh_args), or where
-    Ansible's configuration sets the same).
-  - A jump host that only C(~/.ssh/config) knows of is not seen. The tries then fail, at the cost of O(timeout) for each manager,
-    and the answer is the master. Set C(skp_manager) in C(group_vars/all.yml) to leave the lookup out.
+  - Returns the inventory name of one host of the group C(manager). The cluster is read and changed through this host's engine.
+  - It is the master if its SSH port answers, else the first host of the group C(manager) whose SSH port answers.
+  - If no port answers it is the master, so that the next error is about the master.
+  - The result is kept for the rest of the run of C(ansible-playbook): every task uses the same manager, and the ports are tested once.
+  - The master is returned without a test if a connection from the controller proves nothing. This is the case if its connection is not SSH
+    (C(ansible_connection) other than C(ssh), C(paramiko), C(paramiko_ssh) or C(smart)), or if it uses a jump host
+    (C(ProxyJump), C(ProxyCommand) or C(-J) in C(ansible_ssh_common_args), C(ansible_ssh_extra_args), C(ansible_ssh_args), or in
+    Ansible's configuration).
+  - A jump host that is only in C(~/.ssh/config) is not detected. Then the tests fail, which takes O(timeout) for each manager,
+    and the result is the master. To skip the lookup, set C(skp_manager) in C(group_vars/all.yml).
 options:
   timeout:
-    description: How long one try may take, in seconds.
+    description: Time limit of one connection test, in seconds.
     type: float
     default: 2.0
     vars:
       - name: skp_manager_timeout
 notes:
-  - Only the variables of the managers that decide about the connection are read, and of each only what is needed.
+  - The lookup reads only the connection variables of the managers.
 """
 
 EXAMPLES = r"""
-- name: Ask one manager for the nodes of the swarm
+- name: List the nodes of the swarm on one manager
   ansible.builtin.command: docker node ls
   delegate_to: "{{ lookup('skp.cluster.manager') }}"
   run_once: true
@@ -67,9 +67,9 @@ class LookupModule(LookupBase):
     """The master, or the first manager whose SSH port answers."""
 
     def run(self, terms: list[t.Any], variables: dict[str, t.Any] | None = None, **kwargs: t.Any) -> list[str]:
-        """Return the name in a list of one.
+        """Return a list with the one name.
 
-        :raises AnsibleError: when the inventory has no master
+        :raises AnsibleError: if the inventory has no master
         """
         self.set_options(var_options=variables, direct=kwargs)
         groups = (variables or {}).get("groups", {})
@@ -88,7 +88,7 @@ class LookupModule(LookupBase):
 
 
 def is_reached_directly(host: t.Mapping[str, t.Any]) -> bool:
-    """Whether a TCP connection from here says anything about Ansible's way to the host."""
+    """Whether a TCP connection from the controller proves that Ansible can reach the host."""
     connection = str(host.get("ansible_connection") or C.DEFAULT_TRANSPORT).rsplit(".", 1)[-1]
     if connection not in SSH_CONNECTIONS:
         return False
@@ -103,7 +103,7 @@ def endpoint(name: str, host: t.Mapping[str, t.Any]) -> tuple[str, int]:
 
 def ssh_option(name: str, host: t.Mapping[str, t.Any]) -> t.Any:
     """An option of the ssh connection for a host, from its variables, the environment or ansible.cfg, as the connection itself finds it."""
-    connection_loader.get("ssh", class_only=True)  # makes the options known
+    connection_loader.get("ssh", class_only=True)  # registers the options
     return C.config.get_config_value(name, plugin_type="connection", plugin_name="ssh", variables=host)
 
 
@@ -117,7 +117,7 @@ def answers(address: str, port: int, timeout: float) -> bool:
 
 
 def first_answering(candidates: list[str], place: t.Callable[[str], tuple[str, int]], timeout: float) -> str:
-    """The first candidate whose port answers; the first of all when none does."""
+    """The first candidate whose port answers; the first candidate if no port answers."""
     for candidate in candidates:
         if answers(*place(candidate), timeout):
             return candidate
@@ -125,9 +125,9 @@ def first_answering(candidates: list[str], place: t.Callable[[str], tuple[str, i
 
 
 def kept_for_the_run(candidates: list[str], find: t.Callable[[], str]) -> str:
-    """The answer of ``find``, found once for all processes of this run.
+    """The result of ``find``, computed once for all processes of this run.
 
-    Lookups run in worker processes that share nothing but the run's temporary directory, which Ansible removes at its end.
+    Lookups run in worker processes that share only the run's temporary directory, which Ansible removes at the end.
     """
     key = hashlib.sha256(json.dumps(candidates).encode()).hexdigest()[:16]
     path = os.path.join(C.DEFAULT_LOCAL_TMP, f"skp-manager-{key}")
@@ -141,7 +141,7 @@ def kept_for_the_run(candidates: list[str], find: t.Callable[[], str]) -> str:
         handle, temporary = tempfile.mkstemp(dir=C.DEFAULT_LOCAL_TMP)
         with os.fdopen(handle, "w", encoding="utf-8") as stream:
             stream.write(answer)
-        # A hard link is refused where another worker was first: then its answer counts, so that all talk to the same manager.
+        # The hard link fails if another worker was first: then its result counts, so that all use the same manager.
         try:
             os.link(temporary, path)
         except FileExistsError:
@@ -150,5 +150,5 @@ def kept_for_the_run(candidates: list[str], find: t.Callable[[], str]) -> str:
         finally:
             os.unlink(temporary)
     except OSError:
-        pass  # no directory to keep it in: the next task finds it again
+        pass  # no directory to store the result: the next task computes it again
     return answer

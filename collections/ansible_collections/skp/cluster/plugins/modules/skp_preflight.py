@@ -7,20 +7,20 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: skp_preflight
-short_description: Read everything about a node that preflight judges
+short_description: Read the facts of a node for preflight
 version_added: 0.1.0
 author:
   - skp.cluster contributors (@comafire)
 description:
-  - Reads, in one call, the facts the filter P(skp.cluster.preflight_report#filter) judges for all nodes at once. It judges nothing itself
-    and never fails for what it finds.
-  - An action plugin of the same name notes the controller's time before and after the call, so that the clocks can be compared.
+  - Reads, in one call, the facts of a node. The filter P(skp.cluster.preflight_report#filter) checks the facts of all nodes together.
+    The module itself never fails because of the facts.
+  - An action plugin of the same name records the controller's time before and after the call, to compare the clocks.
 extends_documentation_fragment:
   - ansible.builtin.action_common_attributes
 attributes:
   check_mode:
     support: full
-    details: Reads the same facts, but leaves no marker in the shared store.
+    details: Reads the same facts, but writes no marker to the shared store.
   diff_mode:
     support: none
     details: There is nothing to show.
@@ -33,7 +33,7 @@ options:
     type: str
     required: true
   address:
-    description: Address under which other nodes reach this one.
+    description: Address that other nodes use to reach this node.
     type: str
     default: ""
   names:
@@ -42,20 +42,20 @@ options:
     elements: str
     default: []
   ports:
-    description: Ports the services of this node need, as C(5000/tcp).
+    description: Ports that the services of this node need, for example C(5000/tcp).
     type: list
     elements: str
     default: []
   peers:
-    description: Hosts and addresses this node has to reach.
+    description: Hosts and addresses that this node must reach.
     type: dict
     default: {}
   peer_port:
-    description: Port tried on them; a refused connection proves the address as well.
+    description: Port to connect to on the peers; a refused connection also proves that the address is reachable.
     type: int
     default: 2377
   peer_timeout:
-    description: Seconds all of them have to answer.
+    description: Time limit in seconds for all peers.
     type: float
     default: 3
   home:
@@ -67,7 +67,7 @@ options:
     type: path
     required: true
   probe_encryption:
-    description: Try whether the kernel can carry an encrypted overlay network.
+    description: Test whether the kernel supports an encrypted overlay network.
     type: bool
     default: false
 """
@@ -105,7 +105,7 @@ from ansible_collections.skp.cluster.plugins.module_utils.preflight import io as
 
 
 def main():
-    """Reads and returns."""
+    """Reads the facts and returns them."""
     start = time.time()
     module = AnsibleModule(
         argument_spec={
@@ -123,7 +123,7 @@ def main():
         supports_check_mode=True,
     )
     params = module.params
-    # A node that has just booted looks for its managers for a while; that is no finding.
+    # After boot, a node needs some time to find its managers; that is not an error.
     engine = engine_facts.read(wait_pending=30, probe_encryption=params["probe_encryption"])
     system = preflight_io.system()
     facts = {

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """PRIVATE to skp.cluster: st-kilda-pier's env.sh as variables.
 
-Pure: bytes in, plain data out. Nothing in the file is ever run: what it may hold is assignments, quotes, comments and
-references to earlier names, and everything else is an error that names its line. Messages never show a value that may be a secret.
+Pure: bytes in, plain data out. The file is parsed, never executed: it can contain assignments, quotes, comments and
+references to earlier names; anything else is an error with its line number. Messages never show a value that may be a secret.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from ansible_collections.skp.cluster.plugins.plugin_utils._hosts_json import nea
 TEXT, PORT, SWITCH, SECRET, IMAGE, UNUSED = "text", "port", "switch", "secret", "image", "unused"
 
 OWN_IMAGES = "skp/"
-"""Begins the names of the images st-kilda-pier built itself, without registry or tag. The roles know their own by more than that."""
+"""Prefix of the images that st-kilda-pier built itself (no registry, no tag). The roles have their own images instead."""
 
 
 def _table() -> dict[str, tuple[str, str]]:
-    """Every name of env.sh -> (kind, what it is). The variable is the name in lower case; names of kind UNUSED make none."""
+    """Every name of env.sh -> (kind, meaning). The variable is the name in lower case; names of kind UNUSED set no variable."""
     table = {
         "SKP_HOME": (TEXT, "directory shared by all nodes"),
         "SKP_NET": (TEXT, "name of the overlay network"),
         "SKP_DFS": (TEXT, "path of a distributed file system"),
         "SKP_PRI_ETH": (TEXT, "private network interface of the nodes"),
         "SKP_PUB_ETH": (TEXT, "public network interface of the nodes"),
-        "SKP_USER": (UNUSED, "user on the nodes; Ansible's is ansible_user"),
-        "SKP_ETC": (UNUSED, "where the old tool kept its files"),
-        "SKP_HOSTS": (UNUSED, "path of hosts.json; here hosts_file"),
+        "SKP_USER": (UNUSED, "user on the nodes; set ansible_user instead"),
+        "SKP_ETC": (UNUSED, "directory of the old tool's files"),
+        "SKP_HOSTS": (UNUSED, "path of hosts.json; set hosts_file instead"),
         "SKP_IMAGES": (UNUSED, "path of a file of the old tool"),
         "SKP_NETWORKS": (UNUSED, "path of a file of the old tool"),
         "SKP_SERVICES": (UNUSED, "path of a file of the old tool"),
@@ -53,12 +53,12 @@ def _table() -> dict[str, tuple[str, str]]:
         "REGISTRY_PORT": (PORT, "port of the registry"),
         "JUPYTER_PORT": (PORT, "port of Jupyter"),
         "JUPYTER_PASSWORD": (SECRET, "password of Jupyter"),
-        "JUPYTER_BASEURL": (TEXT, "path of Jupyter in its address"),
+        "JUPYTER_BASEURL": (TEXT, "path of Jupyter in its URL"),
         "JUPYTER_RESTAPIPORT": (PORT, "port of the kernel gateway"),
         "JUPYTER_DOCKER": (UNUSED, "docker command of the old tool"),
         "SPARK_MNAME": (TEXT, "name of the Spark master's service"),
         "SPARK_WNAME": (TEXT, "name of the Spark workers' service"),
-        "SPARK_MPORT": (PORT, "port of the Spark master's web interface"),
+        "SPARK_MPORT": (PORT, "port of the Spark master's web UI"),
         "SPARK_URL": (TEXT, "address of the Spark master"),
         "MYSQL_PORT": (PORT, "port of MySQL"),
         "MYSQL_ROOT_PASSWORD": (SECRET, "password of MySQL's root"),
@@ -68,7 +68,7 @@ def _table() -> dict[str, tuple[str, str]]:
         "AIRFLOW_DB": (TEXT, "Airflow's database"),
         "AIRFLOW_DB_USER": (TEXT, "Airflow's user in its database"),
         "AIRFLOW_DB_PASSWORD": (SECRET, "password of Airflow's user"),
-        "AIRFLOW__CORE__SQL_ALCHEMY_CONN": (SECRET, "address of Airflow's database, password included"),
+        "AIRFLOW__CORE__SQL_ALCHEMY_CONN": (SECRET, "URL of Airflow's database, with the password"),
         "PORTAINER_PORT": (PORT, "port of Portainer"),
         "FLASK_PORT": (PORT, "port of the authentication service"),
         "FLASK_SECRET": (SECRET, "signing secret of the authentication service"),
@@ -89,17 +89,17 @@ def _table() -> dict[str, tuple[str, str]]:
         endings = dict(common)
         if service in ("JUPYTER", "SPARK", "AIRFLOW", "FLASK"):
             endings.update(with_gpu)
-        if service == "SPARK":  # has a name for its master and one for its workers instead
+        if service == "SPARK":  # Spark has two names instead, for its master and its workers
             del endings["NAME"]
         table.update((f"{service}_{ending}", entry) for ending, entry in endings.items())
     return table
 
 
 NAMES: dict[str, tuple[str, str]] = _table()
-"""The one table of names; docs/hosts_json.md shows it and a unit test compares the two."""
+"""All known names; docs/hosts_json.md shows this table and a test compares both."""
 
 ENVIRONMENT = ("HOME", "USER")
-"""Names a file may refer to without setting them; they are taken from the machine Ansible runs on, with a warning."""
+"""Names that a file can refer to without setting them; their values come from the controller, with a warning."""
 
 
 class EnvFileError(Exception):
@@ -122,8 +122,8 @@ def parse(content: bytes, name: str, environment: t.Mapping[str, str]) -> EnvFil
     """Read the bytes of an env.sh.
 
     :param content: the file as it is on disk, UTF-8
-    :param name: how messages call the file
-    :param environment: where ``$HOME`` and ``$USER`` come from when the file does not set them; nothing else of it is used
+    :param name: name of the file in messages
+    :param environment: source of ``$HOME`` and ``$USER`` if the file does not set them; no other name is used
     :raises EnvFileError: with every finding, one line each
     """
     try:
@@ -140,7 +140,7 @@ def parse(content: bytes, name: str, environment: t.Mapping[str, str]) -> EnvFil
 
 
 def _logical_lines(text: str) -> t.Iterator[tuple[int, str]]:
-    """Lines with the number (from 1) they start at; a backslash at the end of a line joins it with the next."""
+    """Lines with their first line number (from 1); a backslash at the end of a line joins it with the next."""
     start, held = 0, ""
     for number, line in enumerate(text.splitlines(), 1):
         start = start or number
@@ -154,17 +154,17 @@ def _logical_lines(text: str) -> t.Iterator[tuple[int, str]]:
 
 
 class _LineError(Exception):
-    """What is wrong with a line, as ``found X, expected Y``."""
+    """The error in a line, as ``found X, expected Y``."""
 
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _REFERENCE = re.compile(r"\$(?:([A-Za-z_][A-Za-z0-9_]*)|\{([A-Za-z_][A-Za-z0-9_]*)\})")
-_PLAIN = "expected plain text (nothing in the file is run)"
-_SINGLE = "or single quotes around text that holds a dollar"
+_PLAIN = "expected plain text (the file is never executed)"
+_SINGLE = "or single quotes around text with a dollar sign"
 
 
 class _Reader:
-    """Reads line after line; ``scope`` holds all names set so far, known or not, for references."""
+    """Reads line by line; ``scope`` has all names set so far, known or unknown, for references."""
 
     def __init__(self, name: str, environment: t.Mapping[str, str]) -> None:
         self.name = name
@@ -196,11 +196,11 @@ class _Reader:
             elif name and after < len(line) and line[after] == "=":
                 pos = self._assignment(line, name.group(), after + 1)
             elif name and exported and (after == len(line) or line[after] in " \t;"):
-                pos = after  # "export NAME" of a name set before changes nothing for us
+                pos = after  # "export NAME" of a name that is already set has no effect here
             else:
                 word = line[pos:].split(None, 1)[0]
                 word = word.split("=", 1)[0] or word
-                raise _LineError(f"found {quote(word, 30)}, expected export NAME=value (nothing in the file is run)")
+                raise _LineError(f"found {quote(word, 30)}, expected export NAME=value (the file is never executed)")
 
     def _assignment(self, line: str, name: str, pos: int) -> int:
         outer, self._place = self._place, f"{self._place}: {name}"
@@ -211,7 +211,7 @@ class _Reader:
         return pos
 
     def _word(self, line: str, pos: int) -> tuple[str, int]:
-        """The value that starts at ``pos``, unquoted and with references filled in, and where it ends."""
+        """The value that starts at ``pos``, unquoted and with references resolved, and its end position."""
         parts: list[str] = []
         if line.startswith(("~/", "~ "), pos) or line[pos:] == "~":
             parts.append(self._lookup("HOME", "~"))
@@ -265,7 +265,7 @@ class _Reader:
             raise _LineError(f'found "${{" with more than a name, expected $NAME or ${{NAME}}, {_SINGLE}')
         if following and (following.isdigit() or following in "$?!#*@-"):
             raise _LineError(f"found {quote('$' + following)}, expected $NAME or ${{NAME}}, {_SINGLE}")
-        parts.append("$")  # a dollar that begins nothing stands for itself, as in the shell
+        parts.append("$")  # a dollar sign without a name is literal, as in the shell
         return pos + 1
 
     def _lookup(self, name: str, written: str) -> str:
@@ -273,8 +273,8 @@ class _Reader:
             return self.scope[name]
         if name in ENVIRONMENT and name in self.environment:
             value = self.environment[name]
-            source = f"{written} is taken from the machine Ansible runs on: {quote(value)}"
-            self.warnings.append(f"{self._place}: {source}; write it out if the nodes differ")
+            source = f"{written} is taken from the controller: {quote(value)}"
+            self.warnings.append(f"{self._place}: {source}; write the value if the nodes differ")
             return value
         raise _LineError(f"refers to {written}, expected a name that an earlier line sets")
 

@@ -1,12 +1,12 @@
 # Copyright (c) 2026 skp.cluster contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""PRIVATE to skp.cluster: hosts.json as typed hosts, or the complete list of what is wrong with it.
+"""PRIVATE to skp.cluster: hosts.json as typed hosts, or the complete list of its errors.
 
-Pure: bytes in, plain data out; nothing of Ansible is imported. Both forms of st-kilda-pier are read, host by host:
+Pure: bytes in, plain data out; no import of Ansible. Both formats of st-kilda-pier are supported, per host:
 
-* labels as a list of one-key objects with ``groups`` (its first form), labels as one object with ``roles`` (its later form);
-* ``roles`` also knows "slave" (every host that is not the master), which makes no group of ours.
+* labels as a list of one-key objects with ``groups`` (first format), labels as one object with ``roles`` (later format);
+* ``roles`` also accepts "slave" (every host that is not the master), which creates no group.
 
 A message is always one line: ``file: host: key: found X, expected Y``.
 """
@@ -27,20 +27,20 @@ SERVICES: dict[str, str] = {
     "spark-master": "Master of the Spark standalone cluster.",
     "spark-worker": "Worker of the Spark standalone cluster.",
     "mysql": "MySQL server.",
-    "pgsql": "PostgreSQL server, by the name st-kilda-pier gave it.",
+    "pgsql": "PostgreSQL server (the label name of st-kilda-pier).",
     "postgresql": "PostgreSQL server.",
-    "airflow": "Airflow: web server, scheduler and what belongs to them.",
+    "airflow": "Airflow: web server, scheduler and their helpers.",
     "airflow-worker": "Worker of Airflow's Celery executor.",
-    "portainer": "Portainer's web interface.",
+    "portainer": "Portainer's web UI.",
     "portainer-agent": "Portainer's agent.",
     "zookeeper": "Member of the ZooKeeper ensemble.",
     "kafka": "Kafka broker.",
     "flask": "JWT authentication service.",
-    "nginx": "nginx in front of the web interfaces.",
+    "nginx": "nginx in front of the web UIs.",
     "redis": "Redis, the queue of Airflow's Celery executor.",
-    "gpu": "The node has GPUs; services may ask for them.",
+    "gpu": "The node has GPUs; services can use them.",
 }
-"""Labels that switch something of ours on; their value is "enable" or "disable" and nothing else."""
+"""Labels that switch a service or feature on; the value must be "enable" or "disable"."""
 
 SWITCH = ("enable", "disable")
 GROUPS = ("master", "manager", "worker")
@@ -54,12 +54,12 @@ _EXAMPLE = '{"c01": {"ipv4": "10.0.0.4", "labels": [{"kafka": "enable"}], "group
 _NAME_PART = r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?"
 _HOST_NAME = re.compile(rf"(?=.{{1,253}}\Z){_NAME_PART}(?:\.{_NAME_PART})*\Z")
 _LABEL_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,%d}[A-Za-z0-9])?\Z" % (MAX_LABEL - 2))
-# Names Ansible gives a meaning of its own: two groups, and the hosts it takes for the controller.
+# Names that are special in Ansible: two groups, and the hosts that mean the controller.
 _RESERVED_GROUPS = frozenset(("all", "ungrouped"))
 _RESERVED_HOSTS = frozenset(("localhost", "127.0.0.1"))
-# Engine labels the engine itself owns, and ours.
+# Label prefixes reserved for the engine and for skp.cluster.
 _RESERVED_LABELS = ("skp.", "com.docker.", "io.docker.", "org.dockerproject.")
-# What people write where a label of ours has another name that difflib does not find near enough.
+# Common wrong names of labels that difflib does not match.
 _OFTEN_MEANT = {
     "spark": "spark-master or spark-worker",
     "postgres": "postgresql",
@@ -81,7 +81,7 @@ class HostsFileError(Exception):
 class Host:
     """One host.
 
-    ``labels`` as written (name -> value); ``groups`` the Ansible groups: those of the swarm first, then one per enabled label.
+    ``labels``: unchanged (name -> value). ``groups``: the Ansible groups, first those of the swarm, then one per enabled label.
     """
 
     name: str
@@ -108,7 +108,7 @@ def parse(content: bytes, name: str) -> HostsFile:
     """Read the bytes of a hosts.json.
 
     :param content: the file as it is on disk; UTF-8, with or without a byte order mark
-    :param name: how messages call the file
+    :param name: name of the file in messages
     :raises HostsFileError: with every finding, one line each
     """
     data = _load(_decode(content, name), name)
@@ -123,7 +123,7 @@ def parse(content: bytes, name: str) -> HostsFile:
 
 
 class _Repeated(dict):
-    """A JSON object in which keys were written more than once: ``repeated`` names them."""
+    """A JSON object with duplicate keys, listed in ``repeated``."""
 
     repeated: tuple[str, ...] = ()
 
@@ -183,7 +183,7 @@ _EXPECTED = (
     ("Invalid \\", "a valid escape such as \\\\ or \\n"),
 )
 _TOKEN_HINTS = (
-    (re.compile(r"\.\."), "dots only stand for what an example leaves out"),
+    (re.compile(r"\.\."), "dots in an example mean omitted text"),
     (re.compile(r"'"), "JSON quotes with double quotes"),
     (re.compile(r"//|/\*|#"), "JSON has no comments"),
     (re.compile(r"(True|False|None|yes|no|enable|disable)\Z"), "strings take double quotes"),
@@ -191,7 +191,7 @@ _TOKEN_HINTS = (
 
 
 def _explain(text: str, exc: json.JSONDecodeError) -> str:
-    """A JSON error in our words: Python's own differ from version to version, and so does the position of some."""
+    """A JSON error as one line: Python's own texts, and some positions, differ between versions."""
     pos = exc.pos
     while pos < len(text) and text[pos].isspace() and not exc.msg.startswith("Invalid control"):
         pos += 1
@@ -217,14 +217,14 @@ def _explain(text: str, exc: json.JSONDecodeError) -> str:
 
 
 def quote(text: str, limit: int = 60) -> str:
-    """A string in double quotes, cut at ``limit`` characters, with nothing in it that a terminal would act on."""
+    """A string in double quotes, cut at ``limit`` characters, without terminal control characters."""
     short = text if len(text) <= limit else text[: limit - 3] + "..."
     escaped = (char if char.isprintable() and char != "\\" else char.encode("unicode_escape").decode() for char in short)
     return '"' + "".join(escaped).replace('"', '\\"') + '"'
 
 
 def _show(value: t.Any) -> str:
-    """A found value, short and on one line whatever it holds."""
+    """A found value as short text on one line."""
     if isinstance(value, str):
         return quote(value)
     if isinstance(value, _Number):
@@ -237,7 +237,7 @@ def _show(value: t.Any) -> str:
 
 
 def near(word: str, known: t.Iterable[str], cutoff: float = 0.75) -> str | None:
-    """The known word that is most probably meant, if one is close."""
+    """The known word that is most similar, if one is similar enough."""
     matches = difflib.get_close_matches(word.lower(), list(known), n=1, cutoff=cutoff)
     return matches[0] if matches else None
 
@@ -251,7 +251,7 @@ _SWITCH_WORDS = _any_of(SWITCH)
 
 
 class _Reader:
-    """Checks all hosts and collects every finding before anything is refused."""
+    """Checks all hosts and collects every finding, then refuses the file if there are any."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -279,13 +279,13 @@ class _Reader:
         return hosts
 
     def warnings(self) -> list[str]:
-        """One line per label that is no service of ours but looks like one."""
+        """One line per label that is not a service but has a similar name."""
         lines = []
         for label, hosts in self._doubtful.items():
             more = f" (and {len(hosts) - 1} more)" if len(hosts) > 1 else ""
             lines.append(
                 f'{self.name}: {hosts[0]}{more}: label "{label}": did you mean "{self._meant[label]}"? '
-                f'"{label}" is no service, it goes to the swarm node as it is'
+                f'"{label}" is not a service; it is set on the swarm node unchanged'
             )
         return lines
 
@@ -299,7 +299,7 @@ class _Reader:
             if not _HOST_NAME.match(name):
                 self._error(name, None, "not a host name, expected letters, digits, hyphens and dots, such as c01")
             elif name.lower() in _RESERVED_HOSTS:
-                self._error(name, None, "Ansible takes this name for the machine it runs on, expected a name of its own, such as c01")
+                self._error(name, None, "this name means the controller in Ansible, expected another name, such as c01")
             elif name.lower() in seen:
                 self._error(name, None, f'differs from host "{seen[name.lower()]}" in upper and lower case only, expected another name')
             seen.setdefault(name.lower(), name)
@@ -322,7 +322,7 @@ class _Reader:
 
     def _unknown_key(self, host: str, key: str) -> None:
         if key.startswith("ansible_") or key in ("port", "user", "vars", "ssh_user", "ssh_port"):
-            hint = f"variables of a host belong into host_vars/{host}.yml beside the inventory"
+            hint = f"put variables of a host in host_vars/{host}.yml beside the inventory"
         elif key in ("ip", "address", "addr", "ipv6", "host"):
             hint = 'the address of a host is its "ipv4"'
         else:
@@ -424,18 +424,18 @@ class _Reader:
             self._error(host, where, f"not a label, expected 1 to {MAX_LABEL} letters, digits, hyphens, underscores and dots")
             return False
         if name.startswith(_RESERVED_LABELS):
-            self._error(host, where, "the name belongs to the engine or to skp.cluster, expected another name")
+            self._error(host, where, "the name is reserved for the engine or skp.cluster, expected another name")
             return False
         group = group_name(name)
         if group in GROUPS:
             self._error(host, where, 'a role of the node, not a label, expected it in "groups" (or "roles")')
             return False
         if group in _RESERVED_GROUPS:
-            self._error(host, where, "the name of a group of Ansible's own, expected another name")
+            self._error(host, where, "the name of a built-in group of Ansible, expected another name")
             return False
         owner = self._label_of_group.setdefault(group, name)
         if owner != name:
-            self._error(host, where, f'makes the same group "{group}" as label "{owner}", expected one of the two')
+            self._error(host, where, f'creates the same group "{group}" as label "{owner}", expected one of the two')
             return False
         self._good_labels.add(name)
         return True
@@ -452,7 +452,7 @@ class _Reader:
         return good
 
     def _meaning(self, label: str) -> str | None:
-        """The service of ours that a label of another name is close to."""
+        """The known service whose name is similar to the label's."""
         if label not in self._meant:
             self._meant[label] = _OFTEN_MEANT.get(label.lower()) or near(label, SERVICES)
         return self._meant[label]
@@ -493,7 +493,7 @@ class _Reader:
         for word in found:
             if not isinstance(word, str) or word not in known:
                 meant = near(word, known, 0.6) if isinstance(word, str) else None
-                hint = f'; did you mean "{meant}"?' if meant else '; "slave" is known in "roles" only' if word == "slave" else ""
+                hint = f'; did you mean "{meant}"?' if meant else '; "slave" is valid in "roles" only' if word == "slave" else ""
                 self._error(host, f'"{key}"', f"found {_show(word)}, expected {_any_of(known)}{hint}")
         return {word for word in found if isinstance(word, str)}
 
@@ -510,4 +510,4 @@ class _Reader:
         taken = {*GROUPS, *_RESERVED_GROUPS}.union(*(host.groups for host in hosts))
         for host in hosts:
             if host.name in taken:
-                self._error(host.name, None, "the name of a group too, expected another name, such as c01")
+                self._error(host.name, None, "also the name of a group, expected another name, such as c01")

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 skp.cluster contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Private to skp.cluster. Reads the facts of one node that preflight judges. Nothing here judges."""
+"""Private to skp.cluster. Reads the facts of one node for preflight. It reads only; plan.py has the checks."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ CONTAINER_ID = re.compile(r"[0-9a-f]{64}")
 
 
 def read_file(path, default=""):
-    """The stripped text of a small file, `default` where it cannot be read."""
+    """The stripped text of a small file, `default` if it cannot be read."""
     try:
         with open(path, encoding="utf-8", errors="replace") as handle:
             return handle.read().strip()
@@ -34,7 +34,7 @@ def read_file(path, default=""):
 
 
 def system():
-    """Operating system, kernel, Python, and what kind of container this is, if any."""
+    """Operating system, kernel, Python, and the type of container, if the node is one."""
     release = {}
     for line in read_file("/etc/os-release").splitlines():
         key, dummy, value = line.partition("=")
@@ -61,7 +61,7 @@ def memory():
 
 
 def mounts():
-    """[(mount point, type)] in the order they were made."""
+    """[(mount point, type)] in the order of the mounts."""
     found = []
     for line in read_file("/proc/self/mounts").splitlines():
         fields = line.split(" ")
@@ -71,10 +71,10 @@ def mounts():
 
 
 def disk(path):
-    """Space under a path, or under its nearest parent that exists.
+    """Space under a path, or under its nearest existing parent.
 
     Returns {"path", "exists", "on", "mount", "type", "free", "total", "inodes_free", "device", "inode"}: sizes in bytes (free: for root),
-    inodes_free None where the file system does not count them.
+    inodes_free is None if the file system does not count inodes.
     """
     parent = os.path.abspath(path)
     while not os.path.exists(parent):
@@ -105,7 +105,7 @@ def resolve(names):
 
 
 def is_local(address):
-    """Whether an address is one of this machine's (binding to it works); None where it is no address at all."""
+    """Whether this machine has the address (binding to it works); None if the text is not an address."""
     try:
         family = socket.getaddrinfo(address, None, flags=socket.AI_NUMERICHOST)[0][0]
     except OSError:
@@ -119,9 +119,9 @@ def is_local(address):
 
 
 def reach(peers, port, timeout):
-    """{host: ""} for every peer that answers on the port, be it with a refusal; else {host: why not}. peers: {host: address}.
+    """{host: ""} for every peer that answers on the port, else {host: why not}. peers: {host: address}.
 
-    All at once, within `timeout` seconds. A refused connection proves the address as well as an accepted one.
+    All in parallel, within `timeout` seconds. A refused connection also proves that the address is reachable.
     """
     answers, waiting = {}, {}
     poller = select.poll()
@@ -166,14 +166,14 @@ def listening(ports):
             for line in read_file("/proc/net/%s%s" % (protocol, suffix)).splitlines()[1:]:
                 fields = line.split()
                 number = fields[1].rpartition(":")[2]
-                # 0A is LISTEN; a UDP socket that waits is 07 (a connected one, 01, is some client's).
+                # 0A is LISTEN; an unconnected UDP socket is 07 (a connected one, 01, belongs to a client).
                 if int(number, 16) in wanted and fields[3] == {"tcp": "0A", "udp": "07"}[protocol]:
                     found.append({"port": "%d/%s" % (int(number, 16), protocol), "inode": fields[9]})
     return found
 
 
 def _owners(inodes):
-    """{socket inode: pid} by a walk over /proc; only made when a wanted port is taken."""
+    """{socket inode: pid} from /proc; only called if a wanted port is in use."""
     owners = {}
     for pid in filter(str.isdigit, os.listdir("/proc")):
         try:
@@ -187,16 +187,16 @@ def _owners(inodes):
 
 
 PROXY_PATIENCE = 10
-"""Seconds a container may take from its first open port to being listed as running."""
+"""Maximum seconds from a container's first open port until the engine lists it as running."""
 
 
 def held_ports(ports, running, patience=PROXY_PATIENCE):
-    """Who holds the wanted ports: [{"port", "process", "pid", "container", "ours"}].
+    """Which processes use the wanted ports: [{"port", "process", "pid", "container", "ours"}].
 
-    ours: held by the engine itself, or by (or published for) a container of ours. running: whether the engine answers.
+    ours: used by the engine itself, or by (or published for) a container of skp.cluster. running: whether the engine answers.
 
-    The engine opens a container's port before it lists the container as running: a port of its proxy that no container explains is
-    looked at again, for up to `patience` seconds.
+    The engine opens a container's port before it lists the container as running: if docker-proxy uses a port and no container is listed
+    for it, the ports are read again, for up to `patience` seconds.
     """
     deadline = time.monotonic() + patience
     while True:
@@ -228,7 +228,7 @@ def _held_now(ports, running):
         ids = CONTAINER_ID.findall(read_file("/proc/%d/cgroup" % pid)) if pid else []
         container = published.get(item["port"]) or next((containers[key] for key in reversed(ids) if key in containers), None)
         ours = process == "dockerd" or bool(container and engine_facts.our_name(container))
-        # The engine's VXLAN port is held by the kernel, for no process.
+        # The kernel uses the engine's VXLAN port, without a process.
         ours = ours or (item["port"] == "4789/udp" and not pid and running)
         held.setdefault(item["port"], {"port": item["port"], "process": process or ("the kernel" if not pid else "?"), "pid": pid or 0,
                                        "container": (container or {}).get("Names", [""])[0].lstrip("/"), "ours": ours})
@@ -240,7 +240,7 @@ def _held_now(ports, running):
 
 
 def own_directories(path):
-    """Sorted names of the directories below a path that are root's with mode 0755; empty where the path cannot be read."""
+    """Sorted names of the directories below a path that root owns with mode 0755; empty if the path cannot be read."""
     try:
         with os.scandir(path) as entries:
             seen = [(entry.name, entry.stat(follow_symlinks=False)) for entry in entries if entry.is_dir(follow_symlinks=False)]
@@ -251,13 +251,12 @@ def own_directories(path):
 
 def store(path, host, write):
     """The shared store as this node sees it: {"exists", "writable", "error", "markers": {host: random text},
-    "nfs_client", "nfs_server" (whether these programs are installed), "directories" (names of those below it that are root's, mode 0755),
+    "nfs_client", "nfs_server" (whether these programs are installed), "directories" (names of those below it that root owns, mode 0755),
     and disk(path)}.
 
-    write: leave a marker of this host with a new random text. The marker is written first and the directory listed after: of any two
-    nodes that share the directory the later one must then see the earlier one's marker; two nodes of which neither sees the other's
-    do not share it.
-    writable: None where it was not tried.
+    write: write a marker of this host with a new random text. The marker is written before the directory is listed: if two nodes share
+    the directory, the later one sees the marker of the earlier one; if neither sees the marker of the other, they do not share it.
+    writable: None if not tested.
     """
     facts = dict(disk(path), writable=None, error="", markers={}, directories=own_directories(path),
                  nfs_client=bool(shutil.which("mount.nfs4", path=engine_facts.SEARCH_PATH)),
@@ -286,7 +285,7 @@ def store(path, host, write):
 
 
 def gpu():
-    """What containers need to use NVIDIA GPUs: {"driver": first line of the loaded driver's version or "", "devices": ["nvidia0", ...],
+    """Requirements of containers with NVIDIA GPUs: {"driver": first line of the loaded driver's version or "", "devices": ["nvidia0", ...],
     "toolkit": path of nvidia-container-runtime or ""}."""
     devices = [name for name in os.listdir("/dev") if re.fullmatch(r"nvidia\d+", name)]
     return {"driver": read_file("/proc/driver/nvidia/version").partition("\n")[0], "devices": sorted(devices),
@@ -294,5 +293,5 @@ def gpu():
 
 
 def vxlan():
-    """Whether the kernel has VXLAN, which every overlay network needs: as `engine.facts.try_ip`."""
+    """Whether the kernel supports VXLAN, which every overlay network needs: the result of `engine.facts.try_ip`."""
     return engine_facts.try_ip("link", "add", "skpvx0", "type", "vxlan", "id", "4095", "dstport", "4789")

@@ -1,14 +1,14 @@
 # Copyright (c) 2026 skp.cluster contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Private to skp.cluster. Judges the facts of all nodes at once. Pure functions.
+"""Private to skp.cluster. Checks the facts of all nodes together. Pure functions.
 
-Every check is a function of the whole site that yields findings; its name is its id, in the report, in docs/preflight.md and in
+Every check is a function of the site that yields findings; its name is its id in the report, in docs/preflight.md and in
 preflight_warn_only. `judge` runs all of them, in the order of CHECKS.
 
-A site is {"hosts": {inventory name: {"facts": as of skp_preflight or None where the node did not answer, "clock": {...} or None,
+A site is {"hosts": {inventory name: {"facts": result of skp_preflight or None if the node did not answer, "clock": {...} or None,
 "addr": text, "labels": {name: value}, "error": why it did not answer}}, "groups": {"master": [...], "manager": [...], "zookeeper": [...]},
-"settings": {...} (the variables of role preflight without their prefix), "write": whether markers were written (no check mode)}.
+"settings": {...} (the variables of role preflight without their prefix), "write": whether markers were written (false in check mode)}.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ GIB = 1024 ** 3
 MIB = 1024 ** 2
 
 CHECKS = {}
-"""{check id: function}, in the order they are made and documented."""
+"""{check id: function}, in the order in which they run and are documented."""
 
 
 def check(function):
@@ -34,7 +34,7 @@ def error(host, found, expected, way):
 
 
 def warning(host, found, expected, way):
-    """A finding that is only reported."""
+    """A finding that does not fail the run."""
     return dict(error(host, found, expected, way), severity="warning")
 
 
@@ -54,12 +54,12 @@ def version(text):
 
 
 def size(amount):
-    """Bytes in words."""
+    """An amount of bytes as text, in GiB or MiB."""
     return "%.1f GiB" % (amount / GIB) if amount >= GIB else "%d MiB" % (amount // MIB)
 
 
 def living_swarm(site):
-    """Whether a node that answers manages a swarm that works."""
+    """Whether a node that answers is a manager of a healthy swarm."""
     return any(facts["engine"]["is_manager"] and not facts["engine"]["swarm_error"] for dummy, facts in answering(site))
 
 
@@ -70,7 +70,7 @@ def reachable(site):
         if not host["facts"] and name not in site["groups"].get("master", []):
             make = warning if living_swarm(site) else error
             yield make(name, "no answer at %s (%s)" % (host["addr"], host["error"]), "the node answers",
-                       "start it, or correct its address in hosts.json; `ansible %s -m ping` tries it alone" % name)
+                       "start it, or correct its address in hosts.json; test with `ansible %s -m ping`" % name)
 
 
 @check
@@ -80,29 +80,29 @@ def master(site):
         host = site["hosts"].get(name)
         if host and not host["facts"]:
             yield error(name, "the master does not answer at %s (%s)" % (host["addr"], host["error"]), "the master answers",
-                        "start it; `ansible %s -m ping` tries it alone. Services can be changed without it (--tags kafka), images and the "
-                        "shared store cannot" % name)
+                        "start it; test with `ansible %s -m ping`. Without the master you can change services (--tags kafka), but not images "
+                        "and the shared store" % name)
 
 
 @check
 def root(site):
-    """Ansible is root on the node."""
+    """The modules run as root on the node."""
     for name, facts in answering(site):
         if facts["system"]["uid"] != 0:
             yield error(name, "the modules run as user id %d" % facts["system"]["uid"], "root, through become",
-                        "give the user sudo, and ansible_become_password where sudo asks for one")
+                        "give the user sudo, and set ansible_become_password if sudo needs a password")
 
 
 @check
 def address(site):
-    """The address of hosts.json is one of the node's own, and no other node has it."""
+    """The address of hosts.json is on an interface of the node, and no other node has it."""
     seen = {}
     for name, host in site["hosts"].items():
         seen.setdefault(host["addr"], []).append(name)
         if host["facts"] and host["facts"]["address_local"] is False:
             yield error(name, "%s is on no network interface of the node" % host["addr"], "the node's own address",
-                        "the swarm can only advertise an address the node has: set swarm_advertise_addr for it where hosts.json names a "
-                        "translated one, else correct hosts.json")
+                        "a swarm node must advertise an address of its own: if hosts.json has a translated (NAT) address, set "
+                        "swarm_advertise_addr for the host, else correct hosts.json")
     for value, names in seen.items():
         if len(names) > 1:
             yield error(", ".join(names), "the same address %s" % value, "one address for each node", "correct hosts.json")
@@ -116,7 +116,7 @@ def peers(site):
             target = site["hosts"].get(peer)
             if words and target and target["facts"]:
                 yield error(name, "%s at %s: %s" % (peer, target["addr"], words), "every node reaches every manager",
-                            "look for a firewall between them; open 2377/tcp, 7946/tcp, 7946/udp and 4789/udp between all nodes")
+                            "check the firewalls; open 2377/tcp, 7946/tcp, 7946/udp and 4789/udp between all nodes")
 
 
 @check
@@ -133,11 +133,11 @@ def clock(site):
             found = low if low > limit else high
             yield error(name, "its clock is %.0f s %s" % (abs(found), "ahead" if found > 0 else "behind"),
                         "at most %g s from the controller's" % limit,
-                        "let it follow a time server (timedatectl set-ntp true); certificates of the swarm and "
-                        "digests at pull fail with it")
+                        "synchronise it with a time server (timedatectl set-ntp true); a wrong clock breaks swarm certificates and "
+                        "image pulls (digest errors)")
         elif high - low > 2 * limit:
             yield warning(name, "the call took %.0f s, too long to compare clocks" % (high - low), "a call shorter than %g s" % (2 * limit),
-                          "look at `date` on the node, and at why it is slow")
+                          "check `date` on the node, and why the node is slow")
 
 
 def _duplicates(site, what):
@@ -152,46 +152,46 @@ def _duplicates(site, what):
 def hostname(site):
     """No two nodes have the same hostname."""
     for value, names in _duplicates(site, "hostname").items():
-        yield error(", ".join(names), "the same hostname %s" % value, "a hostname of its own for each node",
-                    "hostnamectl set-hostname on all but one; the swarm's and the services' listings cannot tell them apart")
+        yield error(", ".join(names), "the same hostname %s" % value, "a unique hostname for each node",
+                    "hostnamectl set-hostname on all but one; `docker node ls` and service logs identify nodes by hostname")
 
 
 @check
 def machine_id(site):
     """No two nodes have the same machine id."""
     for names in _duplicates(site, "machine_id").values():
-        yield warning(", ".join(names), "the same /etc/machine-id: clones of one machine", "an id of its own for each machine",
-                      "rm /etc/machine-id && systemd-machine-id-setup on all but one, then reboot it; DHCP may give both one address")
+        yield warning(", ".join(names), "the same /etc/machine-id: clones of one machine", "a unique id for each machine",
+                      "rm /etc/machine-id && systemd-machine-id-setup on all but one, then reboot; DHCP may give both the same address")
 
 
 @check
 def operating_system(site):
-    """The node runs a system this is made for."""
+    """The node runs a supported operating system."""
     for name, facts in answering(site):
         system = facts["system"]
         oldest = site["settings"]["os_versions"].get(system["os"])
         if oldest is None:
             yield warning(name, system["os_name"] or "an unknown system", "Debian or Ubuntu",
-                          "with engine_manage: false and an engine of its own it may work; nobody tested it")
+                          "it may work with engine_manage: false and an engine that you install; this is not tested")
         elif system["os_version"] and version(system["os_version"]) < version(str(oldest)):
-            yield warning(name, system["os_name"], "%s %s or newer" % (system["os"], oldest), "upgrade it")
+            yield warning(name, system["os_name"], "%s %s or newer" % (system["os"], oldest), "upgrade the node")
         if not system["systemd"]:
             yield error(name, "systemd does not run", "systemd as the service manager", "boot the node with systemd")
 
 
 @check
 def container(site):
-    """The node is a machine of its own, or a container that may run an engine."""
+    """The node is a machine, or a container that can run an engine."""
     for name, facts in answering(site):
         if facts["system"]["container"] == "lxc":
-            yield warning(name, "an LXC container", "a machine, or a container set up for an engine in it",
-                          "it needs nesting (security.nesting, features: nesting=1,keyctl=1) and the host's overlay and vxlan "
-                          "modules loaded")
+            yield warning(name, "an LXC container", "a machine, or a container configured to run an engine",
+                          "enable nesting (security.nesting, features: nesting=1,keyctl=1) and load the modules overlay and vxlan "
+                          "on the host")
 
 
 @check
 def engine(site):
-    """The engine fits, where there is one."""
+    """The engine, if installed, is supported."""
     settings = site["settings"]
     versions = {}
     for name, facts in answering(site):
@@ -202,15 +202,15 @@ def engine(site):
             continue
         if not found["running"]:
             make = warning if settings["engine_manage"] else error
-            yield make(name, "the engine does not answer: %s" % found["error"], "a running engine", "journalctl -u docker on it says why")
+            yield make(name, "the engine does not answer: %s" % found["error"], "a running engine", "see journalctl -u docker on the node")
             continue
         versions.setdefault(found["version"], []).append(name)
         if version(found["version"]) < version(settings["engine_version_min"]):
             yield error(name, "engine %s" % found["version"], "%s or newer" % settings["engine_version_min"], "upgrade the engine")
         elif version(found["version"]) < version(settings["engine_version_recommended"]):
             yield warning(name, "engine %s" % found["version"], "%s or newer" % settings["engine_version_recommended"],
-                          "before 28.0 a neighbour in the same network segment can reach ports published on loopback, the registry's among "
-                          "them (moby#45610): upgrade, or drop such packets")
+                          "before 28.0 machines in the same network segment can reach ports published on loopback, including the "
+                          "registry's (moby#45610): upgrade, or drop such packets")
         if found["live_restore"]:
             yield error(name, "the engine runs with live-restore", "live-restore off: it excludes swarm mode",
                         "remove it from daemon.json, or set engine_daemon_config_extra: {live-restore: false}")
@@ -221,7 +221,7 @@ def engine(site):
 
 @check
 def engine_api(site):
-    """The engine speaks an API version the modules speak."""
+    """The engine and the modules support a common API version."""
     settings = site["settings"]
     for name, facts in answering(site):
         found = facts["engine"]
@@ -230,12 +230,12 @@ def engine_api(site):
         if version(found["api_version"]) < version(settings["api_min"]) or version(found["min_api_version"]) > version(settings["api_max"]):
             yield error(name, "API %s to %s" % (found["min_api_version"], found["api_version"]),
                         "a version between %s and %s" % (settings["api_min"], settings["api_max"]),
-                        "take another engine, or a newer skp.cluster")
+                        "install another engine, or a newer skp.cluster")
 
 
 @check
 def sdk(site):
-    """The Docker SDK for Python fits, where there is one."""
+    """The Docker SDK for Python, if installed, is supported."""
     oldest = site["settings"]["sdk_version_min"]
     for name, facts in answering(site):
         found = facts["engine"]["sdk_version"]
@@ -249,25 +249,25 @@ def sdk(site):
 
 @check
 def swarm(site):
-    """All nodes that are in a swarm are in the same one, and well."""
+    """All nodes that are in a swarm are in the same one and healthy."""
     clusters = {}
     for name, facts in answering(site):
         found = facts["engine"]
         if found["swarm_state"] in ("locked", "error", "pending"):
             yield error(name, "its swarm state is %s (%s)" % (found["swarm_state"], found["swarm_error"] or "no reason given"),
                         "active or inactive",
-                        "docs/swarm.md says what each state means and what to do")
+                        "docs/swarm.md explains each state and what to do")
         if found["cluster_id"]:
             clusters.setdefault(found["cluster_id"], []).append(name)
     if len(clusters) > 1:
         yield error(", ".join(sum(clusters.values(), [])),
                     "%d swarms: %s" % (len(clusters), "; ".join("%s (%s)" % (key, ", ".join(names)) for key, names in clusters.items())),
-                    "one swarm", "take the nodes that are in the wrong one out of it (docker swarm leave), or correct hosts.json")
+                    "one swarm", "run `docker swarm leave` on the nodes that are in the wrong swarm, or correct hosts.json")
 
 
 @check
 def dns(site):
-    """Names resolve, localhost to the loopback address, the node's own name to something."""
+    """Names resolve: localhost to the loopback address, the node's own name to any address."""
     for name, facts in answering(site):
         own = facts["system"]["hostname"]
         for wanted, answer in facts["names"].items():
@@ -283,22 +283,22 @@ def dns(site):
             elif answer["seconds"] > site["settings"]["dns_seconds_max"]:
                 yield warning(name, "%s took %.1f s to resolve" % (wanted, answer["seconds"]),
                               "less than %g s" % site["settings"]["dns_seconds_max"],
-                              "a resolver of the node does not answer: correct the list")
+                              "one of the node's resolvers does not answer: correct the list (resolvectl, /etc/resolv.conf)")
 
 
 @check
 def ports(site):
-    """The ports the node's services need are free, or ours already."""
+    """The ports that the node's services need are free, or used by skp.cluster."""
     for name, facts in answering(site):
         for held in facts["ports"]:
             if not held["ours"]:
                 holder = "container %s" % held["container"] if held["container"] else "%s (process %d)" % (held["process"], held["pid"])
-                yield error(name, "port %s is held by %s" % (held["port"], holder), "free", "stop it, or move it to another port")
+                yield error(name, "port %s is in use by %s" % (held["port"], holder), "a free port", "stop it, or move it to another port")
 
 
 @check
 def disk(site):
-    """There is room where data goes."""
+    """There is enough free space for data, images and the shared store."""
     settings = site["settings"]
     kinds = (("data", "disk_data_min_gb"), ("docker", "disk_docker_min_gb"), ("home", "disk_home_min_gb"))
     for name, facts in answering(site):
@@ -306,10 +306,10 @@ def disk(site):
             found, least = facts["disks"][kind], settings[setting]
             if found["free"] < least * GIB:
                 yield error(name, "%s free for %s (on %s)" % (size(found["free"]), found["path"], found["mount"]), "%g GiB or more" % least,
-                            "free or add space, or lower preflight_%s" % setting)
+                            "free or add space, or reduce preflight_%s" % setting)
             if found["inodes_free"] is not None and found["inodes_free"] < settings["disk_inodes_min"]:
                 yield error(name, "%d inodes free for %s (on %s)" % (found["inodes_free"], found["path"], found["mount"]),
-                            "%d or more" % settings["disk_inodes_min"], "remove small files, or make the file system with more inodes")
+                            "%d or more" % settings["disk_inodes_min"], "remove small files, or create the file system with more inodes")
         if facts["disks"]["data"]["type"] in settings["network_file_systems"]:
             yield error(name, "%s is on %s" % (facts["disks"]["data"]["path"], facts["disks"]["data"]["type"]), "a local disk",
                         "set skp_data to a directory on a local disk; ZooKeeper, Kafka and databases lose data on shared file systems")
@@ -317,13 +317,13 @@ def disk(site):
 
 @check
 def memory(site):
-    """The node has memory enough."""
+    """The node has enough memory."""
     settings = site["settings"]
     for name, facts in answering(site):
         total = facts["memory"]["total"]
         if total < settings["memory_min_mb"] * MIB:
             yield error(name, "%s of memory" % size(total), "%s or more" % size(settings["memory_min_mb"] * MIB),
-                        "add memory, or lower preflight_memory_min_mb")
+                        "add memory, or reduce preflight_memory_min_mb")
         elif facts["memory"]["available"] < settings["memory_available_min_mb"] * MIB:
             yield warning(name, "%s of memory available" % size(facts["memory"]["available"]),
                           "%s or more" % size(settings["memory_available_min_mb"] * MIB), "see what uses it (systemd-cgtop)")
@@ -331,14 +331,14 @@ def memory(site):
 
 @check
 def store(site):
-    """The shared store is writable and the same everywhere."""
+    """The shared store is writable and the same directory on all nodes."""
     existing = site["settings"]["store_mode"] == "existing"
     seeing = {}
     for name, facts in answering(site):
         found = facts["store"]
         if not found["exists"]:
             if existing:
-                yield error(name, "%s is not there" % found["path"], "a directory all nodes share, since store_mode is existing",
+                yield error(name, "%s does not exist" % found["path"], "a directory shared by all nodes, since store_mode is existing",
                             "mount it, or set store_mode: nfs")
             continue
         if found["writable"] is False:
@@ -352,14 +352,14 @@ def store(site):
         make = error if site["write"] else warning
         path = site["hosts"][min(seeing)]["facts"]["store"]["path"]
         yield make(", ".join(seeing), "%d different directories: %s" % (len(groups), "; ".join(", ".join(group) for group in groups)),
-                   "one directory shared by all nodes", "mount the same export at %s everywhere (findmnt shows it)" % path)
+                   "one directory shared by all nodes", "mount the same export at %s on all nodes (findmnt shows it)" % path)
 
 
 def _shared_groups(seeing):
     """Groups of hosts that see the same directory. seeing: {host: {marker name: nonce}}.
 
-    Two hosts are in one group when one sees the marker the other has of itself. In check mode nobody wrote, so markers are of an
-    earlier run; the rule holds for them too, hosts without any marker then count as one group (nothing is known of them).
+    Two hosts are in one group if one of them sees the current marker of the other. In check mode no marker is written, so the markers are
+    of an earlier run; the rule is the same, and hosts without any marker count as one group (nothing is known about them).
     """
     groups = []
     for host, markers in seeing.items():
@@ -370,7 +370,7 @@ def _shared_groups(seeing):
 
 
 def _sees(markers, others, host, other):
-    """Whether one of two hosts saw the other's marker of now (or both saw none at all)."""
+    """Whether one of two hosts saw the other's current marker (or both saw no marker)."""
     if not markers and not others:
         return True
     return any(name in markers and markers[name] == others.get(name) for name in (host, other))
@@ -383,7 +383,7 @@ def managers(site):
     if names and len(names) % 2 == 0:
         less = "none" if len(names) == 2 else "%d" % ((len(names) - 1) // 2)
         yield error(", ".join(names), "%d managers" % len(names), "an odd number",
-                    "add one to or take one from the group manager in hosts.json: %d managers survive the loss of %s, no more than %d would"
+                    "add a host to the group manager in hosts.json or remove one: %d managers tolerate the loss of %s, like %d managers"
                     % (len(names), less, len(names) - 1))
 
 
@@ -393,16 +393,17 @@ def zookeeper(site):
     names = site["groups"].get("zookeeper", [])
     if names and len(names) % 2 == 0:
         yield error(", ".join(names), "%d ZooKeeper members" % len(names), "an odd number",
-                    "add the label zookeeper to one host or take it from one: an even ensemble survives no more than one member less would")
+                    "add the label zookeeper to one host or remove it from one: an even ensemble tolerates no more failures than one "
+                    "with one member less")
 
 
 @check
 def overlay(site):
-    """The kernel can carry overlay networks, encrypted where that is asked for."""
+    """The kernel supports overlay networks, and encryption if skp_net_encrypted is true."""
     for name, facts in answering(site):
         if facts["vxlan"].startswith("no"):
-            yield error(name, "no VXLAN in the kernel (%s)" % facts["vxlan"][2:].lstrip(": "), "VXLAN, which overlay networks are made of",
-                        "modprobe vxlan; a kernel without it cannot take part")
+            yield error(name, "no VXLAN in the kernel (%s)" % facts["vxlan"][2:].lstrip(": "), "VXLAN, which overlay networks need",
+                        "modprobe vxlan, or use another kernel")
         if site["settings"]["encrypted"] and not facts["engine"]["encryption"].startswith("yes"):
             make = error if facts["engine"]["encryption"].startswith("no") else warning
             yield make(name, "encryption of the overlay: %s" % facts["engine"]["encryption"],
@@ -412,8 +413,8 @@ def overlay(site):
 
 @check
 def gpu(site):
-    """A node with the label gpu has a GPU, its driver and NVIDIA's runtime for containers."""
-    way = ", or take the label gpu away"
+    """A node with the label gpu has a GPU, its driver and the NVIDIA container runtime."""
+    way = ", or remove the label gpu"
     for name, facts in answering(site):
         if site["hosts"][name]["labels"].get("gpu") != "enable":
             continue
@@ -423,7 +424,7 @@ def gpu(site):
                         "install the distribution's NVIDIA driver and restart the node" + way)
         elif not found["devices"]:
             yield error(name, "the label gpu and a driver, but no /dev/nvidia0", "one device for each GPU",
-                        "nvidia-smi makes the devices; lspci shows whether there is a GPU" + way)
+                        "nvidia-smi creates the devices; lspci shows whether there is a GPU" + way)
         if not found["toolkit"]:
             yield error(name, "the label gpu, but no nvidia-container-runtime", "the NVIDIA container toolkit",
                         "install the package nvidia-container-toolkit from its vendor" + way)
@@ -433,10 +434,10 @@ def gpu(site):
 
 
 def judge(site):
-    """Makes every check.
+    """Runs every check.
 
     Returns {"hosts": names, "unreachable": names, "errors": [finding], "warnings": [finding], "ok": bool}. A finding is {"severity",
-    "check", "host", "found", "expected", "next"}. Checks named in settings["warn_only"] only warn.
+    "check", "host", "found", "expected", "next"}. Checks named in settings["warn_only"] give warnings only.
     """
     findings = []
     for name, function in CHECKS.items():
@@ -455,7 +456,7 @@ def judge(site):
 
 
 def table(report):
-    """The report as text: one block for each finding (hosts with the same one together), errors first, and a line that sums up."""
+    """The report as text: one block for each finding (hosts with the same finding together), errors first, and a summary line."""
     blocks = {}
     for item in report["errors"] + report["warnings"]:
         blocks.setdefault(tuple(item[key] for key in ("severity", "check", "found", "expected", "next")), []).append(item["host"])

@@ -11,7 +11,7 @@ OBJECT = f"expected one object with an entry per host such as {EXAMPLE}"
 ENTRY = 'expected an object with "ipv4", "labels" and "groups"'
 NAME = "not a host name, expected letters, digits, hyphens and dots, such as c01"
 UNKNOWN = 'unknown key, expected "ipv4", "labels" and "groups" (or "roles")'
-VARIABLE = f"{UNKNOWN}; variables of a host belong into host_vars/c02.yml beside the inventory"
+VARIABLE = f"{UNKNOWN}; put variables of a host in host_vars/c02.yml beside the inventory"
 LABELS = 'expected a list such as [{"kafka": "enable"}] or an object such as {"kafka": "enable"}'
 LABEL = 'expected an object such as {"kafka": "enable"}'
 LABEL_NAME = "not a label, expected 1 to 63 letters, digits, hyphens, underscores and dots"
@@ -113,7 +113,7 @@ CASES: list[tuple[str, bytes, list[str]]] = [
     (
         "dots of an example",
         edited('  "c02"', "  ...\n"),
-        [f'line 17, column 3: {BAD} "...", expected a key in double quotes (dots only stand for what an example leaves out)'],
+        [f'line 17, column 3: {BAD} "...", expected a key in double quotes (dots in an example mean omitted text)'],
     ),
     ("cut off", TEXT[:120].encode(), [f'line 9, column 9: {BAD} "\\"kafk", expected a closing double quote']),
     ("two documents", GOOD + b"\n" + GOOD, [f'line 36, column 1: {BAD} "{{", expected the end of the file']),
@@ -142,10 +142,10 @@ CASES: list[tuple[str, bytes, list[str]]] = [
     (
         "name of the controller",
         renamed("localhost"),
-        ["localhost: Ansible takes this name for the machine it runs on, expected a name of its own, such as c01"],
+        ["localhost: this name means the controller in Ansible, expected another name, such as c01"],
     ),
-    ("name of a group", renamed("kafka"), ["kafka: the name of a group too, expected another name, such as c01"]),
-    ("name of a swarm group", renamed("manager"), ["manager: the name of a group too, expected another name, such as c01"]),
+    ("name of a group", renamed("kafka"), ["kafka: also the name of a group, expected another name, such as c01"]),
+    ("name of a swarm group", renamed("manager"), ["manager: also the name of a group, expected another name, such as c01"]),
     # -- keys of a host -----------------------------------------------------------------------------------------------
     ("unknown key", *c02(f'"lables": {UNKNOWN}; did you mean "labels"?', lables=[])),
     ("a variable", *c02(f'"ansible_user": {VARIABLE}', ansible_user="me")),
@@ -211,7 +211,7 @@ CASES: list[tuple[str, bytes, list[str]]] = [
     ("label name too long", *c02(f'label "{"r" * 57}...": {LABEL_NAME}', labels=[{"r" * 64: "enable"}])),
     (
         "label of ours",
-        *c02('label "skp.host": the name belongs to the engine or to skp.cluster, expected another name', labels=[{"skp.host": "c01"}]),
+        *c02('label "skp.host": the name is reserved for the engine or skp.cluster, expected another name', labels=[{"skp.host": "c01"}]),
     ),
     (
         "label of a swarm group",
@@ -219,12 +219,12 @@ CASES: list[tuple[str, bytes, list[str]]] = [
     ),
     (
         "label of Ansible's group",
-        *c02('label "all": the name of a group of Ansible\'s own, expected another name', labels=[{"all": "enable"}]),
+        *c02('label "all": the name of a built-in group of Ansible, expected another name', labels=[{"all": "enable"}]),
     ),
     (
         "label with the group of another",
         *c02(
-            'label "spark_worker": makes the same group "spark_worker" as label "spark-worker", expected one of the two',
+            'label "spark_worker": creates the same group "spark_worker" as label "spark-worker", expected one of the two',
             labels=[{"spark_worker": "enable"}],
         ),
     ),
@@ -235,7 +235,7 @@ CASES: list[tuple[str, bytes, list[str]]] = [
     ("group unknown", *c02(f'"groups": found "database", {GROUP}', groups=["database"])),
     ("group misspelt", *c02(f'"groups": found "managr", {GROUP}; did you mean "manager"?', groups=["managr"])),
     ("group null", *c02(f'"groups": found null, {GROUP}', groups=[None])),
-    ("group of the other form", *c02(f'"groups": found "slave", {GROUP}; "slave" is known in "roles" only', groups=["slave"])),
+    ("group of the other form", *c02(f'"groups": found "slave", {GROUP}; "slave" is valid in "roles" only', groups=["slave"])),
     (
         "manager and worker",
         *c02('"groups": found both "manager" and "worker", expected one of them (managers run services too)', groups=["manager", "worker"]),

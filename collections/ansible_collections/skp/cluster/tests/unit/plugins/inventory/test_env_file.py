@@ -65,8 +65,8 @@ export ZOOKEEPER_VOLUME="/var/zookeeper"
         "spark_url": "spark://spark-skp-master:7077",
         "zookeeper_volume": "/var/zookeeper",
     }
-    where = "env.sh: line 3: SKP_HOME: $HOME is taken from the machine Ansible runs on"
-    assert found.warnings == (f'{where}: "/home/skp"; write it out if the nodes differ',)
+    where = "env.sh: line 3: SKP_HOME: $HOME is taken from the controller"
+    assert found.warnings == (f'{where}: "/home/skp"; write the value if the nodes differ',)
 
 
 # Lines that end with SKP_NET set, and no other: what bash makes of SKP_NET is what we make of it.
@@ -168,32 +168,32 @@ def test_unknown_names_warn_and_can_be_referred_to(text: str, warning: str) -> N
         ("export JUPYTER_PORT=²", 'line 1: JUPYTER_PORT: found "²", expected a port from 1 to 65535'),
         ("export JUPYTER_GPU=yes", 'line 1: JUPYTER_GPU: found "yes", expected TRUE or FALSE'),
         ("export KAFKA_VOLUME=$SKP_HOME/x", "line 1: KAFKA_VOLUME: refers to $SKP_HOME, expected a name that an earlier line sets"),
-        ("export SKP_NET=$(hostname)", "line 1: SKP_NET: found a command, expected plain text (nothing in the file is run)"),
-        ('export SKP_NET="`id`"', "line 1: SKP_NET: found a command, expected plain text (nothing in the file is run)"),
+        ("export SKP_NET=$(hostname)", "line 1: SKP_NET: found a command, expected plain text (the file is never executed)"),
+        ('export SKP_NET="`id`"', "line 1: SKP_NET: found a command, expected plain text (the file is never executed)"),
         (
             "export SKP_NET=a|b",
-            'line 1: SKP_NET: found "|" outside quotes, expected plain text (nothing in the file is run), or quotes around it',
+            'line 1: SKP_NET: found "|" outside quotes, expected plain text (the file is never executed), or quotes around it',
         ),
         (
             "export SKP_NET={a,b}",
-            'line 1: SKP_NET: found "{" outside quotes, expected plain text (nothing in the file is run), or quotes around it',
+            'line 1: SKP_NET: found "{" outside quotes, expected plain text (the file is never executed), or quotes around it',
         ),
-        ("export SKP_NET=a;rm -rf /", 'line 1: found "rm", expected export NAME=value (nothing in the file is run)'),
+        ("export SKP_NET=a;rm -rf /", 'line 1: found "rm", expected export NAME=value (the file is never executed)'),
         ('export SKP_NET="a', "line 1: SKP_NET: found an opening double quote, expected a closing one on the same line"),
         ("\n\nexport SKP_NET='a", "line 3: SKP_NET: found an opening single quote, expected a closing one on the same line"),
         (
             "export SKP_NET=${A:-b}",
-            'line 1: SKP_NET: found "${" with more than a name, expected $NAME or ${NAME}, or single quotes around text that holds a dollar',
+            'line 1: SKP_NET: found "${" with more than a name, expected $NAME or ${NAME}, or single quotes around text with a dollar sign',
         ),
         (
             'export S3_ACCESS_KEY="pa$$word"',
-            'line 1: S3_ACCESS_KEY: found "$$", expected $NAME or ${NAME}, or single quotes around text that holds a dollar',
+            'line 1: S3_ACCESS_KEY: found "$$", expected $NAME or ${NAME}, or single quotes around text with a dollar sign',
         ),
-        ("source ./other.sh", 'line 1: found "source", expected export NAME=value (nothing in the file is run)'),
-        ("export SKP_NET = net", 'line 1: found "=", expected export NAME=value (nothing in the file is run)'),
-        ("if true; then", 'line 1: found "if", expected export NAME=value (nothing in the file is run)'),
-        ("export 1A=b", 'line 1: found "1A", expected export NAME=value (nothing in the file is run)'),
-        ("export SKP-NET=b", 'line 1: found "SKP-NET", expected export NAME=value (nothing in the file is run)'),
+        ("source ./other.sh", 'line 1: found "source", expected export NAME=value (the file is never executed)'),
+        ("export SKP_NET = net", 'line 1: found "=", expected export NAME=value (the file is never executed)'),
+        ("if true; then", 'line 1: found "if", expected export NAME=value (the file is never executed)'),
+        ("export 1A=b", 'line 1: found "1A", expected export NAME=value (the file is never executed)'),
+        ("export SKP-NET=b", 'line 1: found "SKP-NET", expected export NAME=value (the file is never executed)'),
     ],
 )
 def test_faults(text: str, error: str) -> None:

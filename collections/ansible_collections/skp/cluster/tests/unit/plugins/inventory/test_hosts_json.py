@@ -182,7 +182,7 @@ def test_a_label_with_a_value_passes_as_it_is(tmp_path: pathlib.Path, warnings: 
 def test_a_label_close_to_a_service_warns(label: str, meant: str, tmp_path: pathlib.Path, warnings: list[str], monkeypatch: t.Any) -> None:
     monkeypatch.chdir(tmp_path)
     load(write(tmp_path, hosts(labels={label: "enable"})))
-    text = f'did you mean "{meant}"? "{label}" is no service, it goes to the swarm node as it is'
+    text = f'did you mean "{meant}"? "{label}" is not a service; it is set on the swarm node unchanged'
     assert warnings == [f'hosts.json: c02: label "{label}": {text}']
 
 
@@ -236,7 +236,7 @@ def test_two_clusters_in_one_inventory_are_refused(tmp_path: pathlib.Path) -> No
     with pytest.raises(AnsibleParserError) as caught:
         plugin.parse(inventory._inventory, DataLoader(), str(tmp_path / "b" / "hosts.json"))
     assert str(caught.value).endswith(
-        '/b/hosts.json: b01: "groups": found "master", which a01 of another inventory source is already, expected exactly one'
+        '/b/hosts.json: b01: "groups": found "master", but a01 of another inventory source is already the master, expected exactly one'
     )
     assert list(inventory.hosts) == ["a01"]
 
@@ -302,7 +302,7 @@ def test_every_option_can_come_from_the_environment(tmp_path: pathlib.Path, monk
     [
         (
             "host_file: hosts.json",
-            'unknown option "host_file", expected one that ansible-doc -t inventory skp.cluster.hosts_json shows; did you mean "hosts_file"?',
+            'unknown option "host_file", expected an option listed by ansible-doc -t inventory skp.cluster.hosts_json; did you mean "hosts_file"?',
         ),
         ("hosts_file: [a", "line 2, column 15: invalid YAML: "),
     ],
@@ -316,7 +316,7 @@ def test_a_broken_configuration(config: str, message: str, tmp_path: pathlib.Pat
     assert len(str(caught.value).splitlines()) == 1
 
 
-@pytest.mark.parametrize(("value", "message"), [("{", "found text that is no JSON"), ("[]", "found list, expected an object")])
+@pytest.mark.parametrize(("value", "message"), [("{", "found text that is not JSON"), ("[]", "found list, expected an object")])
 def test_a_broken_option_in_the_environment(value: str, message: str, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SKP_INVENTORY_COMPOSE", value)
     source = write(tmp_path, hosts())
