@@ -462,7 +462,7 @@ from ansible_collections.skp.cluster.plugins.module_utils.failure import Failure
 from ansible_collections.skp.cluster.plugins.module_utils.members import io as members_io
 from ansible_collections.skp.cluster.plugins.module_utils.service import io as service_io, plan as service_plan
 from ansible_collections.skp.cluster.plugins.module_utils.service.args import argument_spec
-from ansible_collections.skp.cluster.plugins.module_utils.service.spec import build_service, image_reference
+from ansible_collections.skp.cluster.plugins.module_utils.service.build import build_service, image_reference
 
 
 def run(module, result):

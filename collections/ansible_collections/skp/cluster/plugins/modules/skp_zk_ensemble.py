@@ -158,8 +158,8 @@ from ansible_collections.skp.cluster.plugins.module_utils.failure import Failure
 from ansible_collections.skp.cluster.plugins.module_utils.members import io as members_io, plan as members_plan
 from ansible_collections.skp.cluster.plugins.module_utils.service import io as service_io, plan as service_plan
 from ansible_collections.skp.cluster.plugins.module_utils.service.args import service_options
-from ansible_collections.skp.cluster.plugins.module_utils.service.spec import build_service
-from ansible_collections.skp.cluster.plugins.module_utils.zookeeper import config, observe, plan as zk_plan
+from ansible_collections.skp.cluster.plugins.module_utils.service.build import build_service
+from ansible_collections.skp.cluster.plugins.module_utils.zookeeper import config, observe, plan as zk_plan, spec
 from ansible_collections.skp.cluster.plugins.module_utils.zookeeper.io import PATIENCE_SECONDS, Ensemble, Probe
 
 OWN_OPTIONS = ("name", "host", "label", "hostname", "command", "args", "owns_data", "restart")
@@ -224,11 +224,11 @@ def builders(params, hosts, digests, api):
         key = (number, tuple(sorted(servers)))
         if key not in cache:
             text = config.render_zoo_cfg(params["zoo_cfg"], prefix, servers)
-            cache[key] = finish(observe.member_service(common, prefix, number, hosts[number], servers, text))
+            cache[key] = finish(spec.member_service(common, prefix, number, hosts[number], servers, text))
         return cache[key]
 
     def init(number, marker):
-        return finish(observe.init_service(common, prefix, number, hosts[number], marker))
+        return finish(spec.init_service(common, prefix, number, hosts[number], marker))
     return build, init
 
 

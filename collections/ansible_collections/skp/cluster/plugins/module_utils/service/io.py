@@ -9,6 +9,7 @@ own, `ensure_objects`, per action `apply_action` and `wait_for`, at the end `dro
 
 from __future__ import annotations
 
+import base64
 import copy
 import time
 
@@ -16,7 +17,7 @@ from ..engine import client as engine
 from ..failure import Failure
 from ..registry.http import RegistryClient, RegistryError
 from . import plan as service_plan, watch as service_watch
-from .spec import HASH_LABEL, ROLE_LABEL, file_text
+from .spec import HASH_LABEL, ROLE_LABEL, Spec
 
 POLL_SECONDS = 0.3
 LOG_LINES = 12
@@ -69,13 +70,18 @@ def _tasks(client, service_ids=None):
     return engine.get(client, "/tasks", params=params, what="listing tasks") or []
 
 
+def _text(data):
+    """Text of a config's base64 data as the engine gives it; bytes that are no text become replacement characters."""
+    return base64.b64decode(data or "").decode("utf-8", "replace")
+
+
 def _objects(client, role, kind):
     found = engine.get(client, "/%ss" % kind, params={"filters": {"label": ["%s=%s" % (ROLE_LABEL, role)]}}, what="listing %ss" % kind)
     return {
         raw["Spec"]["Name"]: {
             "id": raw["ID"],
             "hash": (raw["Spec"].get("Labels") or {}).get(HASH_LABEL, ""),
-            "text": file_text(raw["Spec"].get("Data")) if kind == "config" else None,
+            "text": _text(raw["Spec"].get("Data")) if kind == "config" else None,
         }
         for raw in found or []
     }
@@ -86,7 +92,7 @@ def read_state(client, role):
     if client is None:
         return copy.deepcopy(service_plan.EMPTY_STATE)
     services = _services(client)
-    mine = {name: item for name, item in services.items() if (item["spec"].get("Labels") or {}).get(ROLE_LABEL) == role}
+    mine = {name: item for name, item in services.items() if Spec(item["spec"]).role == role}
     networks = {
         raw["Id"]: raw["Name"] for raw in engine.get(client, "/networks", what="listing networks") or [] if raw["Scope"] == "swarm"
     }

@@ -15,55 +15,37 @@ from __future__ import annotations
 
 from ..failure import Failure
 from ..members.plan import natural_key
-from .spec import HASH_LABEL, ROLE_LABEL, changed_fields, normalise, object_names, readable, spec_host, to_yaml
+from .diff import object_diffs, service_diff
+from .spec import HASH_LABEL, ROLE_LABEL, Spec
 
 EMPTY_STATE = {"nodes": [], "networks": {}, "services": {}, "configs": {}, "secrets": {}, "tasks": []}
 
 
-def matches(constraints, facts):
-    """Whether a node satisfies placement constraints. facts: {"node.id": ..., "node.labels.kafka": ..., ...}; a missing one is ''.
-
-    The rules are swarmkit's: `==` and `!=`, upper and lower case count as the same.
-    """
-    for constraint in constraints or []:
-        operator = "!=" if "!=" in constraint else "=="
-        key, _separator, value = constraint.partition(operator)
-        equal = str(facts.get(key.strip(), "")).lower() == value.strip().lower()
-        if equal != (operator == "=="):
-            return False
-    return True
-
-
-def constraints_of(spec):
-    """The placement constraints of a service spec."""
-    return ((spec.get("TaskTemplate") or {}).get("Placement") or {}).get("Constraints") or []
-
-
 def _concerns(specs, nodes, limit_hosts):
-    """Whether a service (its present and its wanted spec, None for neither) concerns one of the hosts of --limit."""
+    """Whether a service (its present and its wanted `Spec`, None for neither) concerns one of the hosts of --limit."""
     if not limit_hosts:
         return True
     for spec in specs:
         if spec is None:
             continue
-        host = spec_host(spec)
-        if host is not None:
-            if host in limit_hosts:
+        if spec.host is not None:
+            if spec.host in limit_hosts:
                 return True
-            continue
-        if not nodes or any(node["host"] in limit_hosts and matches(constraints_of(spec), node["facts"]) for node in nodes):
+        elif not nodes or any(node["host"] in limit_hosts and spec.allows(node) for node in nodes):
             return True
     return False
 
 
-def _role_services(state, role):
-    return {name: item for name, item in state["services"].items() if (item["spec"].get("Labels") or {}).get(ROLE_LABEL) == role}
+def _present(state, role):
+    """{name: `Spec`} of the role's services in the swarm."""
+    specs = {name: Spec(item["spec"], state["networks"]) for name, item in state["services"].items()}
+    return {name: spec for name, spec in specs.items() if spec.role == role}
 
 
 def plan_services(state, desired, role, limit_hosts=None):
     """What must be done so that the role's services are exactly `desired`.
 
-    state: see the module's head. desired: list of `service.spec.build_service` results. limit_hosts: when not empty, services that concern
+    state: see the module's head. desired: list of `service.build.build_service` results. limit_hosts: when not empty, services that concern
     none of these hosts are left as they are.
 
     Returns {
@@ -76,46 +58,26 @@ def plan_services(state, desired, role, limit_hosts=None):
     }
     Raises Failure when a name is taken by a service that is not the role's, or appears twice.
     """
-    mine = _role_services(state, role)
-    names = [service["name"] for service in desired]
-    for name in names:
-        if names.count(name) > 1:
-            raise Failure(
-                "Service %s is listed twice for role %s; names must be unique." % (name, role), kind="duplicate", service=name
-            )
-        if name in state["services"] and name not in mine:
-            owner = (state["services"][name]["spec"].get("Labels") or {}).get(ROLE_LABEL)
-            raise Failure(
-                "Service %s exists already and belongs to %s, not to role %s. Remove it (docker service rm %s) or rename ours."
-                % (name, "role " + owner if owner else "nobody we know (no label %s)" % ROLE_LABEL, role, name),
-                kind="foreign_service",
-                service=name,
-                owner=owner,
-            )
-
-    wanted = {service["name"]: service for service in desired}
+    present = _present(state, role)
+    _refuse_names(state, desired, present, role)
+    wanted = {service["name"]: Spec(service["payload"]) for service in desired}
     removals, creations, updates, unchanged, skipped, diff = [], [], [], [], [], []
     in_use = {"config": set(), "secret": set()}
-    for name in sorted(set(mine) | set(wanted), key=natural_key):
-        service, present = wanted.get(name), mine.get(name)
-        spec = present["spec"] if present else None
-        if not _concerns([spec, service and service["payload"]], state["nodes"], limit_hosts):
-            skipped.append(name)
-            for kind in in_use:
-                in_use[kind] |= object_names(spec or {}, kind)
-            continue
-        if service is None:
-            removals.append({"do": "remove", "name": name, "host": spec_host(spec), "id": present["id"], "fields": [], "restarts": True})
-            diff.append(_diff(name, normalise(spec, state["networks"]), None))
-            continue
+    for name in sorted(set(present) | set(wanted), key=natural_key):
+        before, after = present.get(name), wanted.get(name)
+        concerned = _concerns([before, after], state["nodes"], limit_hosts)
+        stays = after if concerned else before
         for kind in in_use:
-            in_use[kind] |= object_names(service["payload"], kind)
-        action = _action(service, present, state["networks"])
+            in_use[kind] |= stays.objects(kind) if stays else set()
+        if not concerned:
+            skipped.append(name)
+            continue
+        action = _action(name, before, after, state["services"].get(name))
         if action is None:
             unchanged.append(name)
             continue
-        (creations if action["do"] == "create" else updates).append(action)
-        diff.append(_diff(name, normalise(spec, state["networks"]) if spec else None, normalise(service["payload"])))
+        {"remove": removals, "create": creations}.get(action["do"], updates).append(action)
+        diff.append(service_diff(name, before, after))
 
     objects = {}
     for kind in in_use:
@@ -127,66 +89,52 @@ def plan_services(state, desired, role, limit_hosts=None):
         create = {name: item for name, item in offered.items() if name not in have}
         drop = {name: item["id"] for name, item in have.items() if name not in kept}
         objects[kind + "s"] = {"create": create, "drop": drop}
-        diff += _object_diffs(kind, create, {name: have[name] for name in drop})
+        diff += object_diffs(kind, create, {name: have[name] for name in drop})
     actions = removals + creations + updates
     changed = bool(actions) or any(part[verb] for part in objects.values() for verb in ("create", "drop"))
     return dict(objects, actions=actions, unchanged=unchanged, skipped=skipped, changed=changed, diff=diff)
 
 
-def _action(service, present, networks):
-    """The action that makes one wanted service so, or None when it is."""
-    action = {"name": service["name"], "host": service["host"], "payload": service["payload"], "fields": [], "restarts": False}
-    if present is None:
+def _refuse_names(state, desired, present, role):
+    """Refuse a name that is listed twice, or that a service has which is not the role's."""
+    names = [service["name"] for service in desired]
+    for name in names:
+        if names.count(name) > 1:
+            raise Failure(
+                "Service %s is listed twice for role %s; names must be unique." % (name, role), kind="duplicate", service=name
+            )
+        if name in state["services"] and name not in present:
+            owner = Spec(state["services"][name]["spec"]).role
+            raise Failure(
+                "Service %s exists already and belongs to %s, not to role %s. Remove it (docker service rm %s) or rename ours."
+                % (name, "role " + owner if owner else "nobody we know (no label %s)" % ROLE_LABEL, role, name),
+                kind="foreign_service",
+                service=name,
+                owner=owner,
+            )
+
+
+def _action(name, before, after, found):
+    """The action that turns one service's specification into another, or None. found: its entry of the state, None where there is none."""
+    if after is None:
+        return {"do": "remove", "name": name, "host": before.host, "id": found["id"], "fields": [], "restarts": True}
+    action = {"name": name, "host": after.host, "payload": after.raw, "fields": [], "restarts": False}
+    if before is None:
         return dict(action, do="create", id=None)
-    before, after = normalise(present["spec"], networks), normalise(service["payload"])
-    fields = changed_fields(before, after)
+    fields = before.changes_to(after)
     if not fields:
         # A paused update is an update that never reached all nodes: the spec is right and the tasks are not.
-        if present["update_state"] not in ("paused", "rollback_paused"):
+        if found["update_state"] not in ("paused", "rollback_paused"):
             return None
         fields = ["(an update that had been paused)"]
-    action.update(id=present["id"], fields=fields)
-    if set(present["spec"]["Mode"]) != set(after["Mode"]):
+    action.update(id=found["id"], fields=fields)
+    if before.mode != after.mode:
         # Swarm refuses to turn a replicated service into a global one and back.
         return dict(action, do="replace", restarts=True)
     # A scale by hand is taken back without touching the task that stays; the rest of these only describe the service.
     quiet = ("Labels", "UpdateConfig", "RollbackConfig", "Mode")
     action["restarts"] = any(field.split(".")[0] not in quiet for field in fields)
     return dict(action, do="update")
-
-
-def _diff(name, before, after):
-    def text(spec):
-        return to_yaml(readable(spec)) if spec else ""
-
-    return {"before_header": "service %s" % name, "after_header": "service %s" % name, "before": text(before), "after": text(after)}
-
-
-def _object_diffs(kind, create, drop):
-    """Contents of new and dropped configs, an old one beside the new one of the same name; of secrets the hash only."""
-
-    def stem(name):
-        return name.rsplit("-", 1)[0]
-
-    def text(item):
-        return (item.get("text") or "") if kind == "config" else "hash: %s\n" % (item.get("hash") or "")[:12]
-
-    entries, old = [], dict(drop)
-    for name in sorted(create, key=natural_key):
-        before = next((other for other in sorted(old) if stem(other) == stem(name)), None)
-        entries.append(
-            {
-                "before_header": "%s %s" % (kind, before or "(none)"),
-                "after_header": "%s %s" % (kind, name),
-                "before": text(old.pop(before)) if before else "",
-                "after": text(create[name]),
-            }
-        )
-    for name in sorted(old, key=natural_key):
-        entries.append(
-            {"before_header": "%s %s" % (kind, name), "after_header": "%s (dropped)" % kind, "before": text(old[name]), "after": ""}
-        )
-    return entries
 
 
 def plan_placement(record, state, desired, role, data_policy="refuse", limit_hosts=None):
@@ -198,13 +146,12 @@ def plan_placement(record, state, desired, role, data_policy="refuse", limit_hos
     services leaves a host while a new one of another name enters (a member's name has its id in it, so its label moved).
     Raises Failure naming service, both hosts, the path, and the variable that says what to do.
     """
-    mine = _role_services(state, role)
+    present = _present(state, role)
     owners = {service["name"]: service for service in desired if service["owns_data"] and service["host"]}
     known = dict(record)
-    for name in mine:
-        host = spec_host(mine[name]["spec"])
-        if host is not None and name in owners and name not in known:
-            known[name] = {"host": host, "path": owners[name]["owns_data"]}
+    for name, spec in present.items():
+        if spec.host is not None and name in owners and name not in known:
+            known[name] = {"host": spec.host, "path": owners[name]["owns_data"]}
     in_scope = {
         name: service
         for name, service in owners.items()
@@ -218,10 +165,10 @@ def plan_placement(record, state, desired, role, data_policy="refuse", limit_hos
     wanted = {service["name"] for service in desired}
     leaving = [
         name
-        for name in sorted(mine, key=natural_key)
+        for name in sorted(present, key=natural_key)
         if name not in wanted and name in record and (not limit_hosts or record[name]["host"] in limit_hosts)
     ]
-    entering = [name for name in sorted(in_scope, key=natural_key) if name not in mine and name not in record]
+    entering = [name for name in sorted(in_scope, key=natural_key) if name not in present and name not in record]
     for index, name in enumerate(leaving):
         if entering:
             new = entering[min(index, len(entering) - 1)]

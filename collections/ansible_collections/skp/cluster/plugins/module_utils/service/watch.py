@@ -12,8 +12,7 @@ from __future__ import annotations
 import re
 from datetime import datetime, timezone
 
-from .plan import constraints_of, matches
-from .spec import normalise, spec_host
+from .spec import Spec, normalise
 
 HARD_REJECTIONS = 3
 """A task the node refuses this often within one wait will be refused for ever (bind source missing, no such image)."""
@@ -41,10 +40,10 @@ def seconds_since(timestamp, now):
 
 
 def places(spec, nodes):
-    """(nodes where a service's tasks should run now, [(node, reason)] that match but cannot run any now)."""
+    """(nodes where the tasks of a service, given as `Spec`, should run now, [(node, reason)] that match but cannot run any now)."""
     able, unable = [], []
     for node in nodes:
-        if not matches(constraints_of(spec), node["facts"]):
+        if not spec.allows(node):
             continue
         if not node["ready"]:
             unable.append((node, "node is %s" % node["state"]))
@@ -75,11 +74,12 @@ def judge(name, service, tasks, nodes, ages=None, settle=0.0, stale=frozenset(),
     Returns {"running": [{"task", "host"}], "waiting": [problem, ...], "down": [{"service", "host", "reason"}]}; ready when `waiting` is
     empty. A problem: {"service", "host", "state", "error", "exit_code", "task" (id or None), "hard": bool}.
     """
-    able, unable = places(service["spec"], nodes)
+    spec = Spec(service["spec"])
+    able, unable = places(spec, nodes)
     mine = present_tasks(service, tasks, stale)
     down = [{"service": name, "host": node["host"] or node["hostname"], "reason": reason} for node, reason in unable]
     running, waiting = [], []
-    if "Global" in service["spec"]["Mode"]:
+    if spec.mode == "Global":
         slots = [([node], [task for task in mine if task.get("NodeID") == node["id"]]) for node in able]
     elif able or not unable:
         slots = [(able, mine)]
@@ -98,7 +98,7 @@ def judge(name, service, tasks, nodes, ages=None, settle=0.0, stale=frozenset(),
         if settled:
             running.append({"task": settled[0]["ID"], "host": allowed[settled[0]["NodeID"]]})
             continue
-        where = spec_host(service["spec"]) or (list(allowed.values())[0] if len(allowed) == 1 else None)
+        where = spec.host or (list(allowed.values())[0] if len(allowed) == 1 else None)
         waiting.append(_problem(name, where, service, slot_tasks, bool(up), paused, finished))
     return {"running": running, "waiting": waiting, "down": down}
 

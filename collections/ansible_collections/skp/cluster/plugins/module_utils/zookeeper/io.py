@@ -10,7 +10,8 @@ import uuid
 
 from ..engine import client as engine
 from ..failure import Failure
-from ..service import io as service_io, spec
+from ..service import io as service_io
+from ..service.spec import ROLE_LABEL, Spec
 from . import config, observe
 
 POLL_SECONDS = 0.3
@@ -42,7 +43,7 @@ class Probe:
     def _start(self):
         body = {
             "Image": self.image, "Entrypoint": ["sleep"], "Cmd": [str(int(self.lifetime))],
-            "Labels": {spec.ROLE_LABEL: self.role, "skp.probe": "1"},
+            "Labels": {ROLE_LABEL: self.role, "skp.probe": "1"},
             "HostConfig": {"NetworkMode": self.network, "AutoRemove": True, "ReadonlyRootfs": True, "CapDrop": ["ALL"], "Init": True},
         }
 
@@ -79,7 +80,7 @@ class Probe:
 class Ensemble:
     """The ensemble as the swarm has it, and the hands to change it.
 
-    build(id, servers) gives a `service.spec.build_service` result, init(id, marker) the same of the one-shot service. hosts: {id: host}.
+    build(id, servers) gives a `service.build.build_service` result, init(id, marker) the same of the one-shot service. hosts: {id: host}.
     """
 
     def __init__(self, client, role, prefix, target, hosts, found, facts, build, init, probe, timeout):
@@ -97,7 +98,7 @@ class Ensemble:
 
     def wanted(self, number, servers):
         """The fingerprint a member's service should have, for `zookeeper.plan`."""
-        return observe.fingerprint(self.build(number, servers)["payload"])
+        return Spec(self.build(number, servers)["payload"]).fingerprint
 
     def view(self, assume_nodes=False):
         """The view of the last `refresh` and `ask`."""
@@ -204,8 +205,7 @@ class Ensemble:
             present = self.state["services"].get(item["name"])
             action = {"do": "update" if present else "create", "name": item["name"], "payload": item["payload"], "fields": []}
             if present:
-                action.update(id=present["id"], fields=spec.changed_fields(
-                    spec.normalise(present["spec"], self.state["networks"]), spec.normalise(item["payload"])))
+                action.update(id=present["id"], fields=Spec(present["spec"], self.state["networks"]).changes_to(Spec(item["payload"])))
             stale |= service_io.apply_action(self.client, self.state, action)
         if step["wait"]:
             self.await_serving(step["ids"], stale)
@@ -270,6 +270,6 @@ class Ensemble:
         for kind in ("config", "secret"):
             used = set()
             for item in self.state["services"].values():
-                used |= spec.object_names(item["spec"], kind)
+                used |= Spec(item["spec"]).objects(kind)
             drop[kind + "s"] = {"drop": {name: item["id"] for name, item in self.state[kind + "s"].items() if name not in used}}
         service_io.drop_objects(self.client, drop, warn)

@@ -1,55 +1,15 @@
 # Copyright (c) 2026 skp.cluster contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Private to skp.cluster. Between the swarm's state and the ZooKeeper plan: member services as specs, and the view `zookeeper.plan` works on. Pure."""
+"""Private to skp.cluster. What the swarm and the ZooKeeper servers say, as the view `zookeeper.plan` works on. Pure."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
 
-from ..service import spec
+from ..service.spec import Spec
 from . import config
-
-SERVERS_LABEL = "skp.zk.servers"
-"""Service label: the ids of the server list a member's zoo.cfg names, so that an interrupted change of the list can be taken up again."""
-
-
-def init_name(prefix, number):
-    """Name of the one-shot service that writes a member's identity."""
-    return "%s-init-%d" % (prefix, number)
-
-
-def member_service(common, prefix, number, host, servers, zoo_cfg):
-    """One member as an entry of `skp_service`'s option `services`.
-
-    common: what all members share, in that option's format (image, mounts, env, limits, ...). servers: ids of the server list, which
-    zoo_cfg (the text) must name.
-    """
-    name = "%s-%d" % (prefix, number)
-    env = dict(common.get("env") or {})
-    flags = str(env.get("SERVER_JVMFLAGS") or "").split()
-    env["SERVER_JVMFLAGS"] = " ".join(flags + [flag for flag in config.OWN_FLAGS if flag not in flags])
-    env["ZOO_MY_ID"] = str(number)
-    configs = list(common.get("configs") or []) + [
-        {"name": "zoo.cfg", "content": zoo_cfg, "target": config.CONFIG_PATH},
-        {"name": "java.security", "content": config.SECURITY_TEXT, "target": config.SECURITY_PATH}]
-    labels = dict(common.get("labels") or {}, **{SERVERS_LABEL: ",".join(str(item) for item in sorted(servers))})
-    return dict(common, name=name, hostname=name, host=host, env=env, configs=configs, labels=labels)
-
-
-def init_service(common, prefix, number, host, marker):
-    """The one-shot service that writes a member's identity, pinned like the member and with its mounts and user."""
-    command = ["skp-zookeeper-init", str(number)] + (["initialize"] if marker else [])
-    kept = ("image", "user", "mounts", "networks", "cap_drop", "cap_add", "log")
-    return dict({key: common[key] for key in kept if key in common}, name=init_name(prefix, number), host=host, command=command,
-                restart={"condition": "none"})
-
-
-def fingerprint(raw, networks=None):
-    """Hash of what a service spec says, whoever wrote it: equal for our payload and for the engine's answer to it."""
-    return hashlib.sha256(json.dumps(spec.normalise(raw, networks), sort_keys=True).encode()).hexdigest()
+from .spec import SERVERS_LABEL
 
 
 def member_services(state, role, prefix):
@@ -57,7 +17,7 @@ def member_services(state, role, prefix):
     found = {}
     for name, item in state["services"].items():
         match = re.match(r"^%s-(\d+)$" % re.escape(prefix), name)
-        if match and (item["spec"].get("Labels") or {}).get(spec.ROLE_LABEL) == role:
+        if match and Spec(item["spec"]).role == role:
             found[int(match.group(1))] = item
     return found
 
@@ -65,7 +25,7 @@ def member_services(state, role, prefix):
 def leftovers(state, role, prefix):
     """Names of one-shot services that an interrupted run left behind."""
     return sorted(name for name, item in state["services"].items()
-                  if re.match(r"^%s-init-\d+$" % re.escape(prefix), name) and (item["spec"].get("Labels") or {}).get(spec.ROLE_LABEL) == role)
+                  if re.match(r"^%s-init-\d+$" % re.escape(prefix), name) and Spec(item["spec"]).role == role)
 
 
 def hosts_up(state):
@@ -109,11 +69,12 @@ def build_view(state, role, prefix, target, hosts, found, facts, answers=None, m
     running = {task["ServiceID"] for task in state["tasks"] if task["Status"]["State"] == "running" and task["DesiredState"] == "running"}
     members = {}
     for number, item in sorted(member_services(state, role, prefix).items()):
-        host = spec.spec_host(item["spec"]) or hosts.get(number)
-        listed = (item["spec"].get("Labels") or {}).get(SERVERS_LABEL) or ""
+        spec = Spec(item["spec"], state["networks"])
+        host = spec.host or hosts.get(number)
+        listed = spec.labels.get(SERVERS_LABEL) or ""
         paused = item["update_state"] in ("paused", "rollback_paused")
         members[number] = {
-            "host": host, "hash": fingerprint(item["spec"], state["networks"]) + ("/paused" if paused else ""),
+            "host": host, "hash": spec.fingerprint + ("/paused" if paused else ""),
             "servers": [int(part) for part in listed.split(",") if part.isdigit()],
             "ready": number in ready, "leader": number == leader, "node_up": is_up(host),
             "running": item["id"] in running, "empty": host in found and found[host] is None,

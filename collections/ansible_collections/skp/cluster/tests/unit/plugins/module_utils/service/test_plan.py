@@ -13,13 +13,12 @@ from ansible_collections.skp.cluster.plugins.module_utils.service.plan import (
     EMPTY_STATE,
     asks_gate_after,
     gate_container,
-    matches,
     missing_nodes,
     order_serial,
     plan_placement,
     plan_services,
 )
-from ansible_collections.skp.cluster.plugins.module_utils.service.spec import build_service
+from ansible_collections.skp.cluster.plugins.module_utils.service.build import build_service
 
 
 def wish(name, host=None, label=None, role="web", digest="sha256:aa", **options):
@@ -187,22 +186,6 @@ NODES = [node("c1", ["web"]), node("c2"), node("c3", ["web"])]
 def test_limit(case, before, after, limit, actions, skipped):
     plan = plan_services(state_of(*before, nodes=NODES), after, "web", limit_hosts=limit)
     assert (done(plan), plan["skipped"]) == (actions, skipped)
-
-
-@pytest.mark.parametrize(
-    "constraints, answer",
-    [
-        ([], True),
-        (["node.labels.web==enable"], True),
-        (["node.labels.web == ENABLE"], True),
-        (["node.labels.web!=enable"], False),
-        (["node.labels.none!=x"], True),
-        (["node.labels.web==enable", "node.labels.skp.host==c2"], False),
-        (["node.role==worker"], False),
-    ],
-)
-def test_constraints(constraints, answer):
-    assert matches(constraints, node("c1", ["web"])["facts"]) is answer
 
 
 PATH = "/var/lib/skp/web"

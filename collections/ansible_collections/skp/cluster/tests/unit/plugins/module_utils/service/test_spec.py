@@ -1,6 +1,6 @@
 # Copyright (c) 2026 skp.cluster contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A service's options become the engine's payload, and the engine's answer compares equal to it."""
+"""What a specification says: of which role and host it is, and that the engine's answer compares equal to what was sent."""
 
 from __future__ import annotations
 
@@ -8,170 +8,28 @@ import copy
 
 import pytest
 
-from ansible_collections.skp.cluster.plugins.module_utils.failure import Failure
-from ansible_collections.skp.cluster.plugins.module_utils.service.spec import (
-    build_service,
-    changed_fields,
-    duration_ns,
-    file_mode,
-    image_reference,
-    normalise,
-    readable,
-    size_bytes,
-    spec_hash,
-    spec_host,
-    to_yaml,
-)
-
-
-def service(**options):
-    return dict({"name": "web-1", "image": "base:trixie", "host": "c01"}, **options)
+from ansible_collections.skp.cluster.plugins.module_utils.service.build import build_service
+from ansible_collections.skp.cluster.plugins.module_utils.service.spec import Spec, matches
 
 
 def payload(**options):
-    return build_service(service(**options), "web", "net-skp", {})["payload"]
-
-
-def container(**options):
-    return payload(**options)["TaskTemplate"]["ContainerSpec"]
+    return build_service(dict({"name": "web-1", "image": "base:trixie", "host": "c01"}, **options), "web", "net-skp", {})["payload"]
 
 
 @pytest.mark.parametrize(
-    "text, value",
+    "constraints, answer",
     [
-        ("10s", 10 * 10**9),
-        ("1m30s", 90 * 10**9),
-        ("500ms", 5 * 10**8),
-        ("2h", 7200 * 10**9),
-        ("3", 3 * 10**9),
-        (1.5, 15 * 10**8),
-        (None, None),
-        ("", None),
+        ([], True),
+        (["node.labels.web==enable"], True),
+        (["node.labels.web == ENABLE"], True),
+        (["node.labels.web!=enable"], False),
+        (["node.labels.none!=x"], True),
+        (["node.labels.web==enable", "node.labels.skp.host==c2"], False),
+        (["node.role==worker"], False),
     ],
 )
-def test_durations(text, value):
-    assert duration_ns(text, "x") == value
-
-
-@pytest.mark.parametrize(
-    "text, value", [("512m", 2**29), ("2g", 2**31), ("1.5GiB", 3 * 2**29), ("100", 100), ("1kb", 1024), (None, None), ("", None)]
-)
-def test_sizes(text, value):
-    assert size_bytes(text, "x") == value
-
-
-@pytest.mark.parametrize(
-    "convert, text", [(duration_ns, "10 parsecs"), (duration_ns, "s10"), (size_bytes, "much"), (file_mode, "rw"), (file_mode, "0999")]
-)
-def test_values_that_cannot_be_are_named(convert, text):
-    with pytest.raises(Failure) as caught:
-        convert(text, "web-1: limits")
-    assert "web-1: limits" in caught.value.msg and text in caught.value.msg
-
-
-@pytest.mark.parametrize(
-    "options, path, value",
-    [
-        ({"env": {"B": True, "A": 1, "C": None}}, "Env", ["A=1", "B=true", "C="]),
-        ({"cap_drop": ["all"], "cap_add": ["chown", "CAP_KILL"]}, "CapabilityAdd", ["CAP_CHOWN", "CAP_KILL"]),
-        ({"cap_drop": ["all"]}, "CapabilityDrop", ["ALL"]),
-        ({"healthcheck": {"test": "true", "interval": "5s"}}, "Healthcheck", {"Test": ["CMD-SHELL", "true"], "Interval": 5 * 10**9}),
-        ({"healthcheck": {"test": ["CMD", "x"]}}, "Healthcheck", {"Test": ["CMD", "x"]}),
-        ({"healthcheck": {"test": "x", "start_interval": "1s"}}, "Healthcheck", {"Test": ["CMD-SHELL", "x"], "StartInterval": 10**9}),
-        ({"extra_hosts": ["a:1.2.3.4", "b:::1"]}, "Hosts", ["1.2.3.4 a", "::1 b"]),
-        ({"ulimits": [{"name": "nofile", "soft": 10}]}, "Ulimits", [{"Name": "nofile", "Soft": 10, "Hard": 10}]),
-        (
-            {"mounts": [{"source": "/a", "target": "/b", "propagation": "rslave", "read_only": True}]},
-            "Mounts",
-            [{"Type": "bind", "Source": "/a", "Target": "/b", "ReadOnly": True, "BindOptions": {"Propagation": "rslave"}}],
-        ),
-        (
-            {"mounts": [{"type": "tmpfs", "target": "/b", "size": "1m", "mode": "1777"}]},
-            "Mounts",
-            [{"Type": "tmpfs", "Target": "/b", "TmpfsOptions": {"SizeBytes": 2**20, "Mode": 0o1777}}],
-        ),
-        ({"stop_grace_period": "3m"}, "StopGracePeriod", 180 * 10**9),
-    ],
-)
-def test_container_fields(options, path, value):
-    assert container(**options)[path] == value
-
-
-@pytest.mark.parametrize("api, sent", [((1, 41), False), ((1, 43), False), ((1, 44), True), ((1, 51), True), (None, True)])
-def test_start_interval_only_where_the_engine_keeps_it(api, sent):
-    options = service(healthcheck={"test": "x", "interval": "10s", "start_interval": "1s"})
-    check = build_service(options, "web", "net-skp", {}, api=api)["payload"]["TaskTemplate"]["ContainerSpec"]["Healthcheck"]
-    assert ("StartInterval" in check) is sent and check["Interval"] == 10 * 10**9
-
-
-def test_shape_by_member_and_by_label():
-    member, label = payload(), build_service({"name": "w", "image": "i", "label": "web"}, "web", "n", {})["payload"]
-    assert member["Mode"] == {"Replicated": {"Replicas": 1}} and spec_host(member) == "c01"
-    assert label["Mode"] == {"Global": {}} and label["TaskTemplate"]["Placement"]["Constraints"] == ["node.labels.web==enable"]
-    assert spec_host(label) is None
-
-
-def test_always_dns_round_robin_and_host_ports():
-    endpoint = payload(ports=[{"target": 80, "published": 8080}, {"target": 53, "protocol": "udp"}])["EndpointSpec"]
-    assert endpoint["Mode"] == "dnsrr"
-    assert [(port["TargetPort"], port["PublishedPort"], port["Protocol"], port["PublishMode"]) for port in endpoint["Ports"]] == [
-        (80, 8080, "tcp", "host"),
-        (53, 53, "udp", "host"),
-    ]
-
-
-@pytest.mark.parametrize(
-    "options, words",
-    [
-        ({"host": None}, "exactly one"),
-        ({"label": "web"}, "exactly one"),
-        ({"mounts": [{"source": "data", "target": "/x"}]}, "absolute"),
-        ({"extra_hosts": ["a"]}, "name:address"),
-        ({"configs": [{"name": "x", "content": "", "target": "/x"}]}, "empty"),
-    ],
-)
-def test_refusals(options, words):
-    with pytest.raises(Failure) as caught:
-        payload(**options)
-    assert words in caught.value.msg and "web-1" in caught.value.msg
-
-
-def test_files_are_named_by_content():
-    def names(content, kind="configs"):
-        built = build_service(service(**{kind: [{"name": "x.conf", "content": content, "target": "/x"}]}), "web", "n", {})
-        return list(built[kind])[0]
-
-    assert names("a") == names("a") != names("b")
-    assert names("a").startswith("web-x.conf-") and len(names("a").rsplit("-", 1)[1]) == 12
-    long_name = list(build_service(service(configs=[{"name": "y" * 90, "content": "a", "target": "/x"}]), "web", "n", {})["configs"])[0]
-    assert len(long_name) <= 64
-
-
-def test_a_secret_shows_nothing_of_itself():
-    built = build_service(service(secrets=[{"name": "pw", "content": "geheim"}]), "web", "n", {})
-    item = next(iter(built["secrets"].values()))
-    assert item["text"] is None and "geheim" not in str(built["payload"])
-    # Not the plain hash of the content either, which could be looked up.
-    assert item["hash"] != "addb0f5e7826c857d7376d1bd9bc33c0c544790a2eac96144a8af22b1298c940"
-    assert built["payload"]["TaskTemplate"]["ContainerSpec"]["Secrets"][0]["File"] == {"Name": "pw", "UID": "0", "GID": "0", "Mode": 0o400}
-
-
-@pytest.mark.parametrize(
-    "digests, image",
-    [
-        ({}, "localhost:5000/a:1"),
-        ({"localhost:5000/a:1": "sha256:aa"}, "localhost:5000/a:1@sha256:aa"),
-        ({"localhost:5000/a:1": None}, "localhost:5000/a:1@(digest known after build)"),
-    ],
-)
-def test_images_run_by_digest(digests, image):
-    assert image_reference("localhost:5000/a:1", digests) == image
-
-
-def test_hash_follows_the_whole_spec():
-    first = payload(env={"A": 1})
-    assert first["Labels"]["skp.hash"] == spec_hash(first) == payload(env={"A": 1})["Labels"]["skp.hash"]
-    assert first["Labels"]["skp.hash"] != payload(env={"A": 2})["Labels"]["skp.hash"]
+def test_constraints(constraints, answer):
+    assert matches(constraints, {"node.labels.skp.host": "c1", "node.labels.web": "enable"}) is answer
 
 
 FULL = dict(
@@ -205,7 +63,8 @@ def engine_answer():
 
 
 def test_the_engines_answer_compares_equal():
-    assert changed_fields(normalise(engine_answer(), {"netid": "net-skp"}), normalise(payload(**FULL))) == []
+    answer, ours = Spec(engine_answer(), {"netid": "net-skp"}), Spec(payload(**FULL))
+    assert answer.changes_to(ours) == [] and answer.fingerprint == ours.fingerprint
 
 
 @pytest.mark.parametrize(
@@ -224,17 +83,19 @@ def test_the_engines_answer_compares_equal():
 def test_what_a_person_changed_is_seen(change, field):
     spec = engine_answer()
     change(spec)
-    fields = changed_fields(normalise(spec, {"netid": "net-skp"}), normalise(payload(**FULL)))
+    answer, ours = Spec(spec, {"netid": "net-skp"}), Spec(payload(**FULL))
+    fields = answer.changes_to(ours)
+    assert answer.fingerprint != ours.fingerprint
     assert len(fields) == 1 and fields[0].startswith(field)
 
 
-def test_readable_yaml():
-    text = to_yaml(
-        readable(
-            {"a": {"Interval": 5 * 10**9, "MemoryBytes": 2**29}, "b": ["x: y", "plain", "true"], "c": [{"d": 1, "e": "no"}], "Global": {}}
-        )
-    )
-    assert (
-        text
-        == 'Global: {}\na:\n  Interval: "5s"\n  MemoryBytes: "512MiB"\nb:\n  - "x: y"\n  - plain\n  - "true"\nc:\n  - d: 1\n    e: "no"\n'
-    )
+def test_whose_it_is_and_what_it_uses():
+    spec = Spec(payload(configs=[{"name": "c", "content": "c", "target": "/c"}], secrets=[{"name": "pw", "content": "geheim"}]))
+    assert (spec.role, spec.host, spec.mode) == ("web", "c01", "Replicated")
+    assert [name.rsplit("-", 1)[0] for kind in ("config", "secret") for name in spec.objects(kind)] == ["web-c", "web-pw"]
+    assert spec.allows({"facts": {"node.labels.skp.host": "c01"}}) and not spec.allows({"facts": {"node.labels.skp.host": "c02"}})
+
+
+def test_a_service_of_a_third_party():
+    spec = Spec({"Name": "x", "Mode": {"Global": {}}, "TaskTemplate": {"ContainerSpec": {"Image": "x"}}})
+    assert (spec.role, spec.host, spec.mode, spec.constraints, spec.objects("config")) == (None, None, "Global", [], set())

@@ -5,13 +5,11 @@
 
 from __future__ import annotations
 
-import copy
-import itertools
-
 import pytest
 
-from ansible_collections.skp.cluster.plugins.module_utils.service.spec import build_service
-from ansible_collections.skp.cluster.plugins.module_utils.zookeeper import config, observe
+from ansible_collections.skp.cluster.plugins.module_utils.service.build import build_service
+from ansible_collections.skp.cluster.plugins.module_utils.service.spec import Spec
+from ansible_collections.skp.cluster.plugins.module_utils.zookeeper import config, observe, spec
 
 COMMON = {"image": "zk:1", "env": {"ZOO_HEAP_OPTS": "-Xmx1g", "SERVER_JVMFLAGS": "-Dmine=1"}, "user": "1002",
           "mounts": [{"source": "/var/lib/skp/zookeeper", "target": "/var/lib/zookeeper"}],
@@ -21,7 +19,7 @@ HOSTS = {1: "c01", 2: "c02", 3: "c03"}
 
 def payload(number, servers, settings=None):
     text = config.render_zoo_cfg(settings or {"tickTime": 2000}, "zookeeper-skp", servers)
-    return build_service(observe.member_service(COMMON, "zookeeper-skp", number, HOSTS[number], servers, text), "zookeeper", "net-skp", {})["payload"]
+    return build_service(spec.member_service(COMMON, "zookeeper-skp", number, HOSTS[number], servers, text), "zookeeper", "net-skp", {})["payload"]
 
 
 def state_of(servers=(1, 2, 3), nodes=("c01", "c02", "c03"), down=()):
@@ -41,47 +39,6 @@ WHOLE = {1: answer("follower"), 2: answer("leader"), 3: answer("follower")}
 
 def build(state, target=(1, 2, 3), found=None, facts=None, answers=None, **options):
     return observe.build_view(state, "zookeeper", "zookeeper-skp", list(target), HOSTS, found or {}, facts or {}, answers, **options)
-
-
-def test_member_service_has_what_makes_it_safe():
-    service = observe.member_service(COMMON, "zookeeper-skp", 2, "c02", [3, 1, 2], "text")
-    assert service["name"] == service["hostname"] == "zookeeper-skp-2" and service["host"] == "c02"
-    assert service["env"]["ZOO_MY_ID"] == "2"
-    flags = service["env"]["SERVER_JVMFLAGS"].split()
-    assert flags[0] == "-Dmine=1" and "-Dzookeeper.db.autocreate=false" in flags
-    assert {item["target"]: item["content"] for item in service["configs"]}["/etc/zookeeper/zoo.cfg"] == "text"
-    assert service["labels"]["skp.zk.servers"] == "1,2,3"
-    assert "ZOO_MY_ID" not in COMMON["env"]
-
-
-def test_the_safety_flag_is_not_doubled():
-    common = dict(COMMON, env={"SERVER_JVMFLAGS": "-Dzookeeper.db.autocreate=false"})
-    service = observe.member_service(common, "z", 1, "c01", [1], "text")
-    assert service["env"]["SERVER_JVMFLAGS"].split().count("-Dzookeeper.db.autocreate=false") == 1
-
-
-@pytest.mark.parametrize("marker,command", [(True, ["skp-zookeeper-init", "2", "initialize"]), (False, ["skp-zookeeper-init", "2"])])
-def test_init_service(marker, command):
-    service = observe.init_service(COMMON, "zookeeper-skp", 2, "c02", marker)
-    assert service["command"] == command and service["restart"] == {"condition": "none"} and service["host"] == "c02"
-    assert service["mounts"] == COMMON["mounts"] and "env" not in service and "healthcheck" not in service
-
-
-def test_all_orders_of_hosts_give_the_same_specs():
-    first = {n: payload(n, [1, 2, 3]) for n in HOSTS}
-    for order in itertools.permutations([1, 2, 3]):
-        assert {n: payload(n, list(order)) for n in order} == first
-
-
-def test_fingerprint_sees_a_change_by_hand_and_a_changed_list():
-    spec = payload(1, [1, 2, 3])
-    assert observe.fingerprint(spec) == observe.fingerprint(copy.deepcopy(spec))
-    scaled = copy.deepcopy(spec)
-    scaled["Mode"]["Replicated"]["Replicas"] = 0
-    assert observe.fingerprint(scaled) != observe.fingerprint(spec)
-    assert observe.fingerprint(payload(1, [1, 2])) != observe.fingerprint(spec)
-    assert observe.fingerprint(payload(1, [1, 2, 3], {"tickTime": 3000})) != observe.fingerprint(spec)
-    assert observe.fingerprint(dict(spec, TaskTemplate=dict(spec["TaskTemplate"], ForceUpdate=4))) == observe.fingerprint(spec)
 
 
 SERVING = [
@@ -151,4 +108,4 @@ def test_an_update_that_swarm_has_paused_counts_as_a_difference():
     state = state_of()
     state["services"]["zookeeper-skp-1"]["update_state"] = "paused"
     view = build(state)
-    assert view["members"][1]["hash"] != observe.fingerprint(payload(1, [1, 2, 3])) and view["members"][2]["hash"] == observe.fingerprint(payload(2, [1, 2, 3]))
+    assert view["members"][1]["hash"] != Spec(payload(1, [1, 2, 3])).fingerprint and view["members"][2]["hash"] == Spec(payload(2, [1, 2, 3])).fingerprint

@@ -1,0 +1,300 @@
+# Copyright (c) 2026 skp.cluster contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Private to skp.cluster. From the options of one service to its specification as the engine's API wants it.
+
+Pure functions of plain data. A payload built here is complete except for the ids of configs and secrets and of networks:
+those are names until `service.io.with_ids` fills them in, so that a payload can be planned, hashed and shown before anything exists.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+
+from ..failure import Failure
+from .spec import HASH_LABEL, HOST_CONSTRAINT, ROLE_LABEL, capabilities, prune
+
+START_INTERVAL_API = (1, 44)
+"""Engine 25, the first that knows a healthcheck's StartInterval (https://docs.docker.com/reference/api/engine/version-history/)."""
+UNKNOWN_DIGEST = "(digest known after build)"
+OBJECT_NAME_LIMIT = 64  # swarmkit's limit for names of configs and secrets
+
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|us|h|m|s)")
+_DURATION_NS = {"us": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9}
+_SIZE = re.compile(r"^(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?$", re.IGNORECASE)
+_SIZE_FACTOR = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
+
+
+def duration_ns(text, where):
+    """'10s', '1m30s', '500ms' or plain seconds -> nanoseconds. None and '' give None."""
+    if text in (None, ""):
+        return None
+    text = str(text).strip()
+    if re.match(r"^\d+(\.\d+)?$", text):
+        return int(float(text) * 10**9)
+    parts = _DURATION.findall(text)
+    if not parts or "".join(number + unit for number, unit in parts) != text:
+        raise Failure(
+            "%s: %r is no duration; expected something like 10s, 1m30s or 500ms." % (where, text), kind="bad_value", where=where
+        )
+    return int(sum(float(number) * _DURATION_NS[unit] for number, unit in parts))
+
+
+def size_bytes(text, where):
+    """'512m', '2g', '1.5GiB' or plain bytes -> bytes (powers of 1024, as docker does). None and '' give None."""
+    if text in (None, ""):
+        return None
+    match = _SIZE.match(str(text).strip())
+    if not match:
+        raise Failure("%s: %r is no size; expected something like 512m or 2g." % (where, text), kind="bad_value", where=where)
+    return int(float(match.group(1)) * _SIZE_FACTOR[match.group(2).lower()])
+
+
+def file_mode(text, where):
+    """'0444' -> 292. None and '' give None."""
+    if text in (None, ""):
+        return None
+    if not re.match(r"^0?[0-7]{3,4}$", str(text)):
+        raise Failure(
+            "%s: %r is no file mode; expected a quoted octal number like '0444'." % (where, text), kind="bad_value", where=where
+        )
+    return int(str(text), 8)
+
+
+def _fingerprint(role, kind, name, content):
+    """Hash of a config's or secret's content. For secrets a slow one: it is shown in names and diffs, and must not help to guess them."""
+    material = content.encode()
+    if kind == "secret":
+        return hashlib.pbkdf2_hmac("sha256", material, ("skp.cluster/%s/%s" % (role, name)).encode(), 50000).hex()
+    return hashlib.sha256(material).hexdigest()
+
+
+def _object_name(role, name, fingerprint):
+    stem = re.sub(r"[^a-zA-Z0-9_.-]", "-", "%s-%s" % (role, name)).strip("-.")[: OBJECT_NAME_LIMIT - 13]
+    return "%s-%s" % (stem, fingerprint[:12])
+
+
+def _files(service, role, kind):
+    """(references for the container spec, {object name: {"data": base64, "hash": str, "text": content or None for secrets}})."""
+    references, objects = [], {}
+    title = kind.capitalize()
+    for item in service.get(kind + "s") or []:
+        where = "%s: %s %s" % (service["name"], kind, item["name"])
+        if not item.get("content"):
+            raise Failure("%s is empty; the swarm stores no empty %ss." % (where, kind), kind="empty_object", where=where)
+        fingerprint = _fingerprint(role, kind, item["name"], item["content"])
+        name = _object_name(role, item["name"], fingerprint)
+        objects[name] = {
+            "data": base64.b64encode(item["content"].encode()).decode(),
+            "hash": fingerprint,
+            "text": item["content"] if kind == "config" else None,
+        }
+        target = item.get("target") or item["name"]
+        references.append(
+            {
+                title + "Name": name,
+                "File": {
+                    "Name": target,
+                    "UID": str(item.get("uid") or "0"),
+                    "GID": str(item.get("gid") or "0"),
+                    "Mode": file_mode(item.get("mode") or ("0444" if kind == "config" else "0400"), where),
+                },
+            }
+        )
+    return references, objects
+
+
+def _mount(service, item):
+    where = "%s: mount %s" % (service["name"], item["target"])
+    kind = item.get("type") or "bind"
+    if kind == "bind" and not str(item.get("source") or "").startswith("/"):
+        raise Failure(
+            "%s: a bind mount needs an absolute source path, found %r." % (where, item.get("source")), kind="bad_value", where=where
+        )
+    mount = {"Type": kind, "Source": item.get("source"), "Target": item["target"], "ReadOnly": bool(item.get("read_only"))}
+    if kind == "bind" and item.get("propagation"):
+        mount["BindOptions"] = {"Propagation": item["propagation"]}
+    if kind == "tmpfs":
+        mount["TmpfsOptions"] = {"SizeBytes": size_bytes(item.get("size"), where), "Mode": file_mode(item.get("mode"), where)}
+    return mount
+
+
+def _healthcheck(service, api):
+    check = service.get("healthcheck")
+    if not check:
+        return None
+    where = "%s: healthcheck" % service["name"]
+    test = check["test"]
+    return {
+        "Test": ["CMD-SHELL", test] if isinstance(test, str) else [str(part) for part in test],
+        "Interval": duration_ns(check.get("interval"), where),
+        "Timeout": duration_ns(check.get("timeout"), where),
+        "Retries": check.get("retries"),
+        "StartPeriod": duration_ns(check.get("start_period"), where),
+        # An older engine drops it without a word, and the service would differ from what was asked for ever after.
+        "StartInterval": duration_ns(check.get("start_interval"), where) if api is None or api >= START_INTERVAL_API else None,
+    }
+
+
+def _resources(service):
+    where = "%s: limits and reservations" % service["name"]
+
+    def common(part):
+        cpus = part.get("cpus")
+        return {"NanoCPUs": int(round(float(cpus) * 10**9)) if cpus else None, "MemoryBytes": size_bytes(part.get("memory"), where)}
+
+    limits, reservations = service.get("limits") or {}, service.get("reservations") or {}
+    generic = [
+        {"DiscreteResourceSpec": {"Kind": kind, "Value": int(value)}} for kind, value in sorted((reservations.get("generic") or {}).items())
+    ]
+    return {"Limits": dict(common(limits), Pids=limits.get("pids")), "Reservations": dict(common(reservations), GenericResources=generic)}
+
+
+def _text(value):
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return "" if value is None else str(value)
+
+
+def _hosts(service):
+    lines = []
+    for item in service.get("extra_hosts") or []:
+        name, _separator, address = item.partition(":")
+        if not address:
+            raise Failure(
+                "%s: extra_hosts %r; expected name:address." % (service["name"], item), kind="bad_value", where=service["name"]
+            )
+        lines.append("%s %s" % (address, name))
+    return lines
+
+
+def _container(service, role, image, api):
+    configs, config_objects = _files(service, role, "config")
+    secrets, secret_objects = _files(service, role, "secret")
+    spec = {
+        "Image": image,
+        "Command": service.get("command"),
+        "Args": service.get("args"),
+        "Hostname": service.get("hostname"),
+        "Env": ["%s=%s" % (key, _text(value)) for key, value in sorted((service.get("env") or {}).items())],
+        "Dir": service.get("workdir"),
+        "User": service.get("user"),
+        "Groups": [str(group) for group in service.get("groups") or []],
+        "ReadOnly": service.get("read_only"),
+        "Init": service.get("init"),
+        "StopSignal": service.get("stop_signal"),
+        "StopGracePeriod": duration_ns(service.get("stop_grace_period"), "%s: stop_grace_period" % service["name"]),
+        "Mounts": [_mount(service, item) for item in service.get("mounts") or []],
+        "Healthcheck": _healthcheck(service, api),
+        "Hosts": _hosts(service),
+        "DNSConfig": {"Nameservers": service.get("dns")},
+        "Configs": configs,
+        "Secrets": secrets,
+        "CapabilityAdd": capabilities(service.get("cap_add")),
+        "CapabilityDrop": capabilities(service.get("cap_drop")),
+        "Sysctls": {key: _text(value) for key, value in (service.get("sysctls") or {}).items()},
+        "Ulimits": [
+            {"Name": item["name"], "Soft": item["soft"], "Hard": item.get("hard") or item["soft"]} for item in service.get("ulimits") or []
+        ],
+    }
+    return spec, config_objects, secret_objects
+
+
+def _restart(service):
+    where = "%s: restart" % service["name"]
+    restart = service.get("restart") or {}
+    return {
+        "Condition": restart.get("condition") or "any",
+        "Delay": duration_ns(restart.get("delay") or "5s", where),
+        "MaxAttempts": restart.get("max_attempts"),
+        "Window": duration_ns(restart.get("window"), where),
+    }
+
+
+def _update_config(rolling):
+    """How swarm itself updates the tasks of one service: node by node, stopping at the first that fails, or all at once.
+
+    All at once has nothing left to stop, and its short watch ends before our own wait does: swarm writes its verdict into the service,
+    and a service should not change by itself after a run has ended.
+    """
+    if rolling:
+        return {"Parallelism": 1, "FailureAction": "pause", "Order": "stop-first"}
+    return {"FailureAction": "continue", "Monitor": 10**9, "Order": "stop-first"}
+
+
+def image_reference(image, digests):
+    """The image as it is run: by digest when digests {image: digest or None} knows it; an image that is not in there stays as it is."""
+    if image not in digests:
+        return image
+    return "%s@%s" % (image, digests[image] or UNKNOWN_DIGEST)
+
+
+def build_service(service, role, network, digests, serial=0, api=None):
+    """One entry of the option `services` as plain data for the plan.
+
+    digests: {image: 'sha256:...' or None when it is to be built} for the images of our registry. serial: as the module's option.
+    api: version of the manager's API as a tuple; None stands for the newest.
+    Returns {"name", "host" (None by label), "owns_data", "image" (as given), "payload", "configs", "secrets"}; the last two are
+    {object name: {"data", "hash", "text"}}. Raises Failure on a value that cannot be.
+    """
+    if bool(service.get("host")) == bool(service.get("label")):
+        raise Failure(
+            "%s: give exactly one of host (by member) and label (by label)." % service["name"], kind="bad_value", where=service["name"]
+        )
+    container, configs, secrets = _container(service, role, image_reference(service["image"], digests), api)
+    constraints = list(service.get("constraints") or [])
+    constraints.append(HOST_CONSTRAINT + service["host"] if service.get("host") else "node.labels.%s==enable" % service["label"])
+    networks = [
+        {"Target": name, "Aliases": [] if name == "host" else service.get("aliases")} for name in service.get("networks") or [network]
+    ]
+    log = service.get("log") or {}
+    payload = prune(
+        {
+            "Name": service["name"],
+            "Labels": dict({key: _text(value) for key, value in (service.get("labels") or {}).items()}, **{ROLE_LABEL: role}),
+            "TaskTemplate": {
+                "ContainerSpec": container,
+                "Resources": _resources(service),
+                "RestartPolicy": _restart(service),
+                "Placement": {"Constraints": constraints},
+                "Networks": networks,
+                "LogDriver": {
+                    "Name": log.get("driver"),
+                    "Options": {key: _text(value) for key, value in (log.get("options") or {}).items()},
+                },
+            },
+            "Mode": {"Replicated": {"Replicas": 1}} if service.get("host") else {"Global": {}},
+            "UpdateConfig": _update_config(bool(serial) and not service.get("host")),
+            "EndpointSpec": {
+                "Mode": "dnsrr",
+                "Ports": [
+                    {
+                        "Protocol": port.get("protocol") or "tcp",
+                        "TargetPort": port["target"],
+                        "PublishedPort": port.get("published") or port["target"],
+                        "PublishMode": "host",
+                    }
+                    for port in service.get("ports") or []
+                ],
+            },
+        }
+    )
+    payload["Labels"][HASH_LABEL] = spec_hash(payload)
+    return {
+        "name": service["name"],
+        "host": service.get("host"),
+        "owns_data": service.get("owns_data"),
+        "image": service["image"],
+        "payload": payload,
+        "configs": configs,
+        "secrets": secrets,
+    }
+
+
+def spec_hash(payload):
+    """sha256 over a whole payload (image digest and content hashes are in it), its own hash label left out."""
+    labels = {key: value for key, value in payload["Labels"].items() if key != HASH_LABEL}
+    return hashlib.sha256(json.dumps(dict(payload, Labels=labels), sort_keys=True).encode()).hexdigest()
