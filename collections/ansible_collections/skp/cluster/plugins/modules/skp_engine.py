@@ -12,18 +12,18 @@ version_added: 0.1.0
 author:
   - skp.cluster contributors (@comafire)
 description:
-  - Merges settings into the engine's C(daemon.json), never replaces the file, and returns every fact about the engine that the other
+  - Merges settings into the engine's C(daemon.json), never replaces the file, and returns all facts about the engine that the other
     roles use, in one call.
-  - A record in O(record_file) says which settings are ours, so that one that is no longer wanted is taken back and what the owner of the
-    machine wrote stays.
-  - Changes of keys that the engine takes over on a signal are reloaded at once. All others are only written and reported as
-    RV(restart_required); O(state=restarted) does the restart, behind a gate that keeps the quorum of the swarm's managers.
+  - O(record_file) records the settings that the module made. Settings that are no longer wanted are restored to the value before;
+    settings of the machine's owner stay.
+  - Changes of keys that the engine can reload are reloaded at once. All others are only written and reported as
+    RV(restart_required); O(state=restarted) does the restart, and refuses it if the swarm's managers would lose their quorum.
 extends_documentation_fragment:
   - ansible.builtin.action_common_attributes
 attributes:
   check_mode:
     support: full
-    details: Predicts the change. A machine without an engine is taken as one with nothing configured.
+    details: Predicts the change. A machine without an engine counts as a machine without any configuration.
   diff_mode:
     support: full
     details: Shows C(daemon.json) before and after.
@@ -34,55 +34,55 @@ options:
   state:
     description:
       - V(gathered) reads only.
-      - V(present) merges O(config) into C(daemon.json) and reloads the engine where that is enough.
-      - V(restarted) restarts the engine when a written change still waits for it (or it does not run), and waits until it answers, is
-        back in the swarm with its manager role, and runs the containers of our services it ran before.
+      - V(present) merges O(config) into C(daemon.json) and reloads the engine if that is enough.
+      - V(restarted) restarts the engine if a written change still needs it (or if the engine does not run), and waits until it answers,
+        is back in the swarm with its manager role, and runs the same skp.cluster services as before.
     type: str
     choices: [gathered, present, restarted]
     default: present
   config:
     description:
-      - Settings for C(daemon.json), as nested as there. Lists are united with those already there, ours first.
+      - Settings for C(daemon.json), with the same nesting. Lists are combined with existing lists, new entries first.
       - Used with O(state=present) only.
     type: dict
     default: {}
   packages:
-    description: Names of the packages that bring each part, returned in RV(missing_packages) where the part is not there.
+    description: Names of the packages of each part, returned in RV(missing_packages) if the part is missing.
     type: dict
     default: {}
     suboptions:
       engine:
-        description: Packages of the engine, missing where no C(dockerd) is found.
+        description: Packages of the engine, missing if no C(dockerd) is found.
         type: list
         elements: str
         default: []
       cli:
         description:
-          - Packages of the command C(docker), missing where it is not found.
-          - Where the engine is missing too they are named on Debian 13 and newer only; elsewhere the engine's package brings the command,
-            and if it did not, the next call says so.
+          - Packages of the command C(docker), missing if it is not found.
+          - If the engine is missing too, they are returned on Debian 13 and newer only; on other systems the engine's package contains the
+            command, and if it does not, the next call returns them.
         type: list
         elements: str
         default: []
       sdk:
-        description: Packages of the Docker SDK for the Python this module runs in.
+        description: Packages of the Docker SDK for the Python that runs this module.
         type: list
         elements: str
         default: []
   probe_encryption:
-    description: Try whether the kernel can carry an encrypted overlay network.
+    description: Test whether the kernel supports an encrypted overlay network.
     type: bool
     default: false
   wait_pending:
-    description: Seconds to wait for a node whose swarm state is C(pending), as just after a boot.
+    description: Seconds to wait for a node whose swarm state is C(pending), for example after boot.
     type: int
     default: 30
   timeout:
-    description: Seconds a restart may take until everything is back.
+    description: Seconds to wait after a restart until the node is healthy again.
     type: int
     default: 180
   force:
-    description: Restart even when the swarm's managers lose their quorum by it.
+    description: Restart even if the swarm's managers lose their quorum.
     type: bool
     default: false
   config_file:
@@ -90,7 +90,7 @@ options:
     type: path
     default: /etc/docker/daemon.json
   record_file:
-    description: Where the record of our settings is kept.
+    description: Path of the record of the settings that the module made.
     type: path
     default: /etc/skp/engine.json
 """
@@ -113,7 +113,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 engine:
-  description: Facts about the engine. On a machine without one every key is there with an empty value.
+  description: Facts about the engine. On a machine without an engine, all keys are present with empty values.
   returned: always
   type: dict
   contains:
@@ -124,7 +124,7 @@ engine:
       description: Whether the engine answers on its socket.
       type: bool
     error:
-      description: Why it does not answer.
+      description: Why the engine does not answer.
       type: str
     cli:
       description: Whether the command C(docker) was found.
@@ -136,51 +136,51 @@ engine:
       description: Version of the engine.
       type: str
     api_version:
-      description: Newest API version it speaks.
+      description: Newest API version that the engine supports.
       type: str
     min_api_version:
-      description: Oldest API version it accepts.
+      description: Oldest API version that the engine supports.
       type: str
     swarm_state:
       description: >-
-        C(inactive), C(pending), C(active), C(error), C(locked), or C(stopped) where the engine does not run but has the certificate of
+        C(inactive), C(pending), C(active), C(error), C(locked), or C(stopped) if the engine does not run but has the certificate of
         a swarm.
       type: str
     swarm_error:
-      description: What the engine says is wrong with its membership.
+      description: The engine's error message about its membership.
       type: str
     node_id:
       description: Id of the node in the swarm.
       type: str
     node_addr:
-      description: Address it advertises.
+      description: Address that the node advertises.
       type: str
     cluster_id:
-      description: Id of the swarm it is in, on workers too.
+      description: Id of the node's swarm, also on workers.
       type: str
     is_manager:
-      description: Whether it can manage the swarm.
+      description: Whether the node is a manager that can manage the swarm.
       type: bool
     managers:
-      description: Number of managers, where it is one itself.
+      description: Number of managers, if the node is a manager.
       type: int
     nodes:
-      description: Number of nodes, where it is a manager.
+      description: Number of nodes, if the node is a manager.
       type: int
     remote_managers:
-      description: Addresses of the managers it knows.
+      description: Addresses of the managers that the node knows.
       type: list
       elements: str
     encryption:
-      description: C(yes), C(no) or C(unknown), the latter two with the reason; C(unknown) where it was not tried.
+      description: C(yes), C(no) or C(unknown), the latter two with the reason; C(unknown) if it was not tested.
       type: str
   sample: {installed: true, running: true, version: 26.1.5, swarm_state: active, is_manager: true}
 restart_required:
-  description: Whether the engine has to be restarted for a change that is written, or to run at all.
+  description: Whether the engine must be restarted, for a written change or because it does not run.
   returned: always
   type: bool
 reloaded:
-  description: Whether the engine was told to reload its configuration (in check mode, would be).
+  description: Whether the engine reloaded its configuration (in check mode, would reload it).
   returned: always
   type: bool
 changed_keys:
@@ -207,7 +207,7 @@ from ansible_collections.skp.cluster.plugins.module_utils.swarm.plan import rest
 
 
 def missing_packages(packages, facts):
-    """The packages of every part that is not on the machine. An engine that is there is never replaced by another package's."""
+    """The packages of every missing part. An installed engine is never replaced by another package."""
     names = []
     cli = facts["cli"] or not (facts["installed"] or engine_facts.splits_cli())
     for part, present in (("engine", facts["installed"]), ("cli", cli), ("sdk", bool(facts["sdk_version"]))):
@@ -244,7 +244,7 @@ def present(module, facts):
 
 
 def restarted(module, facts):
-    """Restarts the engine behind the quorum gate, when something waits for it."""
+    """Restarts the engine if a change needs it and the managers keep their quorum."""
     store = engine_io.Record(module.params["record_file"])
     record = store.read()
     result = {"changed": engine_io.still_waiting(record) or not facts["running"], "changed_keys": [], "reloaded": False,
@@ -256,7 +256,7 @@ def restarted(module, facts):
         if refusal:
             raise Failure(refusal, kind="quorum", node_id=facts["node_id"])
     if module.check_mode:
-        # In check mode nothing was written, so nothing waits: the caller asks only where it was predicted.
+        # In check mode nothing was written, so no record says that a restart is needed: the caller uses this state only if one was predicted.
         result["changed"] = True
         return result
     engine_io.restart_engine(facts, module.params["timeout"])
@@ -265,7 +265,7 @@ def restarted(module, facts):
 
 
 def main():
-    """Reads the facts, plans, applies outside check mode, returns the facts as they are then."""
+    """Reads the facts, plans, applies outside check mode, returns the new facts."""
     module = AnsibleModule(
         argument_spec={
             "state": {"type": "str", "choices": ["gathered", "present", "restarted"], "default": "present"},

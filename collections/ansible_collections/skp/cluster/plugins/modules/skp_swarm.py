@@ -7,22 +7,22 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: skp_swarm
-short_description: Keep a Docker swarm as the inventory says
+short_description: Manage a Docker swarm from the inventory
 version_added: 0.1.0
 author:
   - skp.cluster contributors (@comafire)
 description:
-  - With O(state=present), on one manager, makes labels, roles, entries and the overlay network of the swarm what is wanted. A second run
+  - With O(state=present), on one manager, updates labels, roles, node entries and the overlay network of the swarm. A second run
     changes nothing.
   - With O(state=init) and O(state=joined), on one node, makes that node a member. Every node joins as a worker; O(state=present)
     promotes managers one at a time, so the manager token never leaves the managers.
-  - Who may start a swarm is decided before, by the filter P(skp.cluster.swarm_bootstrap#filter) from the facts of all nodes.
+  - The filter P(skp.cluster.swarm_bootstrap#filter) decides first, from the facts of all nodes, which node initialises a swarm.
 extends_documentation_fragment:
   - ansible.builtin.action_common_attributes
 attributes:
   check_mode:
     support: full
-    details: Predicts the change. Where the engine, the SDK or the swarm is not there yet, predicts from an empty state.
+    details: Predicts the change. If the engine, the SDK or the swarm does not exist yet, predicts from an empty state.
   diff_mode:
     support: full
     details: Shows labels, roles and the network that change.
@@ -32,19 +32,19 @@ attributes:
 options:
   state:
     description:
-      - V(present) syncs labels, roles, stale entries and the network; runs on a manager.
-      - V(init) starts a swarm on this node unless it is in one.
+      - V(present) updates labels, roles, stale entries and the network; runs on a manager.
+      - V(init) initialises a swarm on this node unless it is in one.
       - V(joined) joins this node to the swarm of O(managers) unless it is in one.
-      - V(token) returns what a node needs to join; runs on a manager and changes nothing.
+      - V(token) returns the join token and the managers' addresses; runs on a manager and changes nothing.
     type: str
     choices: [present, init, joined, token]
     default: present
   hosts:
-    description: The nodes to sync, by inventory name. Nodes that are not named are left as they are.
+    description: The nodes to update, by inventory name. Other nodes are not changed.
     type: dict
     default: {}
   inventory:
-    description: Every host name of the inventory. A node of the swarm with another name is reported, never removed.
+    description: All host names of the inventory. A swarm node with another name is reported, never removed.
     type: list
     elements: str
     default: []
@@ -53,19 +53,19 @@ options:
     type: dict
     suboptions:
       name:
-        description: Its name.
+        description: Name of the network.
         type: str
         required: true
       subnet:
-        description: Its subnet, as C(10.200.0.0/20).
+        description: Subnet of the network, for example C(10.200.0.0/20).
         type: str
         required: true
       encrypted:
-        description: Encrypt what nodes send each other through it. Refused where a node's kernel cannot.
+        description: Encrypt the traffic between nodes. Refused if a node's kernel does not support it.
         type: bool
         default: false
   advertise_addr:
-    description: Address of this node for the other nodes. Required for O(state=init) and O(state=joined).
+    description: Address that other nodes use to reach this node. Required for O(state=init) and O(state=joined).
     type: str
   managers:
     description: Addresses (C(host:port)) of managers to join. Required for O(state=joined).
@@ -75,21 +75,21 @@ options:
     description: The worker join token. Required for O(state=joined).
     type: str
   abandon:
-    description: Id of a swarm this node leaves before it joins or starts another, given up because all its managers are lost.
+    description: Id of an abandoned swarm without managers. This node leaves it before it joins or initialises another swarm.
     type: str
     default: ""
   timeout:
-    description: Seconds each step may take (a join, a promotion, an old entry going down).
+    description: Time limit of each step in seconds (a join, a promotion, the wait until an old entry is down).
     type: int
     default: 90
 notes:
   - Each value of O(hosts) is a dictionary with C(role) (C(manager) or C(worker)), C(addr), C(labels) (dictionary of name and value),
-    C(node_id) (what the node's engine says; empty where it did not answer), C(joining) (in check mode, the node would have joined) and
+    C(node_id) (from the node's engine; empty if it did not answer), C(joining) (in check mode, the node would have joined) and
     C(encryption) (as RV(skp.cluster.skp_engine#module:engine.encryption)).
 """
 
 EXAMPLES = r"""
-- name: Sync labels, roles and the network
+- name: Update labels, roles and the network
   skp.cluster.skp_swarm:
     hosts:
       c01: {role: manager, addr: 10.0.0.4, labels: {registry: enable}, node_id: mpwzlvhl1l9inkxk0d89fw7f2}
@@ -103,7 +103,7 @@ EXAMPLES = r"""
 RETURN = r"""
 node_id:
   description: Id of this node in the swarm.
-  returned: success, where the node is in one
+  returned: success, if the node is in a swarm
   type: str
 join_token:
   description: The worker join token. Register it with C(no_log).
@@ -115,7 +115,7 @@ managers:
   type: list
   elements: str
 nodes:
-  description: The swarm's nodes after the sync, by host name (hostname where it is none of ours).
+  description: The swarm's nodes after the update, by inventory name (by hostname if the node is not in the inventory).
   returned: state=present
   type: dict
   sample: {c01: {id: mpwzlvhl1l9inkxk0d89fw7f2, role: manager, state: ready}}
@@ -134,7 +134,7 @@ from ansible_collections.skp.cluster.plugins.module_utils.swarm.plan import HOST
 
 
 def present(module, client):
-    """Syncs the swarm; client is None in check mode before there is one."""
+    """Updates the swarm; client is None in check mode before the swarm exists."""
     params = module.params
     swarm = Swarm(client, params["timeout"]) if client else None
     self_id = engine.swarm_state(client)["node_id"] if client else ""
@@ -161,13 +161,13 @@ def present(module, client):
 
 
 def member(module, client):
-    """Makes this node a member, by starting a swarm or by joining one."""
+    """Makes this node a member: initialises a swarm or joins one."""
     params = module.params
     state = engine.swarm_state(client) if client else {"state": "inactive", "node_id": "", "cluster_id": "", "manager": False}
     abandon = bool(params["abandon"]) and state["state"] != "inactive"
     if abandon and state["manager"]:
-        raise Failure("This node is a manager of the swarm it should abandon (%s); only workers of a swarm without "
-                      "managers may." % params["abandon"],
+        raise Failure("This node is a manager of the swarm that it should leave (swarm_abandon is %s); only workers of a swarm without "
+                      "managers can leave this way." % params["abandon"],
                       kind="abandon")
     if state["state"] == "active" and not abandon:
         return {"changed": False, "node_id": state["node_id"]}
@@ -185,7 +185,7 @@ def member(module, client):
 
 
 def token(module, client):
-    """What a node needs to join. In check mode before the swarm exists: nothing."""
+    """Join token and managers. Empty in check mode before the swarm exists."""
     if not client:
         return {"changed": False, "join_token": "", "managers": []}
     swarm = Swarm(client, module.params["timeout"])

@@ -1,10 +1,10 @@
 # Copyright (c) 2026 skp.cluster contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Private to skp.cluster. The one door to the Docker engine of the machine a module runs on.
+"""Private to skp.cluster. The only access to the Docker engine of the machine a module runs on.
 
-Nothing else in the collection imports the Docker SDK. What the SDK wraps badly or not at all (swarm services whole, configs, node
-labels, task logs) goes through `request()`, which speaks plain JSON with the engine and turns every failure into an `EngineError`.
+No other file of the collection imports the Docker SDK. For objects that the SDK supports poorly or not at all (complete swarm services,
+configs, node labels, task logs), `request()` sends plain JSON to the engine and turns every failure into an `EngineError`.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ except ImportError:
     DOCKER_IMPORT_ERROR = traceback.format_exc()
 
 MINIMUM_SDK = "5.0.3"
-"""Docker SDK of Debian 12 (python3-docker); newer ones are fine."""
+"""Docker SDK of Debian 12 (python3-docker); newer versions work too."""
 
 MINIMUM_API = (1, 41)
-"""Engine 20.10, the first with all the service options we set (capabilities, ulimits, pids limit)."""
+"""Engine 20.10, the first with all service options that are used here (capabilities, ulimits, pids limit)."""
 
 
 class EngineError(Failure):
@@ -45,12 +45,12 @@ class EngineError(Failure):
 def connect(timeout=60):
     """A `docker.DockerClient` for this machine's engine (DOCKER_HOST is honoured), its API version negotiated.
 
-    timeout is in seconds and holds for each request. Raises EngineError when the SDK is missing, nothing answers, or the engine is too old.
+    timeout: seconds for each request. Raises EngineError if the SDK is missing, no engine answers, or the engine is too old.
     """
     if not HAS_DOCKER:
         raise EngineError(
-            "The Docker SDK for Python (docker >= %s) is missing on this machine. Install python3-docker, or let role "
-            "skp.cluster.engine do it (--tags engine)." % MINIMUM_SDK,
+            "The Docker SDK for Python (docker >= %s) is missing on this machine. Install python3-docker, or run the role "
+            "skp.cluster.engine (--tags engine)." % MINIMUM_SDK,
             kind="sdk_missing",
             traceback=DOCKER_IMPORT_ERROR,
         )
@@ -64,7 +64,7 @@ def connect(timeout=60):
     found = client.api._version
     if api_version(client) < MINIMUM_API:
         raise EngineError(
-            "The Docker engine of this machine speaks API %s; at least %d.%d (engine 20.10) is needed. Upgrade the engine."
+            "The Docker engine of this machine supports API %s; at least %d.%d (engine 20.10) is required. Upgrade the engine."
             % ((found,) + MINIMUM_API),
             kind="api_version",
             found=found,
@@ -85,7 +85,7 @@ def raw(client):
 def request(client, method, path, params=None, body=None, what=None, headers=None, timeout=None, decode=True):
     """One call of the engine's HTTP API. path is without the version, e.g. `/services/create`.
 
-    params: query dict; a dict or list in it is sent as JSON (that is how the engine takes `filters`). body: JSON-able, or None.
+    params: query dict; a dict or list in it is sent as JSON (as the engine expects `filters`). body: JSON-able, or None.
     Returns the decoded JSON (None for an empty answer), or the bytes with decode=False.
     Raises EngineError(kind="api", status=...) whose message starts with `what` (default: method and path).
     """
@@ -123,7 +123,7 @@ def post(client, path, body=None, params=None, **options):
 
 
 def delete(client, path, params=None, missing_ok=True, **options):
-    """`request` with DELETE. An object that is gone already is no error unless missing_ok is false."""
+    """`request` with DELETE. An object that does not exist is not an error unless missing_ok is false."""
     try:
         return request(client, "DELETE", path, params=params, **options)
     except EngineError as exc:
@@ -143,7 +143,7 @@ def demultiplex(data):
 
 
 def swarm_state(client):
-    """What the engine says of the swarm it is in.
+    """The engine's swarm state.
 
     Returns {"state": inactive|pending|active|error|locked, "manager": bool, "node_id": str, "node_addr": str, "cluster_id": str,
     "error": str, "managers": [address, ...]}.
@@ -166,14 +166,14 @@ def require_manager(client):
     state = swarm_state(client)
     if state["state"] != "active":
         raise EngineError(
-            "This machine's engine is not in a swarm (state %s%s). Run the swarm first (--tags swarm)."
+            "This machine's engine is not in a swarm (state %s%s). Run the role swarm first (--tags swarm)."
             % (state["state"], ": " + state["error"] if state["error"] else ""),
             kind="not_swarm",
             swarm=state,
         )
     if not state["manager"]:
         raise EngineError(
-            "This machine is a swarm worker (node %s); this must run on a manager. Known managers: %s."
+            "This machine is a swarm worker (node %s); the module must run on a manager. Known managers: %s."
             % (state["node_id"], ", ".join(state["managers"]) or "none"),
             kind="not_manager",
             swarm=state,
@@ -182,10 +182,10 @@ def require_manager(client):
 
 
 def connect_or_predict(module, timeout=60, manager=False):
-    """The client, or None in check mode where SDK, engine or (manager=True) swarm is not there yet; then with a warning.
+    """The client, or None with a warning in check mode if SDK, engine or (manager=True) swarm does not exist yet.
 
-    None means: take the present state as empty and predict the whole change. Outside check mode the same situation is an EngineError.
-    `module` needs only `check_mode` and `warn()`.
+    None means: treat the present state as empty and predict the complete change. Outside check mode, this is an EngineError.
+    Of `module`, only `check_mode` and `warn()` are used.
     """
     try:
         client = connect(timeout=timeout)

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Private to skp.cluster. Facts about the Docker engine of this machine, without the Docker SDK.
 
-The facts are wanted before the SDK is installed (preflight, the engine role's first call, check mode on a new machine), so two GET
-requests go straight over the engine's socket. Everything that changes an engine goes through `engine.client`.
+The facts are needed before the SDK is installed (preflight, the engine role's first call, check mode on a new machine), so two GET
+requests use the engine's socket directly. All changes of an engine go through `engine.client`.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ EMPTY = {
     "swarm_state": "inactive", "swarm_error": "", "node_id": "", "node_addr": "", "cluster_id": "",
     "is_manager": False, "managers": 0, "nodes": 0, "remote_managers": [], "encryption": "unknown",
 }
-"""Every key the facts have, as they are on a machine without an engine."""
+"""All keys of the facts, with the values of a machine without an engine."""
 
 SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-"""Where programs are looked for: become and ssh often leave the sbin directories out of PATH."""
+"""Search path for programs: with become or ssh, PATH often lacks the sbin directories."""
 
 
 class _SocketConnection(http.client.HTTPConnection):
@@ -47,13 +47,13 @@ class _SocketConnection(http.client.HTTPConnection):
 
 
 def socket_path(environment=None):
-    """The engine's socket: DOCKER_HOST where it names a unix socket (as `engine.client.connect` honours it), else the usual one."""
+    """The engine's socket: DOCKER_HOST if it is a unix socket (like `engine.client.connect`), else the default one."""
     host = (os.environ if environment is None else environment).get("DOCKER_HOST", "")
     return host[len("unix://"):] if host.startswith("unix://") else "/var/run/docker.sock"
 
 
 def ask(path, timeout=30):
-    """GET `path` of the engine's API, decoded. Raises OSError when it does not answer, RuntimeError with the engine's words otherwise."""
+    """GET `path` of the engine's API, decoded. Raises OSError if it does not answer, RuntimeError with the engine's message otherwise."""
     connection = _SocketConnection(socket_path(), timeout)
     try:
         connection.request("GET", path)
@@ -66,7 +66,7 @@ def ask(path, timeout=30):
     try:
         value = json.loads(body)
     except ValueError as exc:
-        raise RuntimeError("GET %s: no JSON in the answer (HTTP %d)" % (path, answer.status)) from exc
+        raise RuntimeError("GET %s: the answer is not JSON (HTTP %d)" % (path, answer.status)) from exc
     if answer.status >= 400:
         raise RuntimeError("GET %s: %s" % (path, value.get("message", answer.status) if isinstance(value, dict) else answer.status))
     return value
@@ -75,8 +75,8 @@ def ask(path, timeout=30):
 def organization(der):
     """The organizationName of a DER certificate's subject, or "".
 
-    The engine's swarm certificate carries the cluster id there (swarmkit, ca/certificates.go). A worker's engine does not tell its
-    cluster id in any other way; the certificate's issuer has no organization, so the first one found is the subject's.
+    The engine's swarm certificate contains the cluster id there (swarmkit, ca/certificates.go). There is no other way to read the cluster
+    id on a worker. The certificate's issuer has no organization, so the first one found is the subject's.
     """
     marker = b"\x06\x03\x55\x04\x0a"
     at = der.find(marker)
@@ -87,7 +87,7 @@ def organization(der):
 
 
 def certificate_cluster_id(root_dir):
-    """The cluster id in the node's swarm certificate, or "" where it has none or it cannot be read."""
+    """The cluster id in the node's swarm certificate, or "" if there is none or it cannot be read."""
     try:
         with open(os.path.join(root_dir, "swarm/certificates/swarm-node.crt"), encoding="ascii") as handle:
             text = handle.read()
@@ -137,7 +137,7 @@ def from_answers(info, version):
 
 
 def splits_cli(path="/etc/os-release"):
-    """Whether this distribution packs the command docker apart from docker.io: Debian 13 and newer (and without a version: testing, sid)."""
+    """Whether this distribution has the command docker in a package of its own: Debian 13 and newer (without a version: testing, sid)."""
     release = {}
     try:
         with open(path, encoding="utf-8") as handle:
@@ -151,10 +151,10 @@ def splits_cli(path="/etc/os-release"):
 
 
 def our_name(container):
-    """The name of a container of ours (its service's name where it is a task), "" for somebody else's.
+    """The name of a container of skp.cluster (for a task: its service's name), "" for any other container.
 
-    container: an item of GET /containers/json. A task carries the name of its service only, and all of ours have the word skp in it
-    (kafka-skp-1, spark-skp-worker); a plain container of ours has the label skp.role.
+    container: an item of GET /containers/json. A task has only the name of its service, and all services of skp.cluster have the word skp
+    in it (kafka-skp-1, spark-skp-worker); its plain containers have the label skp.role.
     """
     labels = container.get("Labels") or {}
     service = labels.get("com.docker.swarm.service.name", "")
@@ -169,29 +169,29 @@ def sdk_version():
     try:
         from importlib import metadata
         return metadata.version("docker")
-    except Exception:  # a broken installation of another package must not end the facts
+    except Exception:  # a broken installation of another package must not break the facts
         return ""
 
 
 def encryption():
-    """Whether the kernel can carry an encrypted overlay: as `try_ip`.
+    """Whether the kernel supports an encrypted overlay: the result of `try_ip`.
 
-    /proc/net/xfrm_stat exists on kernels without ESP, so the very security association the engine would make (libnetwork,
-    encryption.go: ESP, rfc4106(gcm(aes))) is tried.
+    /proc/net/xfrm_stat also exists on kernels without ESP, so the test adds the same security association as the engine (libnetwork,
+    encryption.go: ESP, rfc4106(gcm(aes))).
     """
     return try_ip("xfrm", "state", "add", "src", "127.0.0.1", "dst", "127.0.0.2", "proto", "esp", "spi", "0x100",
                   "mode", "transport", "aead", "rfc4106(gcm(aes))", "0x" + "01" * 20, "64")
 
 
 def try_ip(*arguments):
-    """What the kernel says to an ip command: "yes", "no: <its words>" or "unknown: <why>".
+    """The kernel's answer to an ip command: "yes", "no: <its message>" or "unknown: <why>".
 
-    Tried, not looked up: modules may be built in, missing or not loadable. It happens in a network namespace of its own, which ends
+    The command is really run, because modules may be built in, missing or not loadable. It runs in its own network namespace, which ends
     with the command.
     """
     unshare, ip_command = (shutil.which(name, path=SEARCH_PATH) for name in ("unshare", "ip"))
     if not unshare or not ip_command:
-        return "unknown: the commands unshare and ip are needed to try it (packages util-linux, iproute2)"
+        return "unknown: the test needs the commands unshare and ip (packages util-linux, iproute2)"
     try:
         done = subprocess.run([unshare, "--net", ip_command, *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True,
                               timeout=20, check=False)
@@ -208,8 +208,8 @@ def try_ip(*arguments):
 def read(wait_pending=0, probe_encryption=False, timeout=30):
     """All facts of this machine's engine, keys as in EMPTY.
 
-    wait_pending: seconds to wait for a swarm state "pending" to become another (a node that has just booted looks for its managers),
-    and for a manager's complaint to go away (a leader is being elected).
+    wait_pending: seconds to wait while the swarm state is "pending" (after boot, a node first has to find its managers),
+    and while a manager reports an error (a leader election may be running).
     """
     facts = dict(EMPTY, remote_managers=[], runtimes=[])
     facts["installed"] = bool(shutil.which("dockerd", path=SEARCH_PATH))

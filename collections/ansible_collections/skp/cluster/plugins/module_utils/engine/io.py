@@ -18,7 +18,7 @@ from . import facts as engine_facts
 
 
 def read_text(path):
-    """The text of a file, "" where it is not there."""
+    """The text of a file, "" if it does not exist."""
     try:
         with open(path, encoding="utf-8") as handle:
             return handle.read()
@@ -29,7 +29,7 @@ def read_text(path):
 
 
 def write_text(path, text, mode):
-    """Replaces a file in one step (power may fail at any moment); a mode that is there already is kept."""
+    """Replaces a file atomically (power may fail at any moment); an existing mode is kept."""
     try:
         if os.path.exists(path):
             mode = os.stat(path).st_mode & 0o7777
@@ -39,31 +39,31 @@ def write_text(path, text, mode):
 
 
 class Record:
-    """The record of what we set: {"set": [as engine.plan.merge], "restart_since": epoch seconds or null}."""
+    """The record of the settings made here: {"set": [as engine.plan.merge], "restart_since": epoch seconds or null}."""
 
     def __init__(self, path):
         self.path = path
 
     def read(self):
-        """The record; an empty one where there is none."""
+        """The record; an empty one if the file does not exist."""
         text = read_text(self.path)
         try:
             value = json.loads(text) if text.strip() else {}
             return {"set": list(value.get("set") or []), "restart_since": value.get("restart_since")}
         except (ValueError, AttributeError, TypeError) as exc:
             raise Failure(
-                "%s, the record of our engine settings, is damaged: %s. Remove the file: settings we made earlier then count as the "
-                "machine owner's and stay." % (self.path, exc), kind="record", path=self.path) from exc
+                "%s, the record of the engine settings made by skp.cluster, is damaged: %s. Remove the file: earlier settings are then "
+                "kept as if the machine's owner had made them." % (self.path, exc), kind="record", path=self.path) from exc
 
     def write(self, settings, restart):
-        """restart: a change is written that waits for a restart of the engine from now on."""
+        """restart: a change was written that needs a restart of the engine from now on."""
         before = self.read()["restart_since"]
         since = (before or time.time()) if restart else None
         write_text(self.path, json.dumps({"set": settings, "restart_since": since}, indent=2) + "\n", 0o644)
 
 
 def engine_started():
-    """When the engine's process started, in epoch seconds; None where it cannot be told."""
+    """Start time of the engine's process, in epoch seconds; None if unknown."""
     try:
         pid = int(read_text("/var/run/docker.pid"))
         with open("/proc/%d/stat" % pid, encoding="ascii", errors="replace") as handle:
@@ -76,7 +76,7 @@ def engine_started():
 
 
 def still_waiting(record):
-    """Whether a written change waits for a restart that has not happened since, by us or by anybody."""
+    """Whether a written change still needs a restart of the engine; a restart by anybody counts."""
     since = record["restart_since"]
     if not since:
         return False
@@ -89,7 +89,7 @@ def _run(argv, timeout):
 
 
 def validate(text, path, installed):
-    """Lets the engine itself judge a configuration before it is written (dockerd --validate, engine 23.0 and newer)."""
+    """Validates a configuration with the engine before it is written (dockerd --validate, engine 23.0 and newer)."""
     dockerd = shutil.which("dockerd", path=engine_facts.SEARCH_PATH)
     if not installed or not dockerd:
         return
@@ -105,7 +105,7 @@ def validate(text, path, installed):
 
 def _systemctl(verb, timeout):
     if not os.path.isdir("/run/systemd/system"):
-        raise Failure("docker.service cannot be told to %s: this machine does not run systemd. Do it by hand, then run again." % verb,
+        raise Failure("docker.service: %s is not possible, because this machine does not run systemd. Do it by hand, then run again." % verb,
                       kind="no_systemd")
     try:
         done = _run(["systemctl", verb, "docker.service"], timeout)
@@ -114,20 +114,20 @@ def _systemctl(verb, timeout):
         done, words = None, "no answer in %d s" % timeout
     if done is None or done.returncode != 0:
         journal = _run(["journalctl", "-u", "docker.service", "-n", "15", "-o", "cat", "--no-pager"], 30).stdout.strip()
-        raise Failure("systemctl %s docker.service failed: %s. The engine's last words:\n%s" % (verb, words, journal), kind="service")
+        raise Failure("systemctl %s docker.service failed: %s. Last lines of the engine's log:\n%s" % (verb, words, journal), kind="service")
 
 
 def reload_engine():
-    """Tells the engine to read its configuration again (SIGHUP): containers go on."""
+    """Makes the engine reload its configuration (SIGHUP); containers keep running."""
     _systemctl("reload", 60)
 
 
 def managers():
-    """[{"id", "name", "reachable", "leader"}] of the swarm's managers, as this manager sees them."""
+    """[{"id", "name", "reachable", "leader"}] of the swarm's managers, from this manager's view."""
     try:
         nodes = engine_facts.ask("/nodes")
     except (OSError, RuntimeError) as exc:
-        raise Failure("The swarm's managers cannot be listed, so nobody can tell whether this one may be restarted: %s. See `docker node "
+        raise Failure("The swarm's managers cannot be listed, so it is unknown whether this one may be restarted: %s. See `docker node "
                       "ls` on another manager; force (engine_restart_force) restarts anyway." % exc, kind="quorum") from exc
     return [{
         "id": node["ID"],
@@ -138,7 +138,7 @@ def managers():
 
 
 def our_services():
-    """Names of what runs on this node and is ours: swarm services and plain containers."""
+    """Names of the running swarm services and plain containers of skp.cluster on this node."""
     try:
         containers = engine_facts.ask("/containers/json")
     except (OSError, RuntimeError):
@@ -147,35 +147,35 @@ def our_services():
 
 
 def _not_back(before, services):
-    """What is still missing after a restart, in words; "" when all is back."""
+    """What is still missing after a restart, as text; "" if nothing is."""
     now = engine_facts.read()
     if not now["running"]:
         return "the engine does not answer (%s)" % now["error"]
     if now["swarm_state"] != before["swarm_state"]:
-        return "its swarm state is '%s', it was '%s' %s" % (now["swarm_state"], before["swarm_state"], now["swarm_error"])
+        return "the swarm state is '%s', before it was '%s' %s" % (now["swarm_state"], before["swarm_state"], now["swarm_error"])
     if before["is_manager"]:
         if not now["is_manager"]:
-            return "it is not a manager again"
+            return "the node is not a manager again"
         try:
             mine = [item for item in managers() if item["id"] == before["node_id"]]
         except Failure as exc:
             return exc.msg
         if not mine or not mine[0]["reachable"]:
-            return "the swarm does not see it as a reachable manager again"
+            return "the swarm does not report the node as a reachable manager"
     missing = services - our_services()
-    return "services that ran here do not run again: %s" % ", ".join(sorted(missing)) if missing else ""
+    return "services that ran on this node are not running again: %s" % ", ".join(sorted(missing)) if missing else ""
 
 
 def restart_engine(before, timeout):
-    """Restarts (or starts) the engine and waits until all is as `before` (facts); Failure with what is missing at the deadline."""
+    """Restarts (or starts) the engine and waits until the facts are as `before`; Failure with what is missing at the deadline."""
     services = our_services() if before["running"] else set()
     deadline = time.monotonic() + timeout
     _systemctl("restart" if before["running"] else "start", timeout)
     while True:
-        missing = _not_back(before, services) if before["running"] else ("" if engine_facts.read()["running"] else "it does not answer")
+        missing = _not_back(before, services) if before["running"] else ("" if engine_facts.read()["running"] else "the engine does not answer")
         if not missing:
             return
         if time.monotonic() >= deadline:
-            raise Failure("The engine was restarted but %d s later %s. No further engine was restarted. Look at `journalctl -u docker` on "
-                          "this node; run again when it is well." % (timeout, missing), kind="restart", missing=missing)
+            raise Failure("The engine was restarted, but after %d s: %s. No other engine was restarted. See `journalctl -u docker` on "
+                          "this node; run again when it is healthy." % (timeout, missing), kind="restart", missing=missing)
         time.sleep(0.5)

@@ -1,10 +1,10 @@
 # Copyright (c) 2026 skp.cluster contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Private to skp.cluster. What becomes of the engine's daemon.json. Pure functions.
+"""Private to skp.cluster. The planned content of the engine's daemon.json. Pure functions.
 
-The file belongs to the machine's owner; we only add to it. A record of what we set (and what stood there before) lets a later run
-take back a setting that is no longer wanted, without touching what the owner wrote.
+The file belongs to the machine's owner; the module only adds to it. A record of the settings made (and of the values before) lets a later
+run restore a setting that is no longer wanted, without a change to the owner's settings.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ RELOADABLE = frozenset((
     "debug", "labels", "live-restore", "max-concurrent-downloads", "max-concurrent-uploads", "max-download-attempts",
     "default-runtime", "runtimes", "authorization-plugins", "insecure-registries", "registry-mirrors", "shutdown-timeout", "features",
 ))
-"""Keys the engine takes over on SIGHUP (docs: dockerd, "Configuration reload behavior"). Every other key needs a restart."""
+"""Keys that the engine reloads on SIGHUP (docs: dockerd, "Configuration reload behavior"). All other keys need a restart."""
 
 
 def parse(text, path):
-    """The content of a daemon.json as a dict; an empty text is an empty one (as the engine takes it). Raises Failure."""
+    """The content of a daemon.json as a dict; an empty file is an empty dict (as for the engine). Raises Failure."""
     if not text.strip():
         return {}
     try:
@@ -30,17 +30,17 @@ def parse(text, path):
     except ValueError as exc:
         line, column = getattr(exc, "lineno", 0), getattr(exc, "colno", 0)
         raise Failure(
-            "%s is not valid JSON: line %d, column %d: %s. The file was left as it is; correct it (the engine itself would not start "
+            "%s is not valid JSON: line %d, column %d: %s. The file was not changed; correct it (the engine would not start "
             "with it) and run again." % (path, line, column, getattr(exc, "msg", exc)),
             kind="config_invalid", path=path, line=line, column=column) from exc
     if not isinstance(value, dict):
-        raise Failure("%s: found a JSON %s, expected an object ({...}). The file was left as it is; correct it and run again."
+        raise Failure("%s: found a JSON %s, expected an object ({...}). The file was not changed; correct it and run again."
                       % (path, type(value).__name__), kind="config_invalid", path=path)
     return value
 
 
 def leaves(value, path=()):
-    """{path tuple: value} of everything in a nested dict that is not itself a non-empty dict."""
+    """{path tuple: value} of all values in a nested dict that are not non-empty dicts."""
     found = {}
     for key, item in value.items():
         if isinstance(item, dict) and item:
@@ -51,7 +51,7 @@ def leaves(value, path=()):
 
 
 def _lookup(config, path):
-    """(is there, value) of a path."""
+    """(exists, value) of a path."""
     for key in path:
         if not isinstance(config, dict) or key not in config:
             return False, None
@@ -63,14 +63,14 @@ def _assign(config, path, value):
     for depth, key in enumerate(path[:-1], 1):
         config = config.setdefault(key, {})
         if not isinstance(config, dict):
-            raise Failure("daemon.json: %s is %r, expected an object, since %s is to be set in it. The file was left as it is; "
+            raise Failure("daemon.json: %s is %r, expected an object, because %s must be set in it. The file was not changed; "
                           "correct it."
                           % (".".join(path[:depth]), config, path[-1]), kind="config_invalid", key=".".join(path[:depth]))
     config[path[-1]] = value
 
 
 def _delete(config, path):
-    """Removes a path, and the dicts above that it leaves empty."""
+    """Removes a path, and its parent dicts that are then empty."""
     there, parent = _lookup(config, path[:-1])
     if there and isinstance(parent, dict) and path[-1] in parent:
         del parent[path[-1]]
@@ -79,7 +79,7 @@ def _delete(config, path):
 
 
 def _take_back(config, entry):
-    """Undoes one recorded setting, unless somebody changed it since."""
+    """Restores the value before one recorded setting, unless somebody has changed the setting since."""
     path = tuple(entry["path"])
     there, value = _lookup(config, path)
     if not there:
@@ -100,9 +100,9 @@ def _take_back(config, entry):
 
 
 def _set(config, path, wanted, entry):
-    """Sets one path and returns its record, or None where the owner had it just so.
+    """Sets one path and returns its record, or None if the owner had already set the same value.
 
-    Lists are united, ours first: an owner's registry mirrors stay when we add one.
+    Lists are combined, new entries first: the owner's registry mirrors stay when one is added.
     """
     had, before = _lookup(config, path)
     if isinstance(wanted, list) and (not had or isinstance(before, list)) and not (entry and "value" in entry):
@@ -119,7 +119,7 @@ def _set(config, path, wanted, entry):
 
 
 def merge(current, desired, record):
-    """Merges `desired` into `current`, taking back what `record` says we set and `desired` no longer has.
+    """Merges `desired` into `current`, and restores settings that are in `record` but no longer in `desired`.
 
     Returns {"config": the new content, "record": the new list of records, "keys": sorted top-level keys that differ}.
     """
@@ -139,14 +139,14 @@ def merge(current, desired, record):
 
 
 def effect(keys):
-    """What the engine needs to take over changed top-level keys: "", "reload" or "restart"."""
+    """The action that makes the engine use changed top-level keys: "", "reload" or "restart"."""
     if not keys:
         return ""
     return "reload" if set(keys) <= RELOADABLE else "restart"
 
 
 def check(config, path):
-    """Raises Failure for what cannot work in a swarm."""
+    """Raises Failure for settings that do not work in a swarm."""
     if config.get("live-restore") is True:
         raise Failure(
             "%s: found \"live-restore\": true, which excludes swarm mode (the engine refuses to start or to join a swarm with it). "
@@ -155,5 +155,5 @@ def check(config, path):
 
 
 def render(config):
-    """The text of a daemon.json: the owner's order of keys, ours behind."""
+    """The text of a daemon.json: the owner's keys in their order, then new keys."""
     return json.dumps(config, indent=2, ensure_ascii=False) + "\n"

@@ -14,11 +14,11 @@ from .plan import network_spec, node_summary
 
 LISTEN = "0.0.0.0:2377"
 POLL = 0.3
-"""Seconds between two looks at something that takes its time."""
+"""Seconds between two polls."""
 
 
 def until(look, deadline):
-    """Calls look() until it returns something true or the deadline (monotonic) is over; returns its last answer."""
+    """Calls look() until its result is true or the deadline (monotonic) is over; returns the last result."""
     while True:
         answer = look()
         if answer or time.monotonic() >= deadline:
@@ -27,7 +27,7 @@ def until(look, deadline):
 
 
 class Swarm:
-    """One engine's view of the swarm. timeout: seconds each step may take."""
+    """One engine's view of the swarm. timeout: time limit of each step in seconds."""
 
     def __init__(self, client, timeout):
         self.client = client
@@ -39,9 +39,9 @@ class Swarm:
     # --- membership of this node
 
     def init(self, advertise_addr):
-        """Starts a swarm on this engine; returns the node id."""
+        """Initialises a swarm on this engine; returns the node id."""
         return engine.post(self.client, "/swarm/init", {"ListenAddr": LISTEN, "AdvertiseAddr": advertise_addr},
-                           what="starting a swarm on %s" % advertise_addr)
+                           what="initialising a swarm on %s" % advertise_addr)
 
     def join(self, managers, token, advertise_addr):
         """Joins the swarm of `managers` (["address:port"]); waits until the node is a member; returns the node id."""
@@ -49,15 +49,14 @@ class Swarm:
             engine.post(self.client, "/swarm/join", what="joining the swarm of %s" % ", ".join(managers), body={
                 "ListenAddr": LISTEN, "AdvertiseAddr": advertise_addr, "RemoteAddrs": managers, "JoinToken": token})
         except EngineError as exc:
-            # The engine gives up waiting after 20 s and goes on trying; the loop below sees how it ends.
+            # After 20 s the request ends, but the engine continues to join in the background; the loop below waits for the result.
             if "continue in the background" not in exc.msg:
                 raise
         state = until(self._settled, self._deadline()) or engine.swarm_state(self.client)
         if state["state"] != "active":
             raise Failure(
                 "%s did not become a member of the swarm of %s within %d s: its state is '%s' %s. Check that port 2377/tcp of these "
-                "managers is open for it and that the "
-                "clocks agree." % (advertise_addr, ", ".join(managers), self.timeout, state["state"], state["error"]),
+                "managers is open and that the clocks agree." % (advertise_addr, ", ".join(managers), self.timeout, state["state"], state["error"]),
                 kind="join", swarm=state)
         return state["node_id"]
 
@@ -66,14 +65,14 @@ class Swarm:
         return state if state["state"] in ("active", "error", "locked") else None
 
     def leave(self):
-        """Leaves the swarm, whatever becomes of it."""
+        """Leaves the swarm, even by force."""
         engine.post(self.client, "/swarm/leave", params={"force": "true"}, what="leaving the swarm")
         until(lambda: engine.swarm_state(self.client)["state"] == "inactive", self._deadline())
 
-    # --- the view of a manager
+    # --- a manager's view
 
     def worker_token(self):
-        """The token workers join with. Secret."""
+        """The workers' join token. Secret."""
         return engine.get(self.client, "/swarm", what="reading the swarm")["JoinTokens"]["Worker"]
 
     def manager_addresses(self):
@@ -85,24 +84,24 @@ class Swarm:
         return engine.get(self.client, "/nodes", what="listing the nodes of the swarm")
 
     def nodes(self, expected=()):
-        """Summaries of all nodes. expected: ids of nodes that have just joined and may take a moment to show up."""
+        """Summaries of all nodes. expected: ids of nodes that have just joined and may not be listed yet."""
         def listed():
             found = [node_summary(node) for node in self._nodes()]
             return found if set(expected) <= {node["id"] for node in found if node["state"] == "ready"} else None
         return until(listed, time.monotonic() + min(self.timeout, 30)) or [node_summary(node) for node in self._nodes()]
 
     def network(self, name):
-        """The network's inspection, None where it is not there."""
+        """The result of inspecting the network, None if it does not exist."""
         found = engine.get(self.client, "/networks", params={"filters": {"name": [name]}}, what="listing networks")
         exact = [item for item in found if item["Name"] == name]
         return exact[0] if exact else None
 
     def node(self, node_id):
-        """One node as the API gives it."""
+        """One node as returned by the API."""
         return engine.get(self.client, "/nodes/%s" % node_id, what="reading node %s" % node_id)
 
     def _update(self, host, node_id, change):
-        """Applies change(spec) to the newest spec of a node; again when somebody else was quicker."""
+        """Applies change(spec) to the newest spec of a node; tries again if another client updated the node in between."""
         for attempt in range(5):
             node = self.node(node_id)
             spec = dict(node["Spec"])
@@ -123,15 +122,13 @@ class Swarm:
         """Makes a node a manager and waits until the others reach it."""
         self._update(host, node_id, lambda spec: spec.update(Role="manager"))
         if not until(lambda: node_summary(self.node(node_id))["reachable"], self._deadline()):
-            raise Failure("%s was made a manager but the others do not reach it after %d s. Check port 2377/tcp towards it; `docker "
-                          "node ls` "
-                          "shows its state. No further "
-                          "node was promoted." % (host, self.timeout), kind="promote", host=host, node_id=node_id)
+            raise Failure("%s was promoted, but the other managers do not reach it after %d s. Check its port 2377/tcp; `docker node ls` "
+                          "shows its state. No other node was promoted." % (host, self.timeout), kind="promote", host=host, node_id=node_id)
 
     def demote(self, host, node_id, wait=True):
-        """Makes a node a worker and waits until it has left the managers' consensus.
+        """Makes a node a worker and waits until it has left the Raft group of the managers.
 
-        wait=False: this node itself, which then cannot tell.
+        wait=False: for this node itself, which cannot read the result.
         """
         self._update(host, node_id, lambda spec: spec.update(Role="worker"))
         if wait and not until(lambda: not self.node(node_id).get("ManagerStatus"), self._deadline()):
@@ -139,17 +136,16 @@ class Swarm:
                           kind="demote", host=host, node_id=node_id)
 
     def remove_stale(self, host, node_id, manager):
-        """Removes the old entry of a node that came back as another one: only once it is down, a manager demoted first."""
+        """Removes the old entry of a node that joined again under a new id: only when the entry is down; a manager is demoted first."""
         if not until(lambda: node_summary(self.node(node_id))["state"] == "down", self._deadline()):
-            raise Failure("The old entry %s of %s is still up after %d s, although %s answers as another node. Two machines under one "
-                          "name? "
-                          "`docker node inspect %s` says where it is." % (node_id, host, self.timeout, host, node_id),
+            raise Failure("The old entry %s of %s is still up after %d s, although %s answers as another node. Do two machines have this name? "
+                          "See `docker node inspect %s`." % (node_id, host, self.timeout, host, node_id),
                           kind="stale", host=host, node_id=node_id)
         if manager:
             try:
                 self.demote(host, node_id)
             except EngineError as exc:
-                # After `docker swarm init --force-new-cluster` the entry says manager, but the consensus has forgotten it.
+                # After `docker swarm init --force-new-cluster` the entry says manager, but it is no longer in the Raft group.
                 if "raft memberlist" not in exc.msg:
                     raise
         engine.delete(self.client, "/nodes/%s" % node_id, what="removing the old entry %s of %s" % (node_id, host))
@@ -159,10 +155,10 @@ class Swarm:
         engine.post(self.client, "/networks/create", network_spec(wanted), what="creating the network %s" % wanted["name"])
 
     def apply(self, plan, network, self_id):
-        """Carries out a plan of `swarm.plan.plan`.
+        """Applies a plan of `swarm.plan.plan`.
 
-        Labels come first: should the run end in between, the labels of an old entry are on the new node before that entry goes.
-        Promotions come before demotions, so that the majority never shrinks below what it was.
+        Labels come first: if the run ends in between, the new node has the labels of its old entry before that entry is removed.
+        Promotions come before demotions, so that the number of managers never drops in between.
         """
         for item in plan["updates"]:
             if item["before"] is None or item["before"]["labels"] != item["after"]["labels"]:

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Private to skp.cluster. Decisions about the swarm. Pure functions of plain data.
 
-`bootstrap` decides from the engine facts of all nodes who starts a swarm and who joins it; `plan` decides, from one manager's view,
-about labels, roles, entries of nodes that lost their state, and the overlay network.
+`bootstrap` decides from the engine facts of all nodes which host initialises a swarm and which hosts join it; `plan` decides, from one
+manager's view, about labels, roles, entries of nodes that lost their state, and the overlay network.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ OURS_LABEL = "skp.labels"
 def local_node_state(swarm):
     """The state of a node from the Swarm part of /info.
 
-    An engine whose manager part was restarted by itself (seen after demote and promote in quick succession, 26.1.5) goes on saying "error"
-    without any error while it manages the swarm; that is active.
+    If an engine has restarted its manager part (seen after a quick demote and promote, 26.1.5), it still reports "error" without an error
+    text although it manages the swarm; this counts as active.
     """
     state = swarm.get("LocalNodeState") or "inactive"
     return "active" if state == "error" and swarm.get("ControlAvailable") and not swarm.get("Error") else state
@@ -35,32 +35,32 @@ def quorum(managers):
 def restart_refusal(managers, node_id):
     """Why the manager `node_id` must not be stopped now, or "". managers: [{"id", "name", "reachable"}].
 
-    With one or two managers every stop of one costs the quorum, and it comes back with it; refusing would mean never.
+    With one or two managers, every stop loses the quorum until the manager is back; a refusal would forbid every restart.
     """
     others = [item for item in managers if item["id"] != node_id]
     alive = [item for item in others if item["reachable"]]
     if len(managers) <= 2 or len(alive) >= quorum(len(managers)):
         return ""
-    return ("This node is one of %d managers of the swarm; without it %d would be reachable, %d are needed. Unreachable now: %s. Bring "
-            "these back first (docker node ls), then run again."
+    return ("This node is one of %d managers of the swarm; without it %d would be reachable, %d are needed. Unreachable now: %s. Start "
+            "these first (docker node ls), then run again."
             % (len(managers), len(alive), quorum(len(managers)), ", ".join(item["name"] for item in others if not item["reachable"])))
 
 
-# --- who starts, who joins -------------------------------------------------------------------------------------------------------------
+# --- which host initialises, which hosts join -------------------------------------------------------------------------------------------------------------
 
 def bootstrap(hosts, without_unreachable=False, abandon="", predict=False):
-    """Decides who starts a swarm and who joins, from what every node's engine says.
+    """Decides which host initialises a swarm and which hosts join it, from the engine facts of all nodes.
 
     hosts: {inventory name: {"role": "manager"|"worker", "master": bool, "addr": address, "joins": bool (in this play, may be changed),
-            "asked": bool, "engine": facts as of engine.facts, or None where the node did not answer}}
-    without_unreachable: start a new swarm although managers of the inventory do not answer.
-    abandon: id of a swarm that has lost all its managers and is given up.
-    predict: check mode; an engine that does not run (or is not installed) yet counts as one that will.
+            "asked": bool, "engine": facts as of engine.facts, or None if the node did not answer}}
+    without_unreachable: initialise a new swarm even if managers of the inventory do not answer.
+    abandon: id of a swarm that has lost all its managers and is abandoned.
+    predict: check mode; an engine that does not run (or is not installed) yet counts as running.
 
-    Returns {"manager": host whose engine is asked for everything (None: the one in "init"), "init": host or None,
-             "join": [hosts], "leave": [hosts that leave an abandoned swarm first], "probe": [hosts to ask before deciding],
-             "refused": {host: why it alone cannot take part}, "cluster_id": id or "", "warnings": [text]}.
-    Raises Failure with every finding where going on could split or lose a swarm.
+    Returns {"manager": host whose engine is used for the swarm (None: the one in "init"), "init": host or None,
+             "join": [hosts], "leave": [hosts that leave an abandoned swarm first], "probe": [hosts to query before the decision],
+             "refused": {host: why it cannot join}, "cluster_id": id or "", "warnings": [text]}.
+    Raises Failure with every finding if the next step could split or lose a swarm.
     """
     engines = {name: host["engine"] for name, host in hosts.items() if host["engine"]}
     members = {name: engine for name, engine in engines.items() if engine["swarm_state"] == "active"}
@@ -100,12 +100,11 @@ def bootstrap(hosts, without_unreachable=False, abandon="", predict=False):
 def _unfit(hosts, engines, predict):
     """{host: why} of engines that are neither in a swarm nor ready to join one."""
     ways = {
-        "locked": "The swarm's key is locked (autolock): run `docker swarm unlock` on it, then run again.",
-        "pending": "It looks for its managers (%s) and does not reach them: check that these run and that port 2377/tcp is open "
-                   "between them.",
-        "error": "If its managers (%s) are well, take it out (`docker swarm leave --force` on it) and run again: it then joins anew.",
-        "stopped": "It is a member, but its engine does not run: `systemctl start docker` on it, or run the engine play (--tags engine).",
-        "inactive": "Its engine does not run: run the engine play (--tags engine).",
+        "locked": "The swarm's key is locked (autolock): run `docker swarm unlock` on this node, then run again.",
+        "pending": "The node does not reach its managers (%s): check that they run and that port 2377/tcp is open between the nodes.",
+        "error": "If its managers (%s) are healthy, run `docker swarm leave --force` on this node and run again: it then joins again.",
+        "stopped": "The node is a member, but its engine does not run: `systemctl start docker` on it, or run the engine play (--tags engine).",
+        "inactive": "The engine does not run: run the engine play (--tags engine).",
     }
     unfit = {}
     for name, engine in engines.items():
@@ -121,7 +120,7 @@ def _unfit(hosts, engines, predict):
 
 
 def _our_cluster(hosts, clusters):
-    """The cluster the master is in, else the one most hosts are in."""
+    """The cluster of the master, else the cluster of most hosts."""
     for cluster, names in clusters.items():
         if any(hosts[name]["master"] for name in names):
             return cluster
@@ -136,7 +135,7 @@ def _foreign(hosts, engines, clusters, ours):
         for name in names:
             findings.append(
                 "%s (%s) is in the swarm %s (managers %s), but this cluster is the swarm %s (%s). Two swarms are never merged: if nothing "
-                "on %s is needed, take it out (`docker swarm leave --force` on it); else correct hosts.json. Then run again."
+                "on %s is needed, run `docker swarm leave --force` on it; else correct hosts.json. Then run again."
                 % (name, hosts[name]["addr"], cluster, ", ".join(engines[name]["remote_managers"]) or "unknown", ours,
                    ", ".join(sorted(clusters[ours])), name))
     return findings
@@ -148,45 +147,45 @@ def _no_manager(hosts, engines, members, ours):
     outside = ", ".join(sorted(name for name, engine in engines.items() if name not in members))
     silent += "; in no swarm, so their state is lost: %s" % outside if outside else ""
     if managers:
-        return ("The swarm %s has no leader: of its managers, %s answer, fewer than a majority (%s says: %s). No new swarm is started. "
-                "Bring the other managers back (not answering: %s); only if they are lost for good, see docs/swarm.md, \"Majority lost\"."
+        return ("The swarm %s has no leader: of its managers, %s answer, fewer than a majority (%s says: %s). No new swarm is initialised. "
+                "Start the other managers (not answering: %s); only if they are permanently lost, see docs/swarm.md, \"Majority lost\"."
                 % (ours, ", ".join(managers), managers[0], engines[managers[0]]["swarm_error"], silent))
-    return ("%s belong to the swarm %s, but none of its managers answers (not answering: %s). No second swarm is started while a member "
-            "of the first is there. Bring a manager back, or restore its /var/lib/docker/swarm. Only if that swarm is lost for good: run "
-            "again with -e swarm_abandon=%s; its members then leave it, and a new one is started."
+    return ("%s belong to the swarm %s, but none of its managers answers (not answering: %s). No second swarm is initialised while a member "
+            "of the first one exists. Start a manager, or restore its /var/lib/docker/swarm. Only if that swarm is permanently lost: run "
+            "again with -e swarm_abandon=%s; its members then leave it, and a new one is initialised."
             % (", ".join(sorted(members)), ours, silent, ours))
 
 
 def _starter(hosts, engines, without_unreachable, decision):
     master = next((name for name, host in hosts.items() if host["master"]), None)
     if master is None:
-        raise Failure("No host is in the group master, so nobody can start the swarm: give one host in hosts.json \"master\" "
-                      "in its groups.", kind="no_master")
+        raise Failure("No host is in the group master, so no host can initialise the swarm: add \"master\" to the groups of one host in "
+                      "hosts.json.", kind="no_master")
     if master not in engines:
-        raise Failure("No swarm exists yet and the master %s (%s), which would start it, does not answer. Bring it up and run again."
+        raise Failure("No swarm exists yet, and the master %s (%s), which would initialise it, does not answer. Start it and run again."
                       % (master, hosts[master]["addr"]), kind="no_master")
     if master in decision["refused"]:
         raise Failure(decision["refused"][master], kind="no_master")
     if not hosts[master]["joins"]:
-        raise Failure("No swarm exists yet; it starts on the master %s, which this run leaves out (--limit). Run without a limit first."
+        raise Failure("No swarm exists yet; the master %s would initialise it, but this run excludes it (--limit). Run without a limit first."
                       % master, kind="limit")
     silent = sorted(name for name, host in hosts.items() if not host["engine"] and host["role"] == "manager")
     if silent and not without_unreachable:
         raise Failure(
-            "No swarm exists on the hosts that answer, but the manager(s) %s do not answer and may be in one. A second swarm is not "
-            "risked. Bring them up, or remove them from hosts.json; if they certainly are in none, run with -e "
+            "No swarm exists on the hosts that answer, but the manager(s) %s do not answer and may be in one. A new swarm could be a "
+            "second one. Start them, or remove them from hosts.json; if they certainly are in no swarm, run with -e "
             "swarm_init_without_unreachable=true."
             % ", ".join(silent), kind="unknown_managers", hosts=silent)
     silent = sorted(name for name, host in hosts.items() if not host["engine"])
     if silent:
-        decision["warnings"].append("A new swarm starts on %s while %s did not answer." % (master, ", ".join(silent)))
+        decision["warnings"].append("A new swarm is initialised on %s although %s did not answer." % (master, ", ".join(silent)))
     return master
 
 
 # --- labels, roles, stale entries, network ------------------------------------------------------------------------------------------------
 
 def node_summary(node):
-    """The parts of an engine API node that the plan uses."""
+    """The parts of a node of the engine's API that the plan uses."""
     manager = node.get("ManagerStatus") or {}
     return {
         "id": node["ID"],
@@ -202,7 +201,7 @@ def node_summary(node):
 
 
 def wanted_labels(host, labels):
-    """Every label the node of a host gets from us. labels: {name: value} as of the inventory."""
+    """All labels that skp.cluster sets on the node of a host. labels: {name: value} of the inventory."""
     wanted = {str(name): str(value) for name, value in labels.items()}
     wanted[HOST_LABEL] = host
     wanted[OURS_LABEL] = ",".join(sorted(str(name) for name in labels))
@@ -210,9 +209,9 @@ def wanted_labels(host, labels):
 
 
 def merged_labels(current, host, labels, carried=None):
-    """The labels of a node after the sync: not ours are kept, ours that are no longer wanted go.
+    """The labels of a node after the update: labels of other origin are kept, own labels that are no longer wanted are removed.
 
-    carried: the labels of the entry the node had before it lost its state; they come in the same way.
+    carried: the labels of the entry that the node had before it lost its state; they are added in the same way.
     """
     return {**_not_ours(carried or {}), **_not_ours(current), **wanted_labels(host, labels)}
 
@@ -231,13 +230,13 @@ def _find_nodes(host, wanted, nodes):
     if wanted.get("node_id"):
         current = next((node for node in nodes if node["id"] == wanted["node_id"]), None)
     elif labelled:
-        # The host did not tell: the entry that is up, else the youngest.
+        # The host did not answer: use the entry that is up, else the newest.
         current = sorted(labelled, key=lambda node: (node["state"] == "ready", node["created"]))[-1]
     return current, [node for node in labelled if node is not current]
 
 
 def network_spec(wanted):
-    """The overlay network as the engine's API takes it. wanted: {"name", "subnet", "encrypted"}."""
+    """The overlay network as the engine's API expects it. wanted: {"name", "subnet", "encrypted"}."""
     return {
         "Name": wanted["name"], "Driver": "overlay", "Attachable": True, "Scope": "swarm",
         "IPAM": {"Driver": "default", "Config": [{"Subnet": wanted["subnet"]}]},
@@ -247,7 +246,7 @@ def network_spec(wanted):
 
 
 def _network_findings(found, wanted, addresses, encryption):
-    """What stands against the wanted network: [text]."""
+    """Why the wanted network is not possible: [text]."""
     findings = []
     subnet = ipaddress.ip_network(wanted["subnet"])
     for host, address in addresses.items():
@@ -261,12 +260,12 @@ def _network_findings(found, wanted, addresses, encryption):
     if wanted["encrypted"]:
         for host, answer in encryption.items():
             if answer.startswith("no"):
-                findings.append("skp_net_encrypted is asked for, but the kernel of %s cannot carry it (%s): no packet would pass. Load or "
+                findings.append("skp_net_encrypted is true, but the kernel of %s does not support it (%s): no packet would pass. Load or "
                                 "build ESP (esp4, xfrm, gcm), or set skp_net_encrypted: false." % (host, answer[2:].lstrip(": ")))
     if found is None:
         return findings
     name = wanted["name"]
-    way = ("Set the variable to what is there, or remove the network after `down` of every service (docker network rm %s) and run again."
+    way = ("Set the variable to the present value, or remove the network after `down` of every service (docker network rm %s) and run again."
            % name)
     if found.get("Driver") != "overlay" or found.get("Scope") != "swarm":
         return findings + ["The network %s exists but is a %s network of scope %s; expected an overlay of scope swarm. Choose another "
@@ -285,14 +284,14 @@ def _network_findings(found, wanted, addresses, encryption):
 
 
 def plan(nodes, network, desired, self_id=""):
-    """What to do on a manager.
+    """The changes to make on a manager.
 
     nodes: summaries (node_summary) of every node of the swarm. network: its inspection, or None.
     desired: {"hosts": {host: {"role", "addr", "labels": {name: value}, "node_id": id or "", "joining": bool, "encryption": text}},
-              "inventory": [every host name of the inventory], "network": {"name", "subnet", "encrypted"}}
-    self_id: the node this runs on; its own demotion comes last.
+              "inventory": [all host names of the inventory], "network": {"name", "subnet", "encrypted"}}
+    self_id: the node that runs the module; its own demotion comes last.
 
-    Returns {"updates": [{"host", "id" ("" while it joins), "before": {"role", "labels"} or None, "after": {...}}], "stale": [{"host",
+    Returns {"updates": [{"host", "id" ("" while the node joins), "before": {"role", "labels"} or None, "after": {...}}], "stale": [{"host",
     "id", "state", "manager"}], "create_network": bool, "demote_last": bool, "warnings": [text], "before": {...}, "after": {...} for the
     diff}. Raises Failure with every finding.
     """
@@ -301,18 +300,17 @@ def plan(nodes, network, desired, self_id=""):
         node, old = _find_nodes(host, wanted, nodes)
         if node is None and not wanted.get("joining"):
             if wanted.get("node_id"):
-                errors.append("%s says it is node %s of a swarm, but this swarm has no such node: it was removed here, or is in another "
-                              "swarm. Take it out (`docker swarm leave --force` on it) and run "
-                              "again: it then joins." % (host, wanted["node_id"]))
+                errors.append("%s reports that it is node %s of a swarm, but this swarm has no such node: it was removed here, or is in "
+                              "another swarm. Run `docker swarm leave --force` on it and run again: it then joins." % (host, wanted["node_id"]))
             else:
-                warnings.append("%s is not in the swarm and did not answer or did not join; its labels wait for a run "
-                                "that reaches it." % host)
+                warnings.append("%s is not in the swarm and did not answer or did not join; a later run that reaches it sets its "
+                                "labels." % host)
             continue
-        # Only a host that says who it is now proves that another entry of its name is an old one.
+        # Only a host that reports its node id proves that another entry with its name is old.
         known = bool(node is None or wanted.get("node_id"))
         for entry in old if known else []:
             if entry["state"] == "ready" and node is not None and entry["hostname"] != node["hostname"]:
-                errors.append("Two live nodes carry the label skp.host=%s: %s (%s) and %s (%s). Remove the label from the wrong one "
+                errors.append("Two live nodes have the label skp.host=%s: %s (%s) and %s (%s). Remove the label from the wrong one "
                               "(docker node update --label-rm skp.host %s) and run again."
                               % (host, node["id"], node["hostname"], entry["id"], entry["hostname"], entry["id"]))
             else:
@@ -327,11 +325,10 @@ def plan(nodes, network, desired, self_id=""):
     for node in nodes:
         name = node["labels"].get(HOST_LABEL)
         if name and name not in desired["inventory"]:
-            warnings.append("%s (node %s, %s) is in the swarm but no longer in hosts.json. It was left as it is; to take it out: drain "
+            warnings.append("%s (node %s, %s) is in the swarm but no longer in hosts.json. It was not changed. To remove it: drain "
                             "it, `docker swarm leave` on it, `docker node rm %s`." % (name, node["id"], node["state"], node["id"]))
         elif not name and node["id"] not in [update["id"] for update in updates]:
-            warnings.append("Node %s (%s, %s) of the swarm is none of hosts.json. It was left "
-                            "as it is." % (node["id"], node["hostname"], node["addr"]))
+            warnings.append("Node %s (%s, %s) of the swarm is not in hosts.json. It was not changed." % (node["id"], node["hostname"], node["addr"]))
     addresses = {host: wanted["addr"] for host, wanted in desired["hosts"].items()}
     encryption = {host: wanted.get("encryption") or "unknown" for host, wanted in desired["hosts"].items()}
     errors += _network_findings(network, desired["network"], addresses, encryption)
@@ -348,7 +345,7 @@ def plan(nodes, network, desired, self_id=""):
 
 
 def _demotion_findings(nodes, updates, stale):
-    """Refuses demotions that would leave no manager, or fewer reachable ones than a majority."""
+    """Refuses demotions that would leave no manager, or fewer reachable managers than a majority."""
     roles = [(item["before"]["role"] if item["before"] else "worker", item["after"]["role"], item) for item in updates]
     demoted = [item["id"] for before, after, item in roles if (before, after) == ("manager", "worker")]
     promoted = [item for before, after, item in roles if (before, after) == ("worker", "manager")]
@@ -361,7 +358,7 @@ def _demotion_findings(nodes, updates, stale):
     if total and alive >= quorum(total):
         return []
     names = [item["host"] for item in updates if item["id"] in demoted]
-    return ["Demoting %s would leave %d manager(s), %d of them reachable; %d are needed. Bring the others back, or keep the group manager."
+    return ["Demoting %s would leave %d manager(s), %d of them reachable; %d are needed. Start the others, or keep the group manager."
             % (", ".join(names), total, alive, quorum(total))]
 
 
