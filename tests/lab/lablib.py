@@ -125,10 +125,17 @@ def edited_hosts(change):
     """Within the block hosts.json is what `change(copy of it)` returns; afterwards it is as before, whatever happened."""
     before = HOSTS_JSON.read_text(encoding="utf-8")
     try:
-        HOSTS_JSON.write_text(json.dumps(change(json.loads(before)), indent=2) + "\n", encoding="utf-8")
+        write_hosts(json.dumps(change(json.loads(before)), indent=2) + "\n")
         yield
     finally:
-        HOSTS_JSON.write_text(before, encoding="utf-8")
+        write_hosts(before)
+
+
+def write_hosts(text):
+    """Replace hosts.json in one step: another process that reads it sees the old text or the new one."""
+    aside = HOSTS_JSON.with_suffix(".new")
+    aside.write_text(text, encoding="utf-8")
+    aside.replace(HOSTS_JSON)
 
 
 def without(label, node):
@@ -137,6 +144,21 @@ def without(label, node):
         data[node]["labels"] = [entry for entry in data[node]["labels"] if label not in entry]
         return data
     return change
+
+
+def with_labels(nodes_of):
+    """A change of hosts.json after which each label of {label: nodes} is on exactly these nodes."""
+    def change(data):
+        for node, entry in data.items():
+            entry["labels"] = [label for label in entry["labels"] if not nodes_of.keys() & label.keys()]
+            entry["labels"] += [{label: "enable"} for label, nodes in nodes_of.items() if node in nodes]
+        return data
+    return change
+
+
+def labelled(label):
+    """Names of the nodes that carry a label."""
+    return sorted(name for name, host in hosts().items() if {label: "enable"} in host["labels"])
 
 
 def address(node):

@@ -33,6 +33,20 @@ def create_topic(name, partitions=3, replication=3):
         raise lablib.Failed(f"making the topic {name}: {exc!r}") from exc
 
 
+def in_sync(brokers):
+    """True when every partition of every topic has a replica in sync on each of these brokers that holds one, and a leader; asked from outside."""
+    try:
+        admin = KafkaAdminClient(bootstrap_servers=outside(), request_timeout_ms=15000)
+        try:
+            topics = admin.describe_topics()
+        finally:
+            admin.close()
+    except (KafkaError, RuntimeError) as exc:
+        raise lablib.Failed(f"describing the topics: {exc!r}") from exc
+    partitions = [partition for topic in topics for partition in topic["partitions"]]
+    return bool(partitions) and all(brokers & set(p["replica_nodes"]) <= set(p["isr_nodes"]) and p["leader_id"] in brokers for p in partitions)
+
+
 def produce_outside(topic, numbers):
     """Send numbers from outside with acks=all. Returns the set of numbers that were acknowledged."""
     producer = KafkaProducer(bootstrap_servers=outside(), acks="all", retries=20, request_timeout_ms=30000)

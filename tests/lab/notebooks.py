@@ -18,7 +18,7 @@ BASE = "/jupyter-skp"
 
 def node():
     """The lab's node that is labelled jupyter."""
-    [name] = [name for name, host in lablib.hosts().items() if {"jupyter": "enable"} in host["labels"]]
+    [name] = lablib.labelled("jupyter")
     return name
 
 
@@ -49,6 +49,25 @@ def login():
     session.get(page, timeout=30).raise_for_status()
     session.post(page, data={"_xsrf": session.cookies["_xsrf"], "password": secret("jupyter_password")}, timeout=30).raise_for_status()
     return session
+
+
+def save(name, text):
+    """Write a text file through JupyterLab's API, as its file browser does."""
+    session = login()
+    answer = session.put(f"{lab_url()}/api/contents/{name}", json={"type": "file", "format": "text", "content": text},
+                         headers={"X-XSRFToken": session.cookies["_xsrf"]}, timeout=30)
+    if answer.status_code not in (200, 201):
+        raise lablib.Failed(f"writing {name}: {answer.status_code} {answer.text[-500:]}")
+
+
+def load(name):
+    """The content of a text file through JupyterLab's API, after a login; Failed while nobody can log in."""
+    try:
+        answer = login().get(f"{lab_url()}/api/contents/{name}", timeout=30)
+        answer.raise_for_status()
+    except requests.RequestException as exc:
+        raise lablib.Failed(f"reading {name}: {exc}") from exc
+    return answer.json()["content"]
 
 
 def gateway(method, path, token, **more):

@@ -15,6 +15,8 @@ HISTORY = 8031
 CLIENT = "spark-skp-history"
 SMALL = ("--driver-memory", "512m", "--conf", "spark.executor.memory=768m")
 """All nodes of the lab share one machine."""
+EVERYWHERE = ("--conf", "spark.dynamicAllocation.minExecutors=3", "--conf", "spark.scheduler.minRegisteredResourcesRatio=1.0")
+"""One executor for each worker, and no task before all are there."""
 
 # Keys 0..96 of the numbers below N, summed per key and then all together: N (N - 1) / 2, if nothing was lost and nothing counted twice.
 SUMS = """
@@ -62,13 +64,13 @@ spark.stop()
 
 
 def master_node():
-    """The node that is labelled spark-master in the lab as it is brought up."""
-    return next(name for name, host in sorted(lablib.hosts().items()) if {"spark-master": "enable"} in host["labels"])
+    """The (first) node that is labelled spark-master."""
+    return lablib.labelled("spark-master")[0]
 
 
 def worker_nodes():
     """Nodes labelled spark-worker."""
-    return sorted(name for name, host in lablib.hosts().items() if {"spark-worker": "enable"} in host["labels"])
+    return lablib.labelled("spark-worker")
 
 
 def secret():
