@@ -34,17 +34,17 @@ def create_topic(name, partitions=3, replication=3):
 
 
 def in_sync(brokers):
-    """True when every partition of every topic has a replica in sync on each of these brokers that holds one, and a leader; asked from outside."""
+    """True when exactly these brokers are up and every replica that is on one of them is in sync; asked from outside."""
     try:
         admin = KafkaAdminClient(bootstrap_servers=outside(), request_timeout_ms=15000)
         try:
-            topics = admin.describe_topics()
+            present = {broker["broker_id"] for broker in admin.describe_cluster()["brokers"]}
+            partitions = [partition for topic in admin.describe_topics() for partition in topic["partitions"]]
         finally:
             admin.close()
     except (KafkaError, RuntimeError) as exc:
-        raise lablib.Failed(f"describing the topics: {exc!r}") from exc
-    partitions = [partition for topic in topics for partition in topic["partitions"]]
-    return bool(partitions) and all(brokers & set(p["replica_nodes"]) <= set(p["isr_nodes"]) and p["leader_id"] in brokers for p in partitions)
+        raise lablib.Failed(f"describing the cluster: {exc!r}") from exc
+    return present == brokers and all(brokers & set(p["replica_nodes"]) <= set(p["isr_nodes"]) and p["leader_id"] in brokers for p in partitions)
 
 
 def produce_outside(topic, numbers):
