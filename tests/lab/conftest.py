@@ -11,6 +11,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 import lablib  # noqa: E402  (the path above comes first)
+from witness import definitions  # noqa: E402
 import durations  # noqa: E402  (lablib puts tests/tools on the path)
 
 
@@ -34,6 +35,22 @@ def lab():
     if not lablib.HOSTS_JSON.exists():
         pytest.exit("inventory/lab/hosts.json is not there: run `make up` first", returncode=2)
     return lablib
+
+
+@pytest.fixture(scope="session")
+def site():
+    """The playbook of the cluster with the throw-away service, which has its label while the process runs. Where it does not run yet, it comes:
+    what the dry run announced, and nothing else moves.
+    """
+    playbook = str(lablib.ROOT / "tests/lab/next_service/site.yml")
+    with lablib.edited_hosts(lablib.with_labels({"echo": ["c03"]})):
+        before = definitions.read()
+        if "echo-skp" not in before:
+            dry = lablib.play(playbook, "--tags", "swarm,echo", "--check", "--diff")
+            assert dry.changed and definitions.read() == before
+            assert lablib.play(playbook, "--tags", "swarm,echo").changed == dry.changed
+            assert definitions.changed(before, definitions.read()) == {"echo-skp": {"created"}}
+        yield playbook
 
 
 @pytest.fixture(scope="session")

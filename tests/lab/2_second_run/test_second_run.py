@@ -1,106 +1,100 @@
 # Copyright (c) 2026 skp.cluster contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A second run changes nothing, costs little, and comes out the same from the installed collection."""
+"""A second run changes nothing and costs little, for all services at once; also backwards, from the installed collection, and with --limit."""
 from __future__ import annotations
-
-import itertools
-import json
 
 import lablib
 import pytest
+import witness
+from witness import definitions
 
 MASTER = "c01"
 
+# Module calls of a second run of the site: on a node for what lies on it, whatever the number of services; on the master besides, for the cluster
+# (labels, the registry's image, all images) and for each service.
+ON_A_NODE = 8
+FOR_THE_CLUSTER = 3
+FOR_A_SERVICE = 3
 
-# What a second run asks of a node, and of the master for the swarm as a whole; each is one module call.
-EVERYWHERE = ("preflight", "engine", "registry", "images")
-WITH_DATA = ("zookeeper", "kafka", "spark-worker")
-ON_MANAGERS = ("secrets",)
-THROUGH_THE_MASTER = ("swarm", "registry image", "images", "zookeeper", "kafka ids", "kafka", "spark directories", "spark", "jupyter directories", "jupyter")
-
-
-def budget(node):
-    """How many calls a second run of the site may make on a node."""
-    host = lablib.hosts()[node]
-    labels = {name for entry in host["labels"] for name, value in entry.items() if value == "enable"}
-    calls = len(EVERYWHERE) + len(labels.intersection(WITH_DATA))
-    calls += len(ON_MANAGERS) if {"master", "manager"}.intersection(host["groups"]) else 0
-    return calls + (len(THROUGH_THE_MASTER) if node == MASTER else 0)
+# The same for a run of one service, and the tasks it may show.
+TASKS = 60
+ON_THE_MANAGER = 4
+ON_A_LABELLED_NODE = 2
+ELSEWHERE = 2
 
 
-def test_site_again_changes_nothing(figures):
-    """changed=0, and by another path: every container, service version and managed file as before."""
+def counts(result, rows=lambda row: True):
+    """{node: module calls} of a run: of all its rows, or of those for which `rows` is true."""
+    return {node: sum(map(rows, result.calls(node))) for node in sorted(lablib.hosts())}
+
+
+def test_second_run(site, figures):
+    """changed=0, and by another path: every container, service version and managed file as before. Calls of nodes and services are counted."""
     before = lablib.snapshot()
-    result = lablib.play("site.yml")
+    result = lablib.play(site)
     assert result.changed == set()
     assert lablib.snapshot() == before
-    per_node = {n: len(result.calls(n)) for n in sorted(lablib.hosts())}
     figures["site.yml second run, seconds"] = round(result.seconds, 1)
-    figures["site.yml second run, module calls per node"] = per_node
-    for node, count in per_node.items():
-        assert count <= budget(node), result.calls(node)
+    figures["site.yml second run, module calls per node"] = counts(result)
+    figures["site.yml second run, module calls for each service"] = {
+        one.name: counts(result, lambda row, one=one: one.name in row["play"]) for one in witness.ALL}
+    for node, count in counts(result).items():
+        more = FOR_THE_CLUSTER + FOR_A_SERVICE * len(witness.ALL) if node == MASTER else 0
+        assert count <= ON_A_NODE + more, result.calls(node)
+    for one in witness.ALL:
+        for node, count in counts(result, lambda row, one=one: one.name in row["play"]).items():
+            assert count <= (FOR_A_SERVICE if node == MASTER else ELSEWHERE), (one.name, node)
 
 
-# Besides the services themselves: Kafka's ids and directories; Spark's and Jupyter's secrets and directories.
-@pytest.mark.parametrize(("tag", "on_master", "elsewhere"), [("kafka", 3, 1), ("spark", 4, 2), ("jupyter", 3, 1)])
-def test_one_service_again_stays_in_its_budget(tag, on_master, elsewhere, figures):
-    """--tags <service> on a cluster that is as it should be: a handful of calls, nothing changed."""
-    result = lablib.play("site.yml", "--tags", tag)
+def test_every_service_has_a_witness(site):
+    """What the swarm runs is what the witnesses name: no service without one, none that is missing."""
+    assert set(definitions.read()) == witness.services()
+
+
+@pytest.mark.parametrize("one", witness.ALL, ids=lambda one: one.name)
+def test_one_service_again_stays_in_its_budget(site, one, figures):
+    """--tags <service> on a cluster that is as it should be: nothing changed, few tasks, a handful of calls, none on nodes without a part in it."""
+    result = lablib.play(site, "--tags", one.name)
     assert result.changed == set()
-    per_node = {n: len(result.calls(n)) for n in sorted(lablib.hosts())}
-    figures[f"--tags {tag} second run, seconds"] = round(result.seconds, 1)
-    figures[f"--tags {tag} second run, module calls per node"] = per_node
-    assert all(count <= elsewhere for node, count in per_node.items() if node != MASTER), per_node
-    assert per_node[MASTER] <= on_master, result.calls(MASTER)
+    tasks, calls = result.text.count("\nTASK ["), counts(result)
+    figures[f"--tags {one.name} second run: seconds, tasks, module calls per node"] = (round(result.seconds, 1), tasks, calls)
+    assert tasks <= TASKS, result.text
+    for node, count in calls.items():
+        assert count <= (ON_THE_MANAGER if node == MASTER else ON_A_LABELLED_NODE if node in one.nodes() else ELSEWHERE), result.calls(node)
 
 
-def test_order_of_hosts_json_does_not_matter(figures):
-    """All permutations of the file: no id moves, nothing restarts; the file backwards: nothing of the site changes."""
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory):
+    """Arguments of `play` that run the collection as it is built and installed into an empty directory, from elsewhere."""
+    here = tmp_path_factory.mktemp("installed")
+    source = lablib.ROOT / "collections/ansible_collections/skp/cluster"
+    lablib.run(lablib.BIN / "ansible-galaxy", "collection", "build", "--output-path", here / "dist", cwd=source)
+    tarball = next((here / "dist").glob("skp-cluster-*.tar.gz"))
+    (here / "ansible.cfg").write_text("[ssh_connection]\npipelining = true\n", encoding="utf-8")
+    env = {"ANSIBLE_COLLECTIONS_PATH": str(here / "collections"), "ANSIBLE_CONFIG": str(here / "ansible.cfg")}
+    lablib.run(lablib.BIN / "ansible-galaxy", "collection", "install", "--offline", "--no-deps", "-p", here / "collections", tarball, cwd=here, env=env)
+    return {"inventory": str(lablib.ROOT / "inventory/lab/skp.yml"), "cwd": here, "env": env}
+
+
+def in_order(names):
+    """A change of hosts.json: its hosts in another order."""
+    return lambda data: {name: data[name] for name in names}
+
+
+def test_installed_collection_and_hosts_json_backwards(site, installed):
+    """The built collection, run from elsewhere, with hosts.json backwards, which turns every pair of hosts round: changed=0."""
     before = lablib.snapshot()
-    names = sorted(lablib.hosts())
-    backwards = tuple(reversed(names))
-    orders = list(itertools.permutations(names)) if len(names) <= 3 else [backwards]
-    for order in orders:
-        with lablib.edited_hosts(lambda data, order=order: {n: data[n] for n in order}):
-            result = lablib.play("site.yml", *([] if order == backwards else ["--tags", "zookeeper,kafka,spark,jupyter"]))
-            assert result.changed == set(), order
+    backwards = in_order(sorted(lablib.hosts(), reverse=True))
+    with lablib.edited_hosts(backwards):
+        both = lablib.play(site, **installed).changed
+        order = lablib.play(site).changed if both else set()
+    assert both == set(), f"{both}; of it {order} also from the sources: that is the order's doing, the rest the installed collection's"
     assert lablib.snapshot() == before
-    figures["orders of hosts.json tried, changes"] = f"{len(orders)}, 0"
 
 
-def test_limit_to_one_host_changes_nothing_elsewhere():
+def test_limit_to_one_host_changes_nothing_elsewhere(site):
     """--limit c02 on a cluster that is as it should be: nothing changes, and the member lists still name everybody."""
     before = lablib.snapshot()
-    result = lablib.play("site.yml", "--limit", "c02")
+    result = lablib.play(site, "--limit", "c02")
     assert result.changed == set()
     assert lablib.snapshot() == before
-
-
-def test_installed_collection_gives_the_same(tmp_path):
-    """Built, installed into an empty directory and run by its full name from elsewhere: changed=0."""
-    out = tmp_path / "dist"
-    lablib.run(lablib.BIN / "ansible-galaxy", "collection", "build", "--output-path", out, cwd=lablib.ROOT / "collections/ansible_collections/skp/cluster")
-    tarball = next(out.glob("skp-cluster-*.tar.gz"))
-    (tmp_path / "ansible.cfg").write_text("[ssh_connection]\npipelining = true\n", encoding="utf-8")
-    alone = {"ANSIBLE_COLLECTIONS_PATH": str(tmp_path / "installed"), "ANSIBLE_CONFIG": str(tmp_path / "ansible.cfg")}
-    lablib.run(lablib.BIN / "ansible-galaxy", "collection", "install", "--offline", "--no-deps", "-p", tmp_path / "installed", tarball, cwd=tmp_path, env=alone)
-    result = lablib.play("skp.cluster.site", "-i", str(lablib.ROOT / "inventory/lab/skp.yml"), cwd=tmp_path, env=alone)
-    assert result.changed == set()
-
-
-def test_fault_free_containers_carry_no_privilege():
-    """No container of the cluster is privileged, none holds the engine's socket."""
-    for node in sorted(lablib.hosts()):
-        ids = lablib.on(node, "docker", "ps", "-q").split()
-        if not ids:
-            continue
-        for c in json.loads(lablib.on(node, "docker", "inspect", *ids)):
-            assert not c["HostConfig"]["Privileged"], c["Name"]
-            assert not any("docker.sock" in m.get("Source", "") for m in c["Mounts"]), c["Name"]
-
-
-@pytest.mark.parametrize("node", ["c01", "c02", "c03"])
-def test_zookeeper_is_reachable_from_the_overlay_only(node):
-    """2181 is not published: a connection to the node's address is refused."""
-    code = lablib.run("bash", "-c", f"timeout 3 bash -c '</dev/tcp/{lablib.address(node)}/2181'", check=False).returncode
-    assert code != 0

@@ -45,11 +45,7 @@ def check(kept, seconds=PATIENCE):
 
 def healthy(seconds=PATIENCE):
     """Wait until every node is ready, every task runs and every service answers. Returns the seconds it took; a failure names what is missing."""
-    def nodes():
-        states = lablib.on(lablib.manager(), "docker", "node", "ls", "--format", "{{.Status}}").split()
-        return states == ["Ready"] * len(lablib.hosts()) and not lablib.unfinished()
-
-    took = lablib.wait("all nodes are ready, all tasks run", nodes, seconds, every=1)[1]
+    _, took = lablib.wait("all nodes are ready, all tasks run", lablib.cluster_is_healthy, seconds, every=1)
     for one in ALL:
         took += lablib.wait(f"{one.name} is healthy", one.healthy, seconds, every=1)[1]
     return round(took, 1)

@@ -3,6 +3,7 @@
 """What a witness is: all that the tests for all services need to know of one service."""
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 
 import lablib
@@ -38,8 +39,6 @@ class Witness:
     """The role, its tag and its label in hosts.json."""
     data = ()
     """Paths on a node of the label that hold the service's data; they stay when the service is taken down."""
-    on_manager = 2
-    """Module calls that a second run of the role makes on the manager, at most."""
 
     def nodes(self):
         """Nodes that carry the service's label."""
@@ -75,7 +74,7 @@ class Witness:
 
     def use(self):
         """Context: the service works and handles its secrets, so that a trace of them could be found meanwhile."""
-        return lablib.contextlib.nullcontext()
+        return contextlib.nullcontext()
 
     def traces(self):
         """{place: text} that the search for secrets must find while `use` lasts. It proves that the search reads these places."""

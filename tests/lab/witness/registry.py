@@ -18,7 +18,6 @@ class Registry(Witness):
 
     name = "registry"
     data = ("/srv/skp/registry/docker",)
-    on_manager = 2
 
     def healthy(self):
         return all("{}" in lablib.on(node, "curl", "-s", "-m", "3", "http://127.0.0.1:5000/v2/", check=False) for node in self.nodes())

@@ -14,8 +14,8 @@ name: skp_record
 type: notification
 short_description: One JSON line per task result, for tests and benchmarks
 description:
-  - Appends C({task, action, host, delegated_to, status, changed}) to the file named by the environment variable E(SKP_RECORD).
-  - C(status) is ok, failed, skipped or unreachable. Results themselves are not written, so no secret can be.
+  - Appends C({play, task, action, host, delegated_to, status, changed}) to the file named by the environment variable E(SKP_RECORD).
+  - C(play) is the list of the play's tags; C(status) is ok, failed, skipped or unreachable. Results themselves are not written, so no secret can be.
 """
 
 
@@ -26,6 +26,11 @@ class CallbackModule(CallbackBase):
     CALLBACK_TYPE = "notification"
     CALLBACK_NAME = "skp_record"
 
+    _tags = ()
+
+    def v2_playbook_on_play_start(self, play):
+        self._tags = sorted(play.tags)
+
     def _write(self, result, status):
         path = os.environ.get("SKP_RECORD")
         if not path:
@@ -33,6 +38,7 @@ class CallbackModule(CallbackBase):
         data = result._result
         delegated = (data.get("_ansible_delegated_vars") or {}).get("ansible_delegated_host")
         row = {
+            "play": self._tags,
             "task": result._task.get_name(),
             "action": result._task.action,
             "host": result._host.get_name(),

@@ -1,0 +1,74 @@
+# Copyright (c) 2026 skp.cluster contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What nobody may see and what nobody may reach, for all services in one look at all nodes."""
+from __future__ import annotations
+
+import contextlib
+import json
+
+import lablib
+import sweeps
+import witness
+
+# What every node of the lab answers on besides its services: SSH, the swarm's managers (all are), the swarm's gossip.
+NODES = (22, 2377, 7946)
+
+# A text that the search must find in each place, besides what the services' own traces are.
+CONTROLS = {"containers": "kafka-skp-1", "services": "kafka-skp-1", "configs": "broker.id", "secrets' definitions": "spark_auth_secret", "journal": "Started"}
+
+
+def secrets():
+    """{name: text} of every secret the managers keep, and of those that are made from them."""
+    text = lablib.on(lablib.manager(), "sh", "-ec", "cd /etc/skp/secrets; for name in *; do echo \"$name $(cat $name)\"; done")
+    kept = dict(line.split(" ", 1) for line in text.splitlines())
+    for one in witness.ALL:
+        kept.update({f"{one.name}: {name}": word for name, word in one.derived().items()})
+    return kept
+
+
+def test_no_secret_can_be_seen(site):
+    """While every service works: no secret in a definition, a container, a log, a process's arguments or environment, an event log. What the same
+    search must find, it finds in each of these places.
+    """
+    words = secrets()
+    assert set().union(*(one.secrets() for one in witness.ALL)) == {name for name in words if ":" not in name}
+    assert all(len(word) >= 16 for word in words.values()), [name for name, word in words.items() if len(word) < 16]
+    traces = {f"{one.name} in {place}": word for one in witness.ALL for place, word in one.traces().items()}
+    with contextlib.ExitStack() as stack:
+        for one in witness.ALL:
+            stack.enter_context(one.use())
+        found = sweeps.search({**words, **traces, **{f"control of {place}": word for place, word in CONTROLS.items()}})
+        events = lablib.on(*client(), "bash", "-c", sweeps.EVENTS)
+    found["events"] = {name for name, word in {**words, **traces}.items() if word in events}
+    assert found.pop("kept") >= {name for name in words if ":" not in name}, "the search does not find the secrets where they are kept"
+    for one in witness.ALL:
+        for place in one.traces():
+            assert f"{one.name} in {place}" in found[place], f"the search does not read the {place} of {one.name}"
+    for place in CONTROLS:
+        assert f"control of {place}" in found[place], f"the search does not read the {place}"
+    assert {place: seen for place, names in found.items() if (seen := names & words.keys())} == {}
+
+
+def client():
+    """Node and arguments that run a command in a container with Spark's image."""
+    node, ident = lablib.task_container("spark-skp-history")
+    return node, "docker", "exec", ident
+
+
+def test_only_the_named_ports_answer(site):
+    """From outside, of all that listens on a node or in a container: the ports the witnesses name answer on their nodes, and nothing else does."""
+    allowed = {port: set(lablib.hosts()) for port in NODES}
+    for one in witness.ALL:
+        allowed.update(one.ports())
+    assert sweeps.open_ports() == allowed
+
+
+def test_no_container_is_privileged():
+    """No container of the cluster is privileged, none holds the engine's socket."""
+    seen = 0
+    for node, text in lablib.look("docker ps -q | xargs -r docker inspect").items():
+        for container in json.loads(text or "[]"):
+            seen += 1
+            assert not container["HostConfig"]["Privileged"], (node, container["Name"])
+            assert not any("docker.sock" in mount.get("Source", "") for mount in container["Mounts"]), (node, container["Name"])
+    assert seen >= len(witness.services())

@@ -1,0 +1,107 @@
+# Copyright (c) 2026 skp.cluster contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Looks at every node once for all services: where a word can be read that should not be, and which ports answer."""
+from __future__ import annotations
+
+import concurrent.futures
+import json
+import socket
+
+import lablib
+
+# Runs on a node. The words come on standard input, so that they are in no process's arguments. What it reads is a place's name and a text; what it
+# prints is {place: words found in it}. The last message of a container that just ended may be gone: that is no failure.
+SEARCH = r"""
+import base64, glob, json, os, subprocess, sys
+
+words = json.load(sys.stdin)
+found = {}
+
+
+def look(place, text):
+    here = found.setdefault(place, set())
+    here.update(name for name, word in words.items() if word in text)
+
+
+def out(*command):
+    return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False).stdout.decode("utf-8", "replace")
+
+
+def read(path):
+    try:
+        with open(path, "rb") as stream:
+            return stream.read().replace(b"\0", b"\n").decode("utf-8", "replace")
+    except OSError:
+        return ""
+
+
+containers = out("docker", "ps", "-aq").split()
+look("containers", out("docker", "inspect", *containers))
+for container in containers:
+    look("logs", out("docker", "logs", container))
+if subprocess.run(["docker", "node", "ls", "-q"], capture_output=True, check=False).returncode == 0:
+    look("services", out("docker", "service", "inspect", *out("docker", "service", "ls", "-q").split()))
+    configs = json.loads(out("docker", "config", "inspect", *out("docker", "config", "ls", "-q").split()) or "[]")
+    look("configs", "\n".join(base64.b64decode(config["Spec"]["Data"]).decode("utf-8", "replace") for config in configs))
+    look("secrets' definitions", out("docker", "secret", "inspect", *out("docker", "secret", "ls", "-q").split()))
+for process in glob.glob("/proc/[0-9]*"):
+    if process != "/proc/%d" % os.getpid():
+        look("arguments", read(process + "/cmdline"))
+        look("environment", read(process + "/environ"))
+for path in glob.glob("/var/lib/skp/spark/work/*/*/std*") + glob.glob("/srv/skp/spark/*/*"):
+    look("work", read(path))
+look("journal", out("journalctl", "--no-pager", "-q", "-o", "cat"))
+look("kept", "\n".join(read(path) for path in glob.glob("/etc/skp/secrets/*")))
+print(json.dumps({place: sorted(names) for place, names in found.items()}))
+"""
+
+# Event logs are compressed; Python with the library for it is in the image of their writer.
+EVENTS = """python3 -c "import glob, pyarrow
+for name in glob.glob('/srv/skp/spark/events/**/events_*', recursive=True):
+    print(pyarrow.input_stream(name, compression='zstd').read().decode('utf-8', 'replace'))" """
+
+
+def search(words):
+    """{place: names of the words found there} on any node. words: {name: text}."""
+    def ask(node):
+        return json.loads(lablib.on(node, "python3", "-c", SEARCH, stdin=json.dumps(words), timeout=300))
+
+    found = {}
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        for answer in pool.map(ask, sorted(lablib.hosts())):
+            for place, names in answer.items():
+                found.setdefault(place, set()).update(names)
+    return found
+
+
+# Listening TCP sockets of the node and of every container on it, as the kernel lists them; 0A is LISTEN.
+LISTENING = r"""
+for pid in 1 $(docker ps -q | xargs -r docker inspect -f '{{.State.Pid}}'); do
+    cat /proc/$pid/net/tcp /proc/$pid/net/tcp6 2>/dev/null || true
+done | awk '$4 == "0A" {n = split($2, part, ":"); print part[n]}' | sort -u
+docker ps -q | xargs -r docker inspect -f '{{range $port, $to := .NetworkSettings.Ports}}{{range $to}}{{.HostPort}} {{end}}{{end}}' | tr ' ' '\n' | sed '/^$/d; s/^/published /'
+"""
+
+
+def candidates():
+    """Ports that something listens on, on any node or in any container of one, or that an engine publishes: what could be open."""
+    ports = set()
+    for text in lablib.look(LISTENING).values():
+        for line in text.splitlines():
+            ports.add(int(line.split()[1]) if line.startswith("published ") else int(line, 16))
+    return ports
+
+
+def answers(node, port):
+    """True when a connection to the port of the node's address is taken, from outside."""
+    try:
+        with socket.create_connection((lablib.address(node), port), timeout=3):
+            return True
+    except OSError:
+        return False
+
+
+def open_ports():
+    """{port: nodes} that take a connection from outside, of all ports that could be open."""
+    nodes = sorted(lablib.hosts())
+    return {port: found for port in sorted(candidates()) if (found := {node for node in nodes if answers(node, port)})}
