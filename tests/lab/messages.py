@@ -3,6 +3,7 @@
 """Numbered Kafka messages, sent and read back by clients that are not ours: the console tools inside the overlay, kafka-python outside."""
 from __future__ import annotations
 
+import contextlib
 import logging
 
 import lablib
@@ -21,29 +22,33 @@ def outside():
     return [f"{lablib.address(n)}:{OUTSIDE_PORT}" for n in sorted(lablib.hosts())]
 
 
-def create_topic(name, partitions=3, replication=3):
-    """Create a topic through a node's address; Failed with what Kafka says, so that brokers that are still coming can be waited for."""
+@contextlib.contextmanager
+def administration(what):
+    """A client for what is no message; what Kafka says goes into Failed, so that brokers that are still coming can be waited for."""
     try:
-        admin = KafkaAdminClient(bootstrap_servers=outside(), request_timeout_ms=30000)
-        try:
-            admin.create_topics([NewTopic(name, partitions, replication)])
-        finally:
-            admin.close()
+        with contextlib.closing(KafkaAdminClient(bootstrap_servers=outside(), request_timeout_ms=15000)) as admin:
+            yield admin
     except (KafkaError, RuntimeError) as exc:
-        raise lablib.Failed(f"making the topic {name}: {exc!r}") from exc
+        raise lablib.Failed(f"{what}: {exc!r}") from exc
+
+
+def create_topic(name, partitions=3, replication=3):
+    """Create a topic through a node's address."""
+    with administration(f"making the topic {name}") as admin:
+        admin.create_topics([NewTopic(name, partitions, replication)])
+
+
+def topics():
+    """Names of all topics."""
+    with administration("listing the topics") as admin:
+        return set(admin.list_topics())
 
 
 def in_sync(brokers):
-    """True when exactly these brokers are up and every replica that is on one of them is in sync; asked from outside."""
-    try:
-        admin = KafkaAdminClient(bootstrap_servers=outside(), request_timeout_ms=15000)
-        try:
-            present = {broker["broker_id"] for broker in admin.describe_cluster()["brokers"]}
-            partitions = [partition for topic in admin.describe_topics() for partition in topic["partitions"]]
-        finally:
-            admin.close()
-    except (KafkaError, RuntimeError) as exc:
-        raise lablib.Failed(f"describing the cluster: {exc!r}") from exc
+    """True when exactly these brokers are up and every replica that is on one of them is in sync."""
+    with administration("describing the topics") as admin:
+        present = {broker["broker_id"] for broker in admin.describe_cluster()["brokers"]}
+        partitions = [partition for topic in admin.describe_topics() for partition in topic["partitions"]]
     return present == brokers and all(brokers & set(p["replica_nodes"]) <= set(p["isr_nodes"]) and p["leader_id"] in brokers for p in partitions)
 
 

@@ -16,6 +16,32 @@ WORK = "/srv/skp/jupyter"
 BASE = "/jupyter-skp"
 
 
+# Parquet written by Spark, then aggregated by Spark and by pandas alone; what took how long, and whether both have the same numbers.
+AGGREGATE = """
+import json, os, time
+import pandas
+from pyspark.sql import SparkSession, functions as F
+spark = SparkSession.builder.appName("aggregate").getOrCreate()
+seconds = {{}}
+def timed(name, work):
+    start = time.monotonic()
+    result = work()
+    seconds[name] = round(time.monotonic() - start, 1)
+    return result
+rows = spark.range({rows}, numPartitions=24).select(
+    (F.col("id") * 7919 % 1000).cast("int").alias("key"), (F.rand(1) * 2 ** 40).cast("long").alias("amount"), F.rand(2).alias("price"))
+timed("write", lambda: rows.write.option("compression", "none").parquet("{path}"))
+size = sum(entry.stat().st_size for entry in os.scandir("{path}"))
+on_spark = timed("spark", lambda: spark.read.parquet("{path}").groupBy("key").agg(
+    F.count("*").alias("rows"), F.sum("amount").alias("amount"), F.max("price").alias("price")).orderBy("key").toPandas())
+alone = timed("pandas", lambda: pandas.read_parquet("{path}").groupby("key").agg(
+    rows=("amount", "size"), amount=("amount", "sum"), price=("price", "max")).reset_index())
+executors = len([1 for e in spark.sparkContext._jsc.sc().statusTracker().getExecutorInfos()]) - 1
+print(json.dumps({{"seconds": seconds, "bytes": size, "executors": executors, "groups": len(alone), "rows": int(alone["rows"].sum()),
+                  "equal": bool((on_spark.to_numpy() == alone.to_numpy()).all() and on_spark.shape == alone.shape)}}))
+"""
+
+
 def node():
     """The lab's node that is labelled jupyter."""
     [name] = lablib.labelled("jupyter")
@@ -149,3 +175,21 @@ class Kernel:
 def kernel(name, token, env=None):
     """A kernel that is ended with the block."""
     return contextlib.closing(Kernel(name, token, env))
+
+
+@contextlib.contextmanager
+def volume(uid):
+    """A data volume below /mnt on every node, mounted after the containers started: one directory of the shared store. Gives its path."""
+    name = f"test-{uuid.uuid4().hex[:8]}"
+    lablib.on(node(), "install", "-d", "-o", str(uid), "-g", str(uid), f"/srv/skp/{name}")
+    try:
+        lablib.look(f"mkdir /mnt/{name} && mount --bind /srv/skp/{name} /mnt/{name}")
+        yield f"/mnt/{name}"
+    finally:
+        lablib.look(f"umount /mnt/{name}; rmdir /mnt/{name}", check=False)
+        lablib.on(node(), "rm", "-rf", f"/srv/skp/{name}")
+
+
+def aggregate(kernel, rows, path):
+    """Write rows with Spark, aggregate them with Spark and with pandas. Returns {"seconds", "bytes", "executors", "groups", "rows", "equal"}."""
+    return json.loads(kernel.run(AGGREGATE.format(rows=rows, path=path), seconds=900).strip().splitlines()[-1])

@@ -45,18 +45,25 @@ print("pi", 4 * inside / n, flush=True)
 spark.stop()
 """
 
-# A shuffle of text that does not compress, in the JVM.
-SHUFFLE = """
-import sys, time
+# One session that computes three things: pi, a shuffle of text that does not compress (in the JVM), and the sums of above, slowly.
+SESSION = """
+import json, random, sys, time
 from pyspark.sql import SparkSession
-n = int(sys.argv[1])
-spark = SparkSession.builder.appName("shuffle").getOrCreate()
+n, rows, seconds = int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
+spark = SparkSession.builder.appName("session").getOrCreate()
 print("application", spark.sparkContext.applicationId, flush=True)
-rows = spark.range(0, n, 1, 6).selectExpr("id", "sha2(cast(id as string), 256) as text")
-times = []
+points = spark.sparkContext.parallelize(range(400_000), 8)
+print("pi", 4 * points.filter(lambda _: random.random() ** 2 + random.random() ** 2 < 1).count() / 400_000, flush=True)
+def slowly(rows):
+    time.sleep(seconds)
+    return rows
+pairs = spark.sparkContext.parallelize(range(n), 6).mapPartitions(slowly).map(lambda x: (x % 97, x))
+sums = pairs.groupByKey(6).mapPartitions(slowly).mapValues(sum).collect()
+print("keys", len(sums), "sum", sum(value for _, value in sums), flush=True)
+text, times = spark.range(0, rows, 1, 6).selectExpr("id", "sha2(cast(id as string), 256) as text"), []
 for turn in range(3):
     started = time.monotonic()
-    got = rows.repartition(6, "text").selectExpr("count(*) as rows", "sum(id) as ids", "sum(length(text)) as letters").first()
+    got = text.repartition(6, "text").selectExpr("count(*) as rows", "sum(id) as ids", "sum(length(text)) as letters").first()
     times.append(round(time.monotonic() - started, 1))
 print("rows", got.rows, "ids", got.ids, "letters", got.letters, "crypto", spark.conf.get("spark.network.crypto.enabled"), "seconds", *times, flush=True)
 spark.stop()
@@ -192,13 +199,6 @@ def compute_pi():
     app = said(text, "application")[0]
     lablib.wait("history lists the application", lambda: finished(app), 60)
     return app
-
-
-def any_finished():
-    """Id of an application that has ended, as the history server lists it; a new one where there is none."""
-    answer = get(master_node(), HISTORY, "api/v1/applications?status=completed&limit=1")
-    answer.raise_for_status()
-    return answer.json()[0]["id"] if answer.json() else compute_pi()
 
 
 def worked(app):

@@ -9,18 +9,19 @@ import socket
 
 import lablib
 
-# Runs on a node. The words come on standard input, so that they are in no process's arguments. What it reads is a place's name and a text; what it
-# prints is {place: words found in it}. The last message of a container that just ended may be gone: that is no failure.
+# Runs on a node. The words come on standard input, so that they are in no process's arguments. What it prints is {place: names of words found in it}.
+# A process that ended meanwhile, and its files, are passed over.
 SEARCH = r"""
-import base64, glob, json, os, subprocess, sys
+import base64, glob, json, os, re, subprocess, sys
 
-words = json.load(sys.stdin)
+words, known = json.load(sys.stdin)
 found = {}
 
 
-def look(place, text):
-    here = found.setdefault(place, set())
-    here.update(name for name, word in words.items() if word in text)
+def look(place, text, expected=()):
+    for name, word in words.items():
+        if word in text:
+            found.setdefault("known" if name in expected else place, set()).add(name)
 
 
 def out(*command):
@@ -46,8 +47,10 @@ if subprocess.run(["docker", "node", "ls", "-q"], capture_output=True, check=Fal
     look("secrets' definitions", out("docker", "secret", "inspect", *out("docker", "secret", "ls", "-q").split()))
 for process in glob.glob("/proc/[0-9]*"):
     if process != "/proc/%d" % os.getpid():
-        look("arguments", read(process + "/cmdline"))
-        look("environment", read(process + "/environ"))
+        arguments = read(process + "/cmdline")
+        look("arguments", arguments)
+        expected = {name for name, pattern in known.items() if re.search(pattern, arguments)}
+        look("environment", read(process + "/environ"), expected)
 for path in glob.glob("/var/lib/skp/spark/work/*/*/std*") + glob.glob("/srv/skp/spark/*/*"):
     look("work", read(path))
 look("journal", out("journalctl", "--no-pager", "-q", "-o", "cat"))
@@ -61,10 +64,18 @@ for name in glob.glob('/srv/skp/spark/events/**/events_*', recursive=True):
     print(pyarrow.input_stream(name, compression='zstd').read().decode('utf-8', 'replace'))" """
 
 
-def search(words):
-    """{place: names of the words found there} on any node. words: {name: text}."""
+def secrets():
+    """{name: text} of every secret the managers keep."""
+    _, text = lablib.ask_manager("cd /etc/skp/secrets && for name in *; do echo $name $(cat $name); done")
+    return dict(line.split(" ", 1) for line in text.splitlines())
+
+
+def search(words, known):
+    """{place: names of the words found there} on any node. words: {name: text}. known: {name: pattern of the processes in whose environment it may be};
+    such a find is in the place "known".
+    """
     def ask(node):
-        return json.loads(lablib.on(node, "python3", "-c", SEARCH, stdin=json.dumps(words), timeout=300))
+        return json.loads(lablib.on(node, "python3", "-c", SEARCH, stdin=json.dumps([words, known]), timeout=300))
 
     found = {}
     with concurrent.futures.ThreadPoolExecutor() as pool:
@@ -79,7 +90,7 @@ LISTENING = r"""
 for pid in 1 $(docker ps -q | xargs -r docker inspect -f '{{.State.Pid}}'); do
     cat /proc/$pid/net/tcp /proc/$pid/net/tcp6 2>/dev/null || true
 done | awk '$4 == "0A" {n = split($2, part, ":"); print part[n]}' | sort -u
-docker ps -q | xargs -r docker inspect -f '{{range $port, $to := .NetworkSettings.Ports}}{{range $to}}{{.HostPort}} {{end}}{{end}}' | tr ' ' '\n' | sed '/^$/d; s/^/published /'
+docker ps -q | xargs -r docker inspect -f '{{range .NetworkSettings.Ports}}{{range .}}published {{.HostPort}}{{println}}{{end}}{{end}}' | sed '/^$/d'
 """
 
 

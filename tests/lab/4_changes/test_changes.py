@@ -1,166 +1,134 @@
 # Copyright (c) 2026 skp.cluster contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A dry run tells the truth: what --check --diff lists is what the real run then changes."""
+"""From state A to state B and back, for all services at once: a dry run tells the truth, only what should move moves, data stays. Then down for all.
+
+State A is the lab as it is brought up, with the throw-away service. State B is what all witnesses' `change` ask for together.
+"""
 from __future__ import annotations
 
-import uuid
+import json
 
 import lablib
-import notebooks
-import sparks
-
-EXTRA = '{"kafka_config": {"log.cleaner.threads": 1, "num.recovery.threads.per.data.dir": 2}}'
-
-
-def agree(predicted, applied):
-    """Figure for the note: how many tasks were predicted, how many of them changed, how many changed unannounced."""
-    return f"{len(predicted)} predicted / {len(applied)} applied / {len(applied - predicted)} unannounced"
+import pytest
+import sweeps
+import witness
+from witness import definitions
 
 
-def test_config_value_changed(figures):
-    """A Kafka setting: the dry run shows it in its diff and names the same task; nothing moves until the real run; only Kafka restarts."""
+@pytest.fixture(scope="module")
+def kept(site):
+    """Data of every service, written before anything changes."""
+    witness.healthy()
+    return witness.keep()
+
+
+def dry_then_real(playbook, *args, name, figures):
+    """A dry run that touches nothing, then the real run, which changes exactly what the dry run said. Returns the dry run's text."""
     before = lablib.snapshot()
-    dry = lablib.play("site.yml", "--check", "--diff", "-e", EXTRA)
-    assert lablib.snapshot() == before
-    assert "num.recovery.threads.per.data.dir" in dry.text
-    assert dry.changed
-    try:
-        real = lablib.play("site.yml", "-e", EXTRA)
-        figures["config value changed"] = agree(dry.changed, real.changed)
-        assert real.changed == dry.changed
-        after = lablib.snapshot()
-        moved = {name for name in after["services"] if after["services"][name] != before["services"].get(name)}
-        assert moved == {n for n in after["services"] if n.startswith("kafka-skp-")}
-        assert lablib.play("site.yml", "-e", EXTRA).changed == set()
-    finally:
-        lablib.play("site.yml")
-
-
-def ids_in_the_data():
-    """Member ids as the members' own data say, per node."""
-    look = "cat /var/lib/skp/zookeeper/data/myid; grep id= /var/lib/skp/kafka/data/meta.properties"
-    return {node: lablib.on(node, "sh", "-c", look) for node in sorted(lablib.hosts())}
-
-
-def test_label_taken_and_given_back(figures):
-    """kafka leaves c03 and returns: predicted equals applied both times, the id stays, the data stays."""
-    ids = ids_in_the_data()
-
-    with lablib.edited_hosts(lablib.without("kafka", "c03")):
-        dry = lablib.play("site.yml", "--check", "--diff")
-        assert "kafka-skp-3" in lablib.services()
-        real = lablib.play("site.yml")
-        figures["label taken away"] = agree(dry.changed, real.changed)
-        assert real.changed == dry.changed and real.changed
-        assert "kafka-skp-3" not in lablib.services()
-    dry = lablib.play("site.yml", "--check", "--diff")
-    real = lablib.play("site.yml")
-    figures["label given back"] = agree(dry.changed, real.changed)
+    dry = lablib.play(playbook, *args, "--check", "--diff")
+    assert lablib.snapshot() == before, "the dry run changed something"
+    real = lablib.play(playbook, *args)
+    figures[f"{name}: predicted / applied / unannounced"] = f"{len(dry.changed)} / {len(real.changed)} / {len(real.changed - dry.changed)}"
+    figures[f"{name}, seconds"] = round(real.seconds)
     assert real.changed == dry.changed and real.changed
-    assert lablib.tasks("kafka-skp-3")
-    assert ids_in_the_data() == ids
+    return dry
 
 
-def test_stopped_by_hand_is_repaired():
-    """A registry container stopped by hand: the run repairs exactly that."""
-    lablib.on("c02", "docker", "stop", "-t", "5", "registry-skp")
-    result = lablib.play("site.yml")
-    assert {host for _, host in result.changed} == {"c02"}
-    assert "registry-skp" in lablib.on("c02", "docker", "ps", "--format", "{{.Names}}")
-    assert lablib.play("site.yml").changed == set()
+def places():
+    """{service: nodes its tasks run on}."""
+    return {name: sorted(lablib.tasks(name)) for name in definitions.read()}
 
 
-def moved(labels, source, target):
-    """A change of hosts.json that takes labels from one node to another."""
+# What the members' own data say of their identity, and who each swarm node is.
+IDENTITY = "cat /var/lib/skp/zookeeper/data/myid; grep -h id= /var/lib/skp/kafka/data/meta.properties"
+MEMBERS = """
+docker node ls -q | xargs docker node inspect --format '{{range $k, $v := .Spec.Labels}}{{$k}}={{$v}} {{end}}' |
+    tr ' ' '\n' | grep -E '^skp[.](host|.*[.]id)=' | sort
+"""
+
+
+def identities():
+    """Ids as the members' data say and as the swarm's nodes carry them."""
+    return lablib.look(IDENTITY), lablib.ask_manager(MEMBERS)[1]
+
+
+def test_there_and_back(site, kept, figures):
+    """A to B and back. Both ways: predicted equals applied, of every definition exactly the expected parts change, every service runs where it should,
+    all data is there, ids are as before.
+    """
+    ids, wanted = identities(), witness.change()
+    before, where = definitions.read(), places()
+    variables = ("-e", json.dumps(wanted.variables))
+    with lablib.edited_hosts(lablib.with_labels(wanted.labels)):
+        repaired = set().union(*(one.disturb() for one in witness.ALL))
+        dry = dry_then_real(site, *variables, name="A to B", figures=figures)
+        assert [text for text in wanted.diff if text not in dry.text] == []
+        assert [name for name, word in sweeps.secrets().items() if word in dry.text] == []
+        assert {host for task, host in dry.changed if "registry" in task} == repaired
+        assert definitions.changed(before, definitions.read()) == wanted.parts
+        assert set(definitions.read()) == witness.services()
+        witness.healthy()
+        assert places() == {name: wanted.places.get(name, nodes) for name, nodes in where.items() if name in witness.services()}
+        witness.check(kept)
+        for one in witness.ALL:
+            lablib.wait(f"users of {one.name} see the change", one.changed, 60)
+        later = witness.keep()
+        assert lablib.play(site, *variables).changed == set()
+    dry_then_real(site, name="B to A", figures=figures)
+    assert definitions.changed(before, definitions.read()) == {}
+    witness.healthy()
+    assert places() == where and identities() == ids
+    witness.check(kept)
+    witness.check(later)
+
+
+def test_down_keeps_all_data(site, kept, figures):
+    """down.yml: no service and no container is left, all data is. site.yml: everything is there again, with the same secrets and ids."""
+    ids, words, before = identities(), sweeps.secrets(), definitions.read()
+    down = site.replace("site.yml", "down.yml")
+    assert lablib.play(down).changed
+    assert lablib.services() == {} and set(lablib.look("docker ps -q").values()) == {""}
+    for one in witness.ALL:
+        for path in one.data:
+            lablib.look(f"test -e {path}", one.nodes())
+    assert lablib.play(down).changed == set()
+    figures["site.yml after down, seconds"] = round(lablib.play(site).seconds)
+    witness.healthy()
+    assert sweeps.secrets() == words and identities() == ids and definitions.changed(before, definitions.read()) == {}
+    witness.check(kept)
+    assert lablib.play(site).changed == set()
+
+
+def test_what_does_not_start_fails_the_run(site):
+    """A service whose tasks end at once: the run fails, names the service and what its task said, and the next run with the right value repairs it."""
+    broken = lablib.play(site, "--tags", "echo", "-e", "echo_port=70000", "-e", "skp_wait_timeout=20", check=False)
+    assert broken.rc != 0 and "echo-skp" in broken.text
+    assert lablib.play(site, "--tags", "echo").changed
+    witness.healthy()
+
+
+def with_label(label, node):
+    """A change of hosts.json that gives one more node a label."""
     def change(data):
-        for label in labels:
-            data = lablib.without(label, source)(data)
-            data[target]["labels"].append({label: "enable"})
+        data[node]["labels"].append({label: "enable"})
         return data
     return change
 
 
-def logged_in():
-    """A session with JupyterLab, wherever it runs now, or None while it does not let anybody in."""
-    try:
-        session = notebooks.login()
-        session.get(notebooks.lab_url() + "/api/contents", timeout=30).raise_for_status()
-    except OSError:  # requests' errors are
-        return None
-    return session
+REFUSED = {
+    "an even ensemble": (lablib.without("zookeeper", "c03"), ["--tags", "zookeeper"], ["2 members"]),
+    "two masters without ZooKeeper": (with_label("spark-master", "c02"), ["--tags", "spark"], ["Set spark_recovery_mode to zookeeper"]),
+    "a GPU node without its tools": (with_label("gpu", "c03"), [], ["c03", "no nvidia-container-runtime", "take the label gpu away"]),
+}
 
 
-def text_of(session, name):
-    """The content of a text file, through JupyterLab's API."""
-    answer = session.get(f"{notebooks.lab_url()}/api/contents/{name}", timeout=30)
-    answer.raise_for_status()
-    return answer.json()["content"]
-
-
-def spark_computes():
-    """Id of an application whose result was right, once the master has all workers and the history server lists the application."""
-    lablib.wait("the master has all workers", sparks.whole, 180)
-    return sparks.compute_pi()
-
-
-def test_jupyter_and_the_spark_master_move(figures):
-    """Their labels go from c01 to c02 and back: predicted equals applied, one of each at a time, same password, same files, same history."""
-    name, where = f"move-{uuid.uuid4().hex[:8]}.txt", notebooks.node()
-    path = f"{notebooks.WORK}/{name}"
-    theirs = ("jupyter-skp", "jupyter-skp-gateway", "spark-skp-master", "spark-skp-history")
-    lablib.on(where, "sh", "-c", f"echo before > {path} && chown 1000:1000 {path}")
-    try:
-        earlier = spark_computes()
-        with lablib.edited_hosts(moved(("jupyter", "spark-master"), "c01", "c02")):
-            dry = lablib.play("site.yml", "--check", "--diff")
-            assert all(lablib.tasks(service) == ["c01"] for service in theirs)
-            real = lablib.play("site.yml")
-            figures["jupyter and spark-master moved"] = agree(dry.changed, real.changed)
-            assert real.changed == dry.changed and real.changed
-            session, _ = lablib.wait("a login on c02", logged_in, 90)
-            assert text_of(session, name) == "before\n"
-            assert all(lablib.tasks(service) == ["c02"] for service in theirs)
-            left = lablib.on("c01", "docker", "ps", "--format", "{{.Names}}")
-            assert not any(service in left for service in theirs)
-            spark_computes()
-            assert sparks.finished(earlier)
-        lablib.play("site.yml")
-        session, _ = lablib.wait("a login on c01", logged_in, 90)
-        assert text_of(session, name) == "before\n"
-        assert all(lablib.tasks(service) == ["c01"] for service in theirs)
-        spark_computes()
-    finally:
-        lablib.on(where, "rm", "-f", path)
-
-
-def test_jupyter_taken_down_keeps_files_and_password():
-    """down.yml removes both services and nothing else; the next run brings them back as they were."""
-    name = f"down-{uuid.uuid4().hex[:8]}.txt"
-    path = f"{notebooks.WORK}/{name}"
-    password = notebooks.secret("jupyter_password")
-    others = {service: state for service, state in lablib.services().items() if not service.startswith("jupyter")}
-    lablib.on("c01", "sh", "-c", f"echo kept > {path} && chown 1000:1000 {path}")
-    try:
-        lablib.play("playbooks/down.yml", "--tags", "jupyter")
-        assert lablib.services() == others
-        assert lablib.play("playbooks/down.yml", "--tags", "jupyter").changed == set()
-        lablib.play("site.yml", "--tags", "jupyter")
-        session, _ = lablib.wait("a login", logged_in, 90)
-        assert text_of(session, name) == "kept\n" and notebooks.secret("jupyter_password") == password
-        assert lablib.play("site.yml").changed == set()
-    finally:
-        lablib.on("c01", "rm", "-f", path)
-
-
-def test_a_gpu_node_without_its_tools_is_refused():
-    """The label gpu on a node that lacks NVIDIA's runtime: preflight says what is missing there, and nothing is touched."""
-    def labelled(data):
-        data["c03"]["labels"].append({"gpu": "enable"})
-        return data
-
+@pytest.mark.parametrize("what", REFUSED)
+def test_refused_before_anything_is_touched(what, site):
+    """What cannot work fails with one message that says what to do; containers, services and files stay as they were."""
+    change, args, texts = REFUSED[what]
     before = lablib.snapshot()
-    with lablib.edited_hosts(labelled):
-        result = lablib.play("site.yml", check=False)
+    with lablib.edited_hosts(change):
+        result = lablib.play(site, *args, check=False)
     assert result.rc != 0 and result.changed == set()
-    assert "c03" in result.text and "no nvidia-container-runtime" in result.text and "remove the label gpu" in result.text
+    assert [text for text in texts if text not in result.text] == [], result.text[-3000:]
     assert lablib.snapshot() == before

@@ -72,6 +72,10 @@ class Witness:
         """{name: text} of secrets that are made from others and must not be seen either."""
         return {}
 
+    def known(self):
+        """{name of a secret: pattern of the processes that have it in their environment}, as the service's document says and cannot change."""
+        return {}
+
     def use(self):
         """Context: the service works and handles its secrets, so that a trace of them could be found meanwhile."""
         return contextlib.nullcontext()

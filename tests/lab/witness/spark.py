@@ -40,6 +40,9 @@ class Spark(Witness):
     def secrets(self):
         return {"spark_auth_secret"}
 
+    def known(self):
+        return {"spark_auth_secret": r"CoarseGrainedExecutorBackend|pyspark[.](daemon|worker)"}
+
     @contextlib.contextmanager
     def use(self):
         with sparks.running(sparks.SUMS, 200_000, 6, 3, "searched", options=sparks.EVERYWHERE) as job:
@@ -48,7 +51,7 @@ class Spark(Witness):
         sparks.said(job.result(), "keys")
 
     def traces(self):
-        return {"arguments": "CoarseGrainedExecutorBackend", "environment": "SPARK_AUTH_", "events": "SparkListenerApplicationStart",
+        return {"arguments": "CoarseGrainedExecutorBackend", "environment": "SPARK_LOCAL_DIRS=", "events": "SparkListenerApplicationStart",
                 "work": "CoarseGrainedExecutorBackend", "logs": "Registering worker"}
 
     def change(self):

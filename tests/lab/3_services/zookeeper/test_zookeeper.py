@@ -1,22 +1,12 @@
 # Copyright (c) 2026 skp.cluster contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The ensemble refuses what would lose quorum and loses nothing when its leader is killed."""
+"""The ensemble loses nothing when its leader is killed."""
 from __future__ import annotations
 
 import uuid
 
 import lablib
 import znodes
-
-
-def test_two_members_are_refused_before_anything_is_touched():
-    """Asking for an even ensemble fails with the count in the message; containers and services stay as they were."""
-    before = lablib.snapshot()
-    with lablib.edited_hosts(lablib.without("zookeeper", "c03")):
-        result = lablib.play("site.yml", "--tags", "zookeeper", check=False)
-    assert result.rc != 0
-    assert "2 members" in result.text
-    assert lablib.snapshot() == before
 
 
 def test_killed_leader_writes_resume_and_nothing_is_lost(figures):

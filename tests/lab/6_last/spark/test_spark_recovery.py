@@ -11,13 +11,6 @@ N = 200_000
 SUM = N * (N - 1) // 2
 ZOOKEEPER = ("-e", "spark_recovery_mode=zookeeper")
 SECOND = "c02"
-EVERYWHERE = ("--conf", "spark.dynamicAllocation.minExecutors=3", "--conf", "spark.scheduler.minRegisteredResourcesRatio=1.0")
-
-
-def second_master(data):
-    """A change of hosts.json: one more host is labelled spark-master."""
-    data[SECOND]["labels"].append({"spark-master": "enable"})
-    return data
 
 
 def sum_is_right(text):
@@ -47,7 +40,7 @@ def kill(service):
 def test_master_killed_with_a_directory(figures):
     """The one master is killed during a job: the next one knows workers and application again, the sum is right, a second job runs."""
     lablib.wait("the master has all workers", sparks.whole, 180)
-    with sparks.running(sparks.SUMS, N, 12, 4, "master killed", options=EVERYWHERE) as job:
+    with sparks.running(sparks.SUMS, N, 12, 4, "master killed", options=sparks.EVERYWHERE) as job:
         app, _ = lablib.wait("the application runs", lambda: sparks.application("master killed"), 90)
         lablib.wait("tasks are done", lambda: any(s["numCompleteTasks"] for s in sparks.driver(app, "stages")), 90)
         kill("spark-skp-master")
@@ -60,11 +53,11 @@ def test_master_killed_with_a_directory(figures):
 @pytest.fixture
 def two_masters():
     """Two hosts labelled spark-master and recovery through ZooKeeper; afterwards as before, whatever happened."""
-    first = sparks.master_node()
+    masters = [sparks.master_node(), SECOND]
     try:
-        with lablib.edited_hosts(second_master):
+        with lablib.edited_hosts(lablib.with_labels({"spark-master": masters})):
             lablib.play("site.yml", "--tags", "swarm,spark", *ZOOKEEPER)
-            yield first, SECOND
+            yield masters
     finally:
         lablib.play("site.yml", "--tags", "swarm,spark")
         lablib.wait("one master has all workers", sparks.whole, 180)
@@ -80,7 +73,7 @@ def test_standby_takes_over(two_masters, figures):
     assert sparks.state(other)["status"] == "STANDBY"
     client = sparks.container("spark-skp-worker", sparks.worker_nodes()[-1])
     service = next(name for name in lablib.services() if name.startswith("spark-skp-master-") and lablib.task_container(name)[0] == leader)
-    with sparks.running(sparks.SUMS, N, 18, 4, "standby", options=EVERYWHERE, where=client) as job:
+    with sparks.running(sparks.SUMS, N, 18, 4, "standby", options=sparks.EVERYWHERE, where=client) as job:
         app, _ = lablib.wait("the application runs", lambda: sparks.application("standby", leader), 90)
         lablib.wait("tasks are done", lambda: any(s["numCompleteTasks"] for s in sparks.driver(app, "stages", leader)), 90)
         kill(service)

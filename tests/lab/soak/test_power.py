@@ -1,0 +1,58 @@
+# Copyright (c) 2026 skp.cluster contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Power, for long: every node by itself, every node wiped by itself, and rounds of outages that nobody planned."""
+from __future__ import annotations
+
+import os
+import random
+import time
+
+import lablib
+import pytest
+import witness
+
+NODES = ("c01", "c02", "c03")
+ROUNDS = int(os.environ.get("SKP_SOAK_ROUNDS", "10"))
+
+
+@pytest.fixture(scope="module")
+def kept(site):
+    """Data of every service, written before the first outage."""
+    witness.healthy()
+    return witness.keep()
+
+
+@pytest.mark.parametrize("node", NODES)
+def test_one_node_loses_power(node, kept, figures):
+    """Killed and started: healthy again unattended, all data there."""
+    lablib.kill(node)
+    lablib.start(node)
+    figures[f"power: {node} killed and started, healthy after seconds"] = witness.healthy()
+    witness.check(kept)
+
+
+@pytest.mark.parametrize("node", NODES)
+def test_one_node_is_wiped(node, kept, site, figures):
+    """Wiped: site.yml alone makes it as before, all data is there, a second run changes nothing."""
+    lablib.run(lablib.BIN / "ansible-playbook", "-i", "localhost,", "roles/lab/playbooks/recreate.yml", "-e", f"lab_node={node}", timeout=300)
+    figures[f"power: {node} wiped, site.yml alone, seconds"] = round(lablib.play(site).seconds)
+    witness.healthy()
+    witness.check(kept)
+    assert lablib.play(site).changed == set()
+
+
+def test_rounds_of_outages(kept, site, figures):
+    """Some nodes at random, off for a random time, again and again (SKP_SOAK_ROUNDS, SKP_SOAK_SEED): each round ends healthy with all data."""
+    seed = int(os.environ.get("SKP_SOAK_SEED", random.randrange(10**6)))
+    print(f"\n  SKP_SOAK_SEED={seed}")
+    chance, seconds = random.Random(seed), []
+    for number in range(ROUNDS):
+        down = chance.sample(NODES, chance.randint(1, len(NODES)))
+        lablib.kill(*down)
+        time.sleep(chance.uniform(0, 30))  # no wait for anything: this is how long the power is away
+        lablib.start(*down)
+        seconds.append(witness.healthy())
+        witness.check(kept)
+        print(f"  round {number + 1}: {', '.join(sorted(down))}: {seconds[-1]} s", flush=True)
+    assert lablib.play(site).changed == set()
+    figures["power: rounds of outages, seconds until healthy"] = seconds
