@@ -15,6 +15,15 @@ import witness
 from witness import definitions
 
 
+@pytest.fixture(autouse=True)
+def state_a(site, request):
+    """Whatever a test did when it failed: the next one begins in state A."""
+    failed = request.session.testsfailed
+    yield
+    if request.session.testsfailed > failed:
+        lablib.play(site, check=False)
+
+
 @pytest.fixture(scope="module")
 def kept(site):
     """Data of every service, written before anything changes."""

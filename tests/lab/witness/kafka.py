@@ -12,7 +12,7 @@ from witness.base import REMOVED, Change, Witness
 
 
 class Kafka(Witness):
-    """Three brokers; topics have a replica on each."""
+    """A broker on every node of the label; topics have a replica on each."""
 
     name = "kafka"
     data = ("/var/lib/skp/kafka/data/meta.properties",)
@@ -25,7 +25,7 @@ class Kafka(Witness):
 
     def keep(self):
         topic = f"kept-{uuid.uuid4().hex[:8]}"
-        lablib.wait("brokers take a topic", lambda: messages.create_topic(topic) is None, 90, every=1)
+        lablib.wait("brokers take a topic", lambda: messages.create_topic(topic, replication=len(self.nodes())) is None, 90, every=1)
         acknowledged = messages.produce_outside(topic, range(2000))
         assert acknowledged == set(range(2000)), "not all messages were acknowledged"
         return topic

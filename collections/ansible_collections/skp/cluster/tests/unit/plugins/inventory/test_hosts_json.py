@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import pathlib
 import typing as t
@@ -130,6 +131,17 @@ def load(*sources: str, cache: bool = True) -> InventoryManager:
 def groups(inventory: InventoryManager) -> dict[str, list[str]]:
     """All groups but Ansible's own two."""
     return {name: members for name, members in inventory.get_groups_dict().items() if name not in ("all", "ungrouped")}
+
+
+def test_no_order_of_hosts_changes_groups_or_variables(tmp_path: pathlib.Path) -> None:
+    """All orders of the file: the same members of every group, the same variables of every host."""
+    data, seen = json.loads(LATER_FORM), []
+    for order in itertools.permutations(data):
+        inventory = load(write(tmp_path, {name: data[name] for name in order}), cache=False)
+        members = {name: sorted(names) for name, names in groups(inventory).items()}
+        seen.append((members, {name: inventory.get_host(name).get_vars() for name in data}))
+    assert len(seen) == 6 and seen[0][0] == GROUPS
+    assert all(one == seen[0] for one in seen)
 
 
 @pytest.mark.parametrize("content", [FIRST_FORM, LATER_FORM, "\ufeff" + FIRST_FORM], ids=["first form", "later form", "byte order mark"])
