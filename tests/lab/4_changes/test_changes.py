@@ -127,7 +127,7 @@ def with_label(label, node):
 REFUSED = {
     "an even ensemble": (lablib.without("zookeeper", "c03"), ["--tags", "zookeeper"], ["2 members"]),
     "two masters without ZooKeeper": (with_label("spark-master", "c02"), ["--tags", "spark"], ["Set spark_recovery_mode to zookeeper"]),
-    "a GPU node without its tools": (with_label("gpu", "c03"), [], ["c03", "no nvidia-container-runtime", "take the label gpu away"]),
+    "a GPU node without its tools": (with_label("gpu", "c03"), [], ["c03", "no nvidia-container-runtime", "remove the label gpu"]),
 }
 
 
