@@ -55,7 +55,7 @@ options:
 EXAMPLES = r"""
 - name: Collect the variables for the swarm
   ansible.builtin.set_fact:
-    nodes: "{{ groups['all'] | skp.cluster.swarm_hosts(hostvars, groups, ansible_play_hosts_all) }}"
+    nodes: "{{ groups['skp'] | skp.cluster.swarm_hosts(hostvars, groups, ansible_play_hosts_all) }}"
 """
 
 RETURN = r"""

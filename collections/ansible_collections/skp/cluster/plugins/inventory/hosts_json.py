@@ -13,7 +13,9 @@ description:
   - Reads the C(hosts.json) of st-kilda-pier in its first format (labels as a list of one-key objects, C(groups)) and its later format
     (labels as one object, C(roles)).
   - Creates the groups C(master), C(manager) and C(worker), and one group per enabled label, with underscores instead of hyphens
-    (C(spark-worker) becomes C(spark_worker)). The master is always a manager.
+    (C(spark-worker) becomes C(spark_worker)). The master is always a manager. The group of a service also exists while no host has its label.
+  - Creates the group C(skp) with all hosts of the file. Every play of the collection is limited to it, so hosts of other inventories are never
+    touched.
   - Sets C(ansible_host) (from C(ipv4)) and C(skp_labels) (label name to value, unchanged) for every host.
   - The file contains only data, no templates. It is checked completely; each finding is one line with file, host and key.
   - The source is either the C(hosts.json) itself, if the plugin is enabled before C(yaml)
@@ -281,7 +283,9 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
 
     def _populate(self, hosts: _hosts_json.HostsFile, variables: dict[str, t.Any]) -> None:
         inventory = self.inventory
-        for group in _hosts_json.GROUPS:
+        inventory.add_group(_hosts_json.CLUSTER)
+        # Also the groups of services without a host: a play that names one of them then runs without a warning.
+        for group in (*_hosts_json.GROUPS, *map(_hosts_json.group_name, _hosts_json.SERVICES)):
             inventory.add_group(group)
         for group in dict.fromkeys(group for host in hosts.hosts for group in host.groups):
             inventory.add_group(group)
@@ -293,7 +297,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             entry = inventory.hosts[host.name]
             entry.set_variable("ansible_host", _literal(host.ipv4))
             entry.set_variable("skp_labels", _literal(host.labels))
-            for group in host.groups:
+            for group in (_hosts_json.CLUSTER, *host.groups):
                 inventory.add_child(group, host.name)
 
     def _construct(self, hosts: _hosts_json.HostsFile, variables: dict[str, t.Any]) -> None:

@@ -6,15 +6,16 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: per_member
-short_description: A variable, templated once per member of a service
+short_description: A YAML file of a role, templated once per member of a service
 version_added: 0.1.0
 author: skp.cluster contributors (@comafire)
 description:
-  - Templates one variable for each member, with C(member) set to its V(host) and V(id), and with C(members) set to all of them.
-  - This is how a role writes the service of one member as plain YAML and gets a list of all, in one task and without a loop.
+  - Loads a YAML file and templates its values for each member, with C(member) set to its V(host) and V(id), and with C(members) set to the
+    list of all.
+  - So a role describes the service of one member as plain YAML, and one task hands over the services of all members.
 options:
   _terms:
-    description: Name of the variable.
+    description: Name of the file, searched in C(vars/) of the role, then beside the playbook.
     required: true
   ids:
     description: Inventory name to member id.
@@ -23,15 +24,14 @@ options:
 """
 
 EXAMPLES = r"""
-- name: One service per member
+- name: One service per broker
   skp.cluster.skp_service:
     role: kafka
-    services: "{{ query('skp.cluster.per_member', '__kafka_member', ids={'c01': 1, 'c02': 2}) }}"
-  vars:
-    __kafka_member:
-      name: "kafka-skp-{{ member.id }}"
-      host: "{{ member.host }}"
-      image: localhost:5000/skp/docker-kafka:latest
+    services: "{{ query('skp.cluster.per_member', 'broker.yml', ids={'c01': 1, 'c02': 2}) }}"
+  # vars/broker.yml of the role:
+  #   name: "kafka-skp-{{ member.id }}"
+  #   host: "{{ member.host }}"
+  #   image: localhost:5000/skp/docker-kafka:latest
 """
 
 RETURN = r"""
@@ -41,24 +41,28 @@ _raw:
   elements: raw
 """
 
-from ansible.errors import AnsibleError
+from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 
 
 class LookupModule(LookupBase):
-    """One value of a variable per member."""
+    """The content of a YAML file, once per member."""
 
     def run(self, terms, variables=None, **kwargs):
-        """terms: names of variables. Returns their values, member by member."""
+        """terms: names of files. Returns their content, member by member.
+
+        :raises AnsibleLookupError: when a file is not found
+        """
         self.set_options(var_options=variables, direct=kwargs)
         ids = self.get_option("ids")
         members = [{"host": host, "id": number} for host, number in sorted(ids.items(), key=lambda item: item[1])]
         values = []
         for term in terms:
-            if term not in variables:
-                raise AnsibleError("skp.cluster.per_member: there is no variable %r" % term)
+            path = self.find_file_in_search_path(variables, "vars", term, ignore_missing=True)
+            if not path:
+                raise AnsibleLookupError("skp.cluster.per_member: there is no file %r in vars/ of the role or beside the playbook" % term)
+            content = self._loader.load_from_file(path, trusted_as_template=True)
             for member in members:
-                scope = dict(variables, member=member, members=members)
-                templar = self._templar.copy_with_new_env(available_variables=scope)
-                values.append(templar.template(variables[term]))
+                templar = self._templar.copy_with_new_env(available_variables=dict(variables, member=member, members=members))
+                values.append(templar.template(content))
         return values

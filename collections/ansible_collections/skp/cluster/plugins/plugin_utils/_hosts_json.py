@@ -43,6 +43,8 @@ SERVICES: dict[str, str] = {
 """Labels that switch a service or feature on; the value must be "enable" or "disable"."""
 
 SWITCH = ("enable", "disable")
+CLUSTER = "skp"
+"""The group of all hosts of the cluster: what every play of the collection is limited to."""
 GROUPS = ("master", "manager", "worker")
 ROLES = ("master", "slave", "manager", "worker")
 HOST_KEYS = ("ipv4", "labels", "groups", "roles")
@@ -54,8 +56,8 @@ _EXAMPLE = '{"c01": {"ipv4": "10.0.0.4", "labels": [{"kafka": "enable"}], "group
 _NAME_PART = r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?"
 _HOST_NAME = re.compile(rf"(?=.{{1,253}}\Z){_NAME_PART}(?:\.{_NAME_PART})*\Z")
 _LABEL_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,%d}[A-Za-z0-9])?\Z" % (MAX_LABEL - 2))
-# Names that are special in Ansible: two groups, and the hosts that mean the controller.
-_RESERVED_GROUPS = frozenset(("all", "ungrouped"))
+# Names that are special: two groups of Ansible and the group of the cluster, and the hosts that mean the controller.
+_RESERVED_GROUPS = frozenset(("all", "ungrouped", CLUSTER))
 _RESERVED_HOSTS = frozenset(("localhost", "127.0.0.1"))
 # Label prefixes reserved for the engine and for skp.cluster.
 _RESERVED_LABELS = ("skp.", "com.docker.", "io.docker.", "org.dockerproject.")
@@ -431,7 +433,7 @@ class _Reader:
             self._error(host, where, 'a role of the node, not a label, expected it in "groups" (or "roles")')
             return False
         if group in _RESERVED_GROUPS:
-            self._error(host, where, "the name of a built-in group of Ansible, expected another name")
+            self._error(host, where, "the name of a built-in group of Ansible or of skp.cluster, expected another name")
             return False
         owner = self._label_of_group.setdefault(group, name)
         if owner != name:

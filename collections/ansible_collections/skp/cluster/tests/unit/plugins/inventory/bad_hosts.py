@@ -219,7 +219,11 @@ CASES: list[tuple[str, bytes, list[str]]] = [
     ),
     (
         "label of Ansible's group",
-        *c02('label "all": the name of a built-in group of Ansible, expected another name', labels=[{"all": "enable"}]),
+        *c02('label "all": the name of a built-in group of Ansible or of skp.cluster, expected another name', labels=[{"all": "enable"}]),
+    ),
+    (
+        "label of the cluster's group",
+        *c02('label "skp": the name of a built-in group of Ansible or of skp.cluster, expected another name', labels=[{"skp": "enable"}]),
     ),
     (
         "label with the group of another",

@@ -129,8 +129,9 @@ def load(*sources: str, cache: bool = True) -> InventoryManager:
 
 
 def groups(inventory: InventoryManager) -> dict[str, list[str]]:
-    """All groups but Ansible's own two."""
-    return {name: members for name, members in inventory.get_groups_dict().items() if name not in ("all", "ungrouped")}
+    """The groups of the swarm and those with hosts, but Ansible's own two and that of the cluster."""
+    found = {name: members for name, members in inventory.get_groups_dict().items() if name not in ("all", "ungrouped", "skp")}
+    return {name: members for name, members in found.items() if members or name in ("master", "manager", "worker")}
 
 
 def test_no_order_of_hosts_changes_groups_or_variables(tmp_path: pathlib.Path) -> None:
@@ -161,6 +162,19 @@ def test_the_master_is_a_manager_even_if_only_master_is_written(tmp_path: pathli
 
 def test_groups_of_the_swarm_exist_without_hosts(tmp_path: pathlib.Path) -> None:
     assert groups(load(write(tmp_path, hosts(groups=["manager"]))))["worker"] == []
+
+
+def test_all_hosts_of_the_file_are_the_group_of_the_cluster(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "others.yml").write_text("all: {hosts: {printer: {}}}", encoding="utf-8")
+    write(tmp_path, hosts())
+    inventory = InventoryManager(loader=DataLoader(), sources=[str(tmp_path / "hosts.json"), str(tmp_path / "others.yml")])
+    assert inventory.get_groups_dict()["skp"] == ["c01", "c02"]
+    assert "printer" in inventory.hosts
+
+
+def test_the_group_of_a_service_exists_without_hosts(tmp_path: pathlib.Path) -> None:
+    everything = load(write(tmp_path, hosts(labels=[{"nginx": "disable"}]))).get_groups_dict()
+    assert everything["nginx"] == everything["spark_worker"] == []
 
 
 def test_a_disabled_label_makes_no_group_but_is_a_label(tmp_path: pathlib.Path) -> None:

@@ -1,0 +1,266 @@
+#!/usr/bin/python
+# Copyright (c) 2026 skp.cluster contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: skp_node
+short_description: What the services of one node need there, in one call
+version_added: 0.1.0
+author: skp.cluster contributors (@comafire)
+description:
+  - Makes the data directories of all services of a node, with owner and mode (parents belong to root, mode 0755), and returns which file
+    system they are on and to which member the data in them belongs.
+  - Nothing below a directory is ever touched, except that O(state=absent) removes what this module made.
+  - Returns also which secrets the node keeps and which images its engine has, so that other tasks need no call of their own where all is
+    as it should be.
+  - All services are looked at before anything is changed. What is wrong with one of them leaves all as they are.
+extends_documentation_fragment:
+  - ansible.builtin.action_common_attributes
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+  platform:
+    support: full
+    platforms: posix
+options:
+  services:
+    description: The services.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name:
+        description: Name of the service.
+        type: str
+        required: true
+      directories:
+        description: Directories on the node's local disk. Network and FUSE file systems are refused.
+        type: list
+        elements: dict
+        default: []
+        suboptions:
+          path:
+            description: Absolute path.
+            type: str
+            required: true
+          owner:
+            description: User, by name or number.
+            type: str
+            default: root
+          group:
+            description: Group, by name or number.
+            type: str
+            default: root
+          mode:
+            description: Mode, quoted.
+            type: str
+            default: '0755'
+          identity:
+            description: File in which the data itself says which member it belongs to.
+            type: dict
+            suboptions:
+              file:
+                description: File below the directory.
+                type: str
+                required: true
+              keys:
+                description: Names in a properties file; the first one found is the id. Without any, the whole file is the id.
+                type: list
+                elements: str
+                default: []
+      shared_directories:
+        description: Directories on the shared store, with the same options as O(services[].directories). Any file system is accepted.
+        type: list
+        elements: dict
+        default: []
+        suboptions:
+          path:
+            description: Absolute path.
+            type: str
+            required: true
+          owner:
+            description: User, by name or number.
+            type: str
+            default: root
+          group:
+            description: Group, by name or number.
+            type: str
+            default: root
+          mode:
+            description: Mode, quoted.
+            type: str
+            default: '0755'
+  secrets_dir:
+    description: Directory whose secrets are listed in RV(secrets). Without it RV(secrets) is empty.
+    type: path
+  state:
+    description: V(absent) removes the directories with everything in them; only directories that this module made.
+    type: str
+    choices: [present, absent]
+    default: present
+"""
+
+EXAMPLES = r"""
+- name: Directories of Kafka and of Spark's event logs
+  skp.cluster.skp_node:
+    services:
+      - name: kafka
+        directories:
+          - path: /var/lib/skp/kafka
+            owner: "1000"
+            group: "1000"
+            mode: '0750'
+            identity: {file: meta.properties, keys: [node.id, broker.id]}
+      - name: spark
+        shared_directories:
+          - {path: /srv/skp/spark/events, owner: "1000", group: "1000", mode: '2770'}
+    secrets_dir: /etc/skp/secrets
+"""
+
+RETURN = r"""
+services:
+  description:
+    - By name of the service. C(id) is the member id found in its directories, or null. C(directories) has, for each directory, its path,
+      whether it existed, its file system type, free bytes and the identity found.
+  returned: success
+  type: dict
+  sample: {kafka: {id: 1, directories: [{path: /var/lib/skp/kafka, existed: true, fstype: ext4, free_bytes: 8123456789, identity: {broker.id: "1"}, id: 1}]}}
+secrets:
+  description: SHA-256 of each secret in O(secrets_dir), by name. The secrets are random, so the hash tells nothing about them.
+  returned: success
+  type: dict
+  sample: {jupyter_cookie_secret: 0b8f6e...}
+images:
+  description: Digests of the images the engine has, as C(repository@digest). Empty where no engine answers.
+  returned: success
+  type: list
+  elements: str
+failure:
+  description: The machine part of an error; C(kind) names it.
+  returned: failure
+  type: dict
+"""
+
+import hashlib
+import os
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.skp.cluster.plugins.module_utils.data_dirs import io, plan
+from ansible_collections.skp.cluster.plugins.module_utils.engine import facts as engine_facts
+from ansible_collections.skp.cluster.plugins.module_utils.members.plan import PlanRefused
+
+
+def run(module):
+    """Look at all directories of all services, plan all, and only then act."""
+    params = module.params
+    present = params["state"] == "present"
+    with open("/proc/self/mountinfo", encoding="utf-8") as stream:
+        mounts = plan.parse_mountinfo(stream.read())
+    plans = {service["name"]: plan_of(service, mounts, present) for service in params["services"]}
+    result = {
+        "changed": False,
+        "services": {name: {"id": one_id(name, rows) if present else None, "directories": facts(rows)} for name, rows in plans.items()},
+        "secrets": digests(params["secrets_dir"]) if params["secrets_dir"] else {},
+        "images": images() if present else [],
+        "diff": {"before": "", "after": ""},
+    }
+    for found, owner, steps in (row for rows in plans.values() for row in rows):
+        result["changed"] = result["changed"] or bool(steps)
+        result["diff"]["before"] += plan.describe(found["path"], found["owner"], found["id"])
+        result["diff"]["after"] += plan.describe(found["path"], owner, found["id"])
+        if not module.check_mode:
+            io.apply(found["path"], steps)
+    return result
+
+
+def plan_of(service, mounts, present):
+    """[(what is found, wanted owner, steps)] for each directory of one service."""
+    rows = []
+    for local in (True, False):
+        for directory in service["directories" if local else "shared_directories"]:
+            found = io.inspect(directory, mounts)
+            owner = io.wanted_owner(directory) if present else None
+            rows.append((found, owner, plan.plan_present(directory, found, owner, local) if present else plan.plan_absent(found)))
+    return rows
+
+
+def facts(rows):
+    """What is returned of each directory."""
+    keys = ("path", "fstype", "free_bytes", "identity", "id")
+    return [dict({key: found[key] for key in keys}, existed=found["kind"] == "directory") for found, _owner, _steps in rows]
+
+
+def one_id(service, rows):
+    """The id all directories of a service agree on, or None. Raises PlanRefused when they do not."""
+    owners = {found["path"]: found["id"] for found, _owner, _steps in rows if found["id"] is not None}
+    if len(set(owners.values())) > 1:
+        raise PlanRefused(
+            "The data directories of %s belong to different members: %s. Nothing was changed."
+            % (service, ", ".join("%s to %d" % item for item in sorted(owners.items()))),
+            kind="identity_conflict",
+            ids=owners,
+        )
+    return next(iter(owners.values()), None)
+
+
+def digests(directory):
+    """{name: sha256 of the content without its final newline} of the files in a directory; {} without one."""
+    try:
+        names = [name for name in os.listdir(directory) if not name.startswith(".")]
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    values = {}
+    for name in names:
+        with open(os.path.join(directory, name), "rb") as stream:
+            values[name] = hashlib.sha256(stream.read().rstrip(b"\n")).hexdigest()
+    return values
+
+
+def images():
+    """Digests of the engine's images; [] where no engine answers, for example in a dry run on a new machine."""
+    try:
+        return sorted(digest for image in engine_facts.ask("/images/json") for digest in image.get("RepoDigests") or [])
+    except (OSError, RuntimeError):
+        return []
+
+
+def argument_spec():
+    """The options of the module."""
+    directory = dict(
+        path=dict(type="str", required=True),
+        owner=dict(type="str", default="root"),
+        group=dict(type="str", default="root"),
+        mode=dict(type="str", default="0755"),
+    )
+    identity = dict(file=dict(type="str", required=True), keys=dict(type="list", elements="str", default=[], no_log=False))
+    service = dict(
+        name=dict(type="str", required=True),
+        directories=dict(type="list", elements="dict", default=[], options=dict(directory, identity=dict(type="dict", options=identity))),
+        shared_directories=dict(type="list", elements="dict", default=[], options=directory),
+    )
+    return dict(
+        services=dict(type="list", elements="dict", default=[], options=service),
+        secrets_dir=dict(type="path", no_log=False),
+        state=dict(type="str", choices=["present", "absent"], default="present"),
+    )
+
+
+def main():
+    module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
+    try:
+        result = run(module)
+    except PlanRefused as exc:
+        module.fail_json(msg=exc.msg, failure=exc.failure)
+    except OSError as exc:
+        module.fail_json(msg="The directories of the services on this node: %s" % exc, failure={"kind": "os", "errno": exc.errno})
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()
