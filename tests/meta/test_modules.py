@@ -97,7 +97,7 @@ def test_one_file_loads_the_docker_sdk():
     assert loads == ["engine.client"]
 
 
-@pytest.mark.parametrize("module", ["skp_data_dirs", "skp_engine", "skp_preflight", "skp_secret"])
+@pytest.mark.parametrize("module", ["skp_node", "skp_engine", "skp_preflight", "skp_secret"])
 def test_modules_of_a_bare_node_do_not_load_the_docker_sdk(module):
     """They run where the SDK is not installed yet, or are called often; nothing they import leads to it."""
     text = (COLLECTION / "plugins/modules" / (module + ".py")).read_text(encoding="utf-8")

@@ -51,16 +51,18 @@ class LookupModule(LookupBase):
     def run(self, terms, variables=None, **kwargs):
         """terms: directories of roles. Returns the options of each, with those of its dependencies."""
         self.set_options(var_options=variables, direct=kwargs)
-        return [self._options(path, self.get_option("entry_point")) for path in terms]
+        return [self.options_of(path, self.get_option("entry_point")) for path in terms]
 
-    def _options(self, role, entry_point):
+    def options_of(self, role, entry_point):
+        """Options of a role and of its dependencies."""
         found = {}
-        for dependency in self._load(role, "main.yml").get("dependencies") or []:
+        for dependency in self.read(role, "main.yml").get("dependencies") or []:
             name = dependency["role"].rpartition(".")[2]
-            found.update(self._options(os.path.join(os.path.dirname(__file__), "../../roles", name), SHARED))
-        found.update(self._load(role, "argument_specs.yml").get("argument_specs", {}).get(entry_point, {}).get("options") or {})
+            found.update(self.options_of(os.path.join(os.path.dirname(__file__), "../../roles", name), SHARED))
+        found.update(self.read(role, "argument_specs.yml").get("argument_specs", {}).get(entry_point, {}).get("options") or {})
         return found
 
-    def _load(self, role, name):
+    def read(self, role, name):
+        """A file of meta/ of a role, {} without one."""
         path = os.path.join(role, "meta", name)
         return self._loader.load_from_file(path) if os.path.exists(path) else {}
