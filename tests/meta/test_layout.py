@@ -42,9 +42,45 @@ def test_a_shim_holds_one_import_and_nothing_else(shim):
 
 def test_site_imports_the_whole_menu_in_order():
     order = [play["ansible.builtin.import_playbook"] for play in load(COLLECTION / "playbooks/site.yml")]
-    start = ["preflight", "engine", "store", "swarm", "registry", "images"]
+    start = ["preflight", "engine", "store", "swarm", "nodes", "registry", "images"]
     assert order[: len(start)] == ["skp.cluster.%s" % name for name in start]
     assert order.index("skp.cluster.zookeeper") < order.index("skp.cluster.kafka")
+
+
+SERVICES = ("zookeeper", "kafka", "spark", "jupyter")
+EVERY_HOST = "skp"
+
+
+@pytest.mark.parametrize("path", sorted((COLLECTION / "playbooks").glob("*.yml")), ids=relative)
+def test_plays_touch_hosts_of_the_cluster_only(path):
+    """`all` also holds the hosts of other inventories."""
+    assert [play["hosts"] for play in load(path) if set(play.get("hosts", "").split(":")) & {"all", "ungrouped", "*"}] == []
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_the_play_of_a_service_runs_on_managers_and_hosts_with_its_label(service):
+    [play] = load(COLLECTION / ("playbooks/%s.yml" % service))
+    hosts = play["hosts"].split(":")
+    assert hosts[:2] == ["master", "manager"] and all(host.split("_")[0] == service for host in hosts[2:]) and hosts[2:]
+
+
+@pytest.mark.parametrize("path", sorted((COLLECTION / "playbooks").glob("*.yml")), ids=relative)
+def test_no_playbook_validates_roles_on_every_host(path):
+    """Ansible's validation of a role carries the tag `always` and runs on each host; our roles validate themselves in one task on one host."""
+    tasks = [task for play in load(path) for task in play.get("tasks", [])]
+    imports = [task[key] for task in tasks for key in ("ansible.builtin.import_role", "ansible.builtin.include_role") if key in task]
+    assert [entry["name"] for entry in imports if entry.get("rolespec_validate") is not False] == []
+    named = {entry["role"] for play in load(path) for entry in play.get("roles", [])}
+    assert named <= {"skp.cluster._common"}, "roles without an entry point `main` in their argument specs only"
+
+
+def test_every_role_validates_its_variables_first():
+    for role in roles():
+        specs = load(role / "meta/argument_specs.yml")["argument_specs"]
+        if role.parent.parent == COLLECTION and "main" in specs and not role.name.startswith("_"):
+            first = load(role / "tasks/main.yml")[0]
+            assert "ansible.builtin.validate_argument_spec" in first and first["run_once"], role.name
+            assert first["ansible.builtin.validate_argument_spec"]["validate_args_context"]["name"] == "skp.cluster.%s" % role.name
 
 
 def test_no_links_in_the_collection():

@@ -19,8 +19,9 @@ def defaults(role):
 
 
 def options(role):
-    """Return the documented variables of a role's main entry point, in the file's order."""
-    return load(role / "meta/argument_specs.yml")["argument_specs"]["main"].get("options") or {}
+    """Return the documented variables of a role, in the file's order. A role that only has variables documents them under `shared`."""
+    specs = load(role / "meta/argument_specs.yml")["argument_specs"]
+    return (specs.get("main") or specs["shared"]).get("options") or {}
 
 
 @functools.lru_cache(maxsize=None)

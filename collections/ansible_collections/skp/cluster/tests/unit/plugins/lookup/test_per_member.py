@@ -1,6 +1,6 @@
 # Copyright (c) 2026 skp.cluster contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One variable, templated once per member, through the names in between."""
+"""A YAML file of a role, templated once per member."""
 
 from __future__ import annotations
 
@@ -9,38 +9,46 @@ import pytest
 from ansible.errors import AnsibleError
 from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.loader import lookup_loader
-from ansible.template import Templar
-
-try:
-    from ansible.template import trust_as_template
-except ImportError:  # ansible-core before 2.19 trusts every string
-
-    def trust_as_template(text):
-        return text
+from ansible.template import Templar, trust_as_template
 
 
-def look_up(variables, name, ids):
-    lookup = lookup_loader.get("skp.cluster.per_member", loader=DataLoader(), templar=Templar(loader=DataLoader(), variables=variables))
-    return lookup.run([name], variables, ids=ids)
+@pytest.fixture
+def look_up(tmp_path):
+    """A function that writes vars/web.yml of a role and looks it up for members."""
+
+    def function(text, ids, name="web.yml", **variables):
+        (tmp_path / "vars").mkdir(exist_ok=True)
+        (tmp_path / "vars/web.yml").write_text(text, encoding="utf-8")
+        variables["ansible_search_path"] = [str(tmp_path)]
+        lookup = lookup_loader.get("skp.cluster.per_member", loader=DataLoader(), templar=Templar(loader=DataLoader(), variables=variables))
+        return lookup.run([name], variables, ids=ids)
+
+    return function
 
 
-def test_members_come_by_id_and_inner_variables_see_them():
-    variables = {
-        "name": trust_as_template("web-{{ member.id }}"),
-        "all": trust_as_template("{{ members | map(attribute='host') | join(',') }}"),
-        "spec": {"name": trust_as_template("{{ name }}"), "hosts": [trust_as_template("{{ member.host }}"), trust_as_template("{{ all }}")]},
-    }
-    assert look_up(variables, "spec", {"c10": 2, "c2": 1, "c1": 11}) == [
-        {"name": "web-1", "hosts": ["c2", "c2,c10,c1"]},
-        {"name": "web-2", "hosts": ["c10", "c2,c10,c1"]},
-        {"name": "web-11", "hosts": ["c1", "c2,c10,c1"]},
+def test_members_come_by_id_and_variables_of_the_role_see_them(look_up):
+    text = """
+name: "web-{{ member.id }}"
+hosts: ["{{ member.host }}", "{{ everyone }}"]
+limits: "{{ {'memory': '1g'} }}"
+"""
+    everyone = trust_as_template("{{ members | map(attribute='host') | join(',') }}")
+    assert look_up(text, {"c10": 2, "c2": 1, "c1": 11}, everyone=everyone) == [
+        {"name": "web-1", "hosts": ["c2", "c2,c10,c1"], "limits": {"memory": "1g"}},
+        {"name": "web-2", "hosts": ["c10", "c2,c10,c1"], "limits": {"memory": "1g"}},
+        {"name": "web-11", "hosts": ["c1", "c2,c10,c1"], "limits": {"memory": "1g"}},
     ]
 
 
-def test_nobody():
-    assert look_up({"spec": {}}, "spec", {}) == []
+def test_no_members(look_up):
+    assert look_up("name: web", {}) == []
 
 
-def test_a_wrong_name_is_named():
-    with pytest.raises(AnsibleError, match="__web_membre"):
-        look_up({}, "__web_membre", {"c1": 1})
+def test_a_wrong_name_is_named(look_up):
+    with pytest.raises(AnsibleError, match="membre.yml"):
+        look_up("name: web", {"c1": 1}, name="membre.yml")
+
+
+def test_an_undefined_variable_is_named(look_up):
+    with pytest.raises(AnsibleError, match="nobody"):
+        look_up('name: "{{ nobody }}"', {"c1": 1})

@@ -1,0 +1,92 @@
+# Copyright (c) 2026 skp.cluster contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What services need on a node, against real directories."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+
+import pytest
+
+from ansible_collections.skp.cluster.plugins.modules import skp_node
+
+
+class Module:
+    """The part of AnsibleModule that `run` uses."""
+
+    def __init__(self, check_mode=False, state="present", secrets_dir=None, **services):
+        owner = {"owner": str(os.geteuid()), "group": str(os.getegid()), "mode": "0750"}
+        self.check_mode = check_mode
+        self.params = {
+            "state": state,
+            "secrets_dir": secrets_dir,
+            "services": [
+                {"name": name, "directories": [dict(owner, **entry) for entry in entries], "shared_directories": []} for name, entries in services.items()
+            ],
+        }
+
+
+@pytest.fixture(autouse=True)
+def no_engine(monkeypatch):
+    """No engine answers."""
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nonexistent.sock")
+
+
+def test_directories_of_several_services(tmp_path):
+    wanted = {"kafka": [{"path": str(tmp_path / "data/kafka")}], "spark": [{"path": str(tmp_path / "data/spark")}]}
+    dry = skp_node.run(Module(check_mode=True, **wanted))
+    assert dry["changed"] and not (tmp_path / "data").exists()
+    real = skp_node.run(Module(**wanted))
+    assert real["diff"] == dry["diff"] and sorted(os.listdir(tmp_path / "data")) == [".skp-data", "kafka", "spark"]
+    again = skp_node.run(Module(**wanted))
+    assert not again["changed"] and [entry["existed"] for entry in again["services"]["kafka"]["directories"]] == [True]
+
+
+def test_the_same_directory_for_two_services(tmp_path):
+    wanted = {"spark": [{"path": str(tmp_path / "events")}], "jupyter": [{"path": str(tmp_path / "events")}]}
+    assert skp_node.run(Module(**wanted))["changed"]
+    assert not skp_node.run(Module(**wanted))["changed"]
+
+
+def test_the_id_in_the_data(tmp_path):
+    identity = {"file": "myid", "keys": []}
+    (tmp_path / "zookeeper").mkdir()
+    (tmp_path / "zookeeper/myid").write_text("3\n", encoding="utf-8")
+    assert skp_node.run(Module(zookeeper=[{"path": str(tmp_path / "zookeeper"), "identity": identity}]))["services"]["zookeeper"]["id"] == 3
+
+
+def test_what_is_wrong_with_one_service_leaves_all_as_they_are(tmp_path):
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    with pytest.raises(skp_node.PlanRefused):
+        skp_node.run(Module(kafka=[{"path": str(tmp_path / "kafka")}], spark=[{"path": str(tmp_path / "file")}]))
+    assert os.listdir(tmp_path) == ["file"]
+
+
+def test_directories_that_disagree(tmp_path):
+    identity = {"file": "myid", "keys": []}
+    for number in "12":
+        (tmp_path / number).mkdir()
+        (tmp_path / number / "myid").write_text(number, encoding="utf-8")
+    with pytest.raises(skp_node.PlanRefused, match="belong to different members"):
+        skp_node.run(Module(zookeeper=[{"path": str(tmp_path / number), "identity": identity} for number in "12"]))
+
+
+def test_secrets_are_listed_by_their_hash(tmp_path):
+    (tmp_path / "token").write_text("secret\n", encoding="utf-8")
+    (tmp_path / ".token.new").write_text("half", encoding="utf-8")
+    result = skp_node.run(Module(secrets_dir=str(tmp_path)))
+    assert result["secrets"] == {"token": hashlib.sha256(b"secret").hexdigest()}
+    assert skp_node.run(Module(secrets_dir=str(tmp_path / "missing")))["secrets"] == {}
+
+
+def test_only_directories_of_ours_are_removed(tmp_path):
+    path = tmp_path / "a/b/kafka"
+    wanted = {"kafka": [{"path": str(path)}]}
+    skp_node.run(Module(**wanted))
+    (path / "log").write_text("message", encoding="utf-8")
+    assert skp_node.run(Module(state="absent", **wanted))["changed"] and not path.exists()
+    assert not skp_node.run(Module(state="absent", **wanted))["changed"]
+    path.mkdir()
+    with pytest.raises(skp_node.PlanRefused, match="not made by this collection"):
+        skp_node.run(Module(state="absent", **wanted))
