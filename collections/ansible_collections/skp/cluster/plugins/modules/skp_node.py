@@ -153,7 +153,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.skp.cluster.plugins.module_utils.data_dirs import io, plan
 from ansible_collections.skp.cluster.plugins.module_utils.engine import facts as engine_facts
-from ansible_collections.skp.cluster.plugins.module_utils.members.plan import PlanRefused
+from ansible_collections.skp.cluster.plugins.module_utils.failure import Failure, fail
 
 
 def run(module):
@@ -197,10 +197,10 @@ def facts(rows):
 
 
 def one_id(service, rows):
-    """The id all directories of a service agree on, or None. Raises PlanRefused when they do not."""
+    """The id all directories of a service agree on, or None. Raises Failure when they do not."""
     owners = {found["path"]: found["id"] for found, _owner, _steps in rows if found["id"] is not None}
     if len(set(owners.values())) > 1:
-        raise PlanRefused(
+        raise Failure(
             "The data directories of %s belong to different members: %s. Nothing was changed."
             % (service, ", ".join("%s to %d" % item for item in sorted(owners.items()))),
             kind="identity_conflict",
@@ -255,10 +255,10 @@ def main():
     module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
     try:
         result = run(module)
-    except PlanRefused as exc:
-        module.fail_json(msg=exc.msg, failure=exc.failure)
+    except Failure as exc:
+        fail(module, exc)
     except OSError as exc:
-        module.fail_json(msg="The directories of the services on this node: %s" % exc, failure={"kind": "os", "errno": exc.errno})
+        fail(module, Failure("The directories of the services on this node: %s" % exc, kind="os", errno=exc.errno))
     module.exit_json(**result)
 
 

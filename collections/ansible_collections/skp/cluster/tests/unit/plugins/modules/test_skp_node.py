@@ -58,7 +58,7 @@ def test_the_id_in_the_data(tmp_path):
 
 def test_what_is_wrong_with_one_service_leaves_all_as_they_are(tmp_path):
     (tmp_path / "file").write_text("", encoding="utf-8")
-    with pytest.raises(skp_node.PlanRefused):
+    with pytest.raises(skp_node.Failure):
         skp_node.run(Module(kafka=[{"path": str(tmp_path / "kafka")}], spark=[{"path": str(tmp_path / "file")}]))
     assert os.listdir(tmp_path) == ["file"]
 
@@ -68,7 +68,7 @@ def test_directories_that_disagree(tmp_path):
     for number in "12":
         (tmp_path / number).mkdir()
         (tmp_path / number / "myid").write_text(number, encoding="utf-8")
-    with pytest.raises(skp_node.PlanRefused, match="belong to different members"):
+    with pytest.raises(skp_node.Failure, match="belong to different members"):
         skp_node.run(Module(zookeeper=[{"path": str(tmp_path / number), "identity": identity} for number in "12"]))
 
 
@@ -88,5 +88,5 @@ def test_only_directories_of_ours_are_removed(tmp_path):
     assert skp_node.run(Module(state="absent", **wanted))["changed"] and not path.exists()
     assert not skp_node.run(Module(state="absent", **wanted))["changed"]
     path.mkdir()
-    with pytest.raises(skp_node.PlanRefused, match="not made by this collection"):
+    with pytest.raises(skp_node.Failure, match="not made by this collection"):
         skp_node.run(Module(state="absent", **wanted))
