@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Build step, as the image's own user: what the image is for, once, for real. Prints the versions; any failure ends the build."""
 
+import concurrent.futures
 import importlib.metadata
 import json
 import pathlib
@@ -8,6 +9,7 @@ import tempfile
 import warnings
 
 warnings.simplefilter("error")
+warnings.simplefilter("ignore", ResourceWarning)  # the clients of kernels leave the loops of their threads to the interpreter's end
 
 
 def check(what, found, expected):
@@ -100,27 +102,34 @@ CELLS = {
 }
 
 
-def kernels():
-    """Each kernel starts, answers and tells a failure."""
-    from jupyter_client.kernelspec import KernelSpecManager
+def kernel(name):
+    """A kernel starts, answers and tells a failure."""
     from jupyter_client.manager import start_new_kernel
 
+    code, expected = CELLS[name]
+    manager, client = start_new_kernel(kernel_name=name, startup_timeout=60)
+    try:
+        for cell, status in ((code, "ok"), ("this is an error", "error")):
+            written = []
+            reply = client.execute_interactive(
+                cell, timeout=120, output_hook=lambda message, into=written: into.append(message["content"]), stop_on_error=False
+            )["content"]
+            text = "".join(content.get("text", "") for content in written)
+            check("status of %s on %r (%s)" % (name, cell, json.dumps(written)), reply["status"], status)
+            if status == "ok" and expected not in text:
+                check("output of " + name, text, expected)
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel()
+
+
+def kernels():
+    """Every kernel works, all at once: most of the time goes into the start of their JVMs."""
+    from jupyter_client.kernelspec import KernelSpecManager
+
     check("the kernels", sorted(KernelSpecManager().find_kernel_specs()), sorted(CELLS))
-    for name, (code, expected) in CELLS.items():
-        manager, client = start_new_kernel(kernel_name=name, startup_timeout=60)
-        try:
-            for cell, status in ((code, "ok"), ("this is an error", "error")):
-                written = []
-                reply = client.execute_interactive(
-                    cell, timeout=120, output_hook=lambda message, into=written: into.append(message["content"]), stop_on_error=False
-                )["content"]
-                text = "".join(content.get("text", "") for content in written)
-                check("status of %s on %r (%s)" % (name, cell, json.dumps(written)), reply["status"], status)
-                if status == "ok" and expected not in text:
-                    check("output of " + name, text, expected)
-        finally:
-            client.stop_channels()
-            manager.shutdown_kernel()
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        list(pool.map(kernel, CELLS))
 
 
 if __name__ == "__main__":
