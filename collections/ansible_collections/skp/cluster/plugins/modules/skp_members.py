@@ -7,15 +7,14 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: skp_members
-short_description: Member ids of a service that never move and are never reused
+short_description: Permanent member ids of a service
 version_added: 0.1.0
 author: skp.cluster contributors (@comafire)
 description:
-  - Gives every host of a service a member id and keeps it in the swarm, as a config (so that all managers have it) and as a label of
-    the node.
-  - An id once given to a host name stays for ever, also while its label is away. New ids go up from the highest ever given, in natural
-    order of names.
-  - An id found in a host's data directory counts when the swarm has forgotten; one that contradicts the record is refused.
+  - Assigns a member id to every host of a service and stores it in the swarm, as a config (so that all managers have it) and as a label
+    of the node.
+  - A host name keeps its id permanently, even without the label. New ids follow the highest id assigned so far, in natural order of names.
+  - If the swarm has no record, the id in a host's data directory is used; an id that contradicts the record is refused.
 requirements:
   - docker >= 5.0.3 (python3-docker)
 extends_documentation_fragment:
@@ -34,32 +33,32 @@ options:
     type: str
     required: true
   hosts:
-    description: Inventory names that should be members now; all of them, not only those of this run.
+    description: Inventory names of all hosts that should be members now, not only those of this run.
     type: list
     elements: str
     default: []
   found:
     description:
-      - Inventory name to the id found in its data directory, or null when there is none.
-      - A host that is missing here was not looked at; it keeps an id it has, but gets no new one.
+      - Inventory name to the id found in its data directory, or null if there is none.
+      - A host that is missing here was not inspected; it keeps an existing id, but gets no new one.
     type: dict
     default: {}
   limit_hosts:
-    description: When not empty, only these hosts may leave.
+    description: If not empty, only these hosts may leave.
     type: list
     elements: str
     default: []
   facts:
     description:
-      - Facts given with the first id and kept for ever, such as a cluster id. What the record already has under a key wins.
+      - Facts stored permanently with the first id, for example a cluster id. Existing keys of the record take precedence.
     type: dict
     default: {}
   others:
-    description: Services whose ids are wanted too, each with the inventory names that should be its members; only read, never given.
+    description: Other services whose ids are read, each with the inventory names that should be its members. Their ids are not assigned here.
     type: dict
     default: {}
   state:
-    description: V(absent) forgets all ids of the service. Do that only with its data.
+    description: V(absent) removes all ids of the service. Use it only if you also remove the data.
     type: str
     choices: [present, absent]
     default: present
@@ -80,11 +79,11 @@ ids:
   type: dict
   sample: {c01: 1, c02: 2}
 retired:
-  description: Inventory name to id of those that were members.
+  description: Inventory name to id of former members.
   returned: success
   type: dict
 unseen:
-  description: Wanted hosts without an id that were not looked at in this run.
+  description: Wanted hosts without an id that were not inspected in this run.
   returned: success
   type: list
   elements: str
@@ -96,7 +95,7 @@ facts:
 others:
   description:
     - Service and a dictionary of host and id, for each of O(others).
-    - In check mode, hosts without an id appear under the one they would get.
+    - In check mode, hosts without an id have the id that they would get.
   returned: success
   type: dict
   sample: {zookeeper: {c01: 1, c02: 2, c03: 3}}
@@ -143,7 +142,7 @@ def present(module, client):
     }
     if plan["unseen"]:
         module.warn(
-            "%s: %s got no member id, because its data could not be looked at in this run (unreachable, or outside the limit)."
+            "%s: %s got no member id, because its data could not be inspected in this run (unreachable, or outside the limit)."
             % (service, ", ".join(plan["unseen"]))
         )
     if not module.check_mode:
@@ -157,7 +156,7 @@ def present(module, client):
 
 
 def ids_of(module, client, service, hosts):
-    """{host: id} of another service's present members; where a dry run comes before that service's first run, the ids it would get."""
+    """{host: id} of another service's present members; in check mode before that service's first run, the ids that it would get."""
     record, _generations = members_io.read_members(client, service)
     if module.check_mode:
         return members_plan.plan_members(record, hosts, {host: None for host in hosts})["ids"]
@@ -165,7 +164,7 @@ def ids_of(module, client, service, hosts):
 
 
 def absent(module, client):
-    """Forget the record and the node labels."""
+    """Remove the record and the node labels."""
     service = module.params["service"]
     label = members_plan.id_label(service)
     record, generations = members_io.read_members(client, service)
@@ -193,7 +192,7 @@ def absent(module, client):
 
 
 def found_ids(found):
-    """Ids as numbers: a template may have made text of them. What is no number is left for the plan to refuse."""
+    """Ids as numbers: a template may have turned them into text. The plan refuses values that are not numbers."""
     return {
         host: int(value) if isinstance(value, str) and value.isdigit() else (None if value == "" else value)
         for host, value in found.items()

@@ -7,19 +7,19 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: skp_secret
-short_description: Secrets made once and kept in files of root
+short_description: Generate secrets once and store them in files of root
 version_added: 0.1.0
 description:
-  - Each secret is one file of mode 0600, owned by root. A missing one is made from the system's random source; one that is there is
-    never changed, unless O(values) gives another.
-  - The result carries the secrets. Put C(no_log=true) on the task.
+  - Each secret is one file of mode 0600, owned by root. A missing secret is generated from the system's random source; an existing one
+    is never changed, unless O(values) has another value.
+  - The result contains the secrets. Set C(no_log=true) on the task.
 author: skp.cluster contributors (@comafire)
 extends_documentation_fragment:
   - ansible.builtin.action_common_attributes
 attributes:
   check_mode:
     support: full
-    details: A secret that would be made is returned as a random value that is not kept, so that what depends on it shows as changed.
+    details: A secret that would be generated is returned as a random value that is not stored, so that dependent objects show as changed.
   diff_mode:
     support: full
     details: Names only.
@@ -28,20 +28,20 @@ attributes:
     platforms: posix
 options:
   directory:
-    description: Where the files are.
+    description: Directory of the files.
     type: path
     default: /etc/skp/secrets
   names:
-    description: Secrets that must be there. A name is letters, digits, C(_), C(-) and C(.).
+    description: Names of the required secrets. A name consists of letters, digits, C(_), C(-) and C(.).
     type: list
     elements: str
     default: []
   values:
-    description: Secrets with their values, for copies on further managers and for values that come from elsewhere.
+    description: Secrets with their values, for copies on other managers and for values from another source.
     type: dict
     default: {}
   everything:
-    description: Return all secrets of the directory, whether they are named or not.
+    description: Return all secrets of the directory, not only those of O(names).
     type: bool
     default: false
   bytes:
@@ -49,7 +49,7 @@ options:
     type: int
     default: 32
   create:
-    description: Make what is missing. With false a missing secret is an error, for example where data exists that only the old one opens.
+    description: Generate missing secrets. With false, a missing secret is an error, for example if existing data needs the old secret.
     type: bool
     default: true
 """
@@ -64,16 +64,16 @@ EXAMPLES = r"""
 
 RETURN = r"""
 secrets:
-  description: Name to value, of all O(names), or with O(everything) of all there are. Those of O(values) are not repeated.
+  description: Name to value of all O(names), or of all secrets with O(everything). Those of O(values) are not repeated.
   returned: success
   type: dict
 created:
-  description: Names of secrets that were made now.
+  description: Names of secrets that were generated now.
   returned: success
   type: list
   elements: str
 repaired:
-  description: Names of files whose content (O(values)), mode or owner was put right.
+  description: Names of files whose content (O(values)), mode or owner was corrected.
   returned: success
   type: list
   elements: str
@@ -97,7 +97,7 @@ MINIMUM_BYTES = 16  # 128 bits
 
 
 def main():
-    """Read what is there, make what is missing, put modes right."""
+    """Read existing secrets, generate missing ones, correct modes."""
     module = AnsibleModule(
         argument_spec={
             "directory": {"type": "path", "default": "/etc/skp/secrets", "no_log": False},
@@ -134,7 +134,7 @@ def main():
     except Failure as exc:
         fail(module, exc)
     except OSError as exc:
-        fail(module, Failure("The secrets in %s cannot be kept: %s. The module writes root's files: run it with become." % (params["directory"], exc),
+        fail(module, Failure("The secrets in %s cannot be stored: %s. The module writes files of root: run it with become." % (params["directory"], exc),
                              kind="unwritable", path=params["directory"]))
     touched = created + repaired
     module.exit_json(
@@ -143,7 +143,7 @@ def main():
 
 
 def _kept(directory, but):
-    """{name: value} of the secrets in a directory, without those named in `but` and without empty files; {} where there is no directory."""
+    """{name: value} of the secrets in a directory, without those named in `but` and without empty files; {} if there is no directory."""
     try:
         names = [name for name in os.listdir(directory) if NAME.match(name) and name not in but]
     except FileNotFoundError:
@@ -153,22 +153,22 @@ def _kept(directory, but):
 
 
 def _refuse(params):
-    """Refuse names that would leave the directory and secrets too short to be one."""
+    """Refuse names that point outside the directory, and secrets that are too short."""
     for name in list(params["names"]) + list(params["values"]):
         if not NAME.match(name):
-            raise Failure("%r is no name for a secret: letters, digits, _ - and . only." % name, kind="bad_name", name=name)
+            raise Failure("%r is not a valid name of a secret: use only letters, digits, _ - and dots." % name, kind="bad_name", name=name)
     if params["bytes"] < MINIMUM_BYTES:
         raise Failure("bytes is %d; a secret of less than %d bytes can be guessed." % (params["bytes"], MINIMUM_BYTES),
                       kind="too_short", bytes=params["bytes"])
 
 
 def _check_missing(create, name, path, present):
-    """A file that is there but empty was cut short by something; making a new secret over it could lock data away."""
+    """An empty file is damaged; a new secret in its place could make data unreadable."""
     if present is not None:
-        raise Failure("The secret %s is empty. Restore it from a backup or another manager; remove the file to have a new one made." % path,
+        raise Failure("The secret %s is empty. Restore it from a backup or another manager; remove the file to generate a new one." % path,
                       kind="empty_secret", name=name, path=path)
     if not create:
-        raise Failure("The secret %s is missing and must not be made anew here. Restore it from a backup or another manager." % path,
+        raise Failure("The secret %s is missing and must not be generated here. Restore it from a backup or another manager." % path,
                       kind="missing_secret", name=name, path=path)
 
 

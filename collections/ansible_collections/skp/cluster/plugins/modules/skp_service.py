@@ -11,11 +11,12 @@ short_description: All swarm services of a role, in one call
 version_added: 0.1.0
 author: skp.cluster contributors (@comafire)
 description:
-  - Makes the services of a role exactly what O(services) says, with their configs and secrets, and waits until every task really runs.
-  - A service by member (O(services[].host)) is one replica pinned to that host; one by label (O(services[].label)) runs on every node
-    with the label.
-  - Always DNS round robin and ports in host mode. Nothing restarts that did not change; a change made by hand is put back.
-  - Services of the role that are not listed are removed, also while their node is down.
+  - Creates, updates and removes the services of a role so that they match O(services), with their configs and secrets, and waits until
+    all tasks run.
+  - A service by member (O(services[].host)) is one replica pinned to that host; a service by label (O(services[].label)) runs on every
+    node with the label.
+  - Services use DNS round robin and ports in host mode. Unchanged services do not restart; manual changes are reverted.
+  - Services of the role that are not listed are removed, even if their node is down.
 requirements:
   - docker >= 5.0.3 (python3-docker)
 extends_documentation_fragment:
@@ -30,36 +31,36 @@ attributes:
     platforms: posix
 options:
   role:
-    description: Owner of the services. Only services with this label are ever changed or removed.
+    description: Owner of the services. Only services with this role as their label are changed or removed.
     type: str
     required: true
   state:
-    description: V(absent) removes all services, configs and secrets of the role; data is never touched.
+    description: V(absent) removes all services, configs and secrets of the role; data is never changed.
     type: str
     choices: [present, absent]
     default: present
   purge:
-    description: With O(state=absent), also forget on which hosts the role's data was, so that it may start anywhere.
+    description: With O(state=absent), also remove the record of the data's hosts, so that the services can start on any host.
     type: bool
     default: false
   network:
-    description: Overlay network of services that name no O(services[].networks).
+    description: Overlay network of services without O(services[].networks).
     type: str
     default: net-skp
   registry:
-    description: Images of this registry are resolved to their digest by asking it, on the manager this module runs on.
+    description: Images of this registry are resolved to their digest. The module queries the registry from the manager it runs on.
     type: str
     default: localhost:5000
   data_policy:
     description:
-      - What to do when a service that owns data would start on another host than the one its data is on.
-      - V(refuse) stops before anything is changed; V(leave) starts empty there and leaves the old data where it is; V(moved) says it was
-        copied.
+      - What to do if a service that owns data would start on another host than the host of its data.
+      - V(refuse) fails before any change; V(leave) starts empty there and does not change the old data; V(moved) means that you
+        copied the data.
     type: str
     choices: [refuse, leave, moved]
     default: refuse
   limit_hosts:
-    description: When not empty, services that concern none of these inventory hosts are left as they are.
+    description: If not empty, services that concern none of these inventory hosts are not changed.
     type: list
     elements: str
     default: []
@@ -77,19 +78,19 @@ options:
         type: str
         required: true
       command:
-        description: Replaces the image's entry point. Exits with 0 when it is safe to stop one service; run again until then.
+        description: Replaces the image's entry point. It must exit with 0 when it is safe to stop one service; it is repeated until then.
         type: list
         elements: str
         required: true
       network:
-        description: Attachable network to run it on; default O(network).
+        description: Attachable network of the container; default O(network).
         type: str
       timeout:
-        description: Seconds until the run stops with the gate's last output.
+        description: Seconds until the run fails with the gate's last output.
         type: int
         default: 300
   wait:
-    description: Wait until all tasks run (on nodes that are ready and active) and those of removed services are gone.
+    description: Wait until all tasks run (on nodes that are ready and active) and the tasks of removed services have ended.
     type: bool
     default: true
   timeout:
@@ -97,11 +98,11 @@ options:
     type: int
     default: 300
   settle:
-    description: Seconds a task must have been up to count as running.
+    description: Seconds that a task must have been up to count as running.
     type: float
     default: 3
   services:
-    description: All services the role should have.
+    description: All services of the role.
     type: list
     elements: dict
     default: []
@@ -111,17 +112,17 @@ options:
         type: str
         required: true
       image:
-        description: Image; one of O(registry) is run by the digest its tag has now.
+        description: Image; an image of O(registry) is run by the present digest of its tag.
         type: str
         required: true
       host:
-        description: Inventory name of the only host it may run on.
+        description: Inventory name of the only host that runs the service.
         type: str
       label:
-        description: Runs once on every node on which this label is V(enable).
+        description: Runs once on every node with the value V(enable) for this label.
         type: str
       constraints:
-        description: More placement constraints, in swarm's own words.
+        description: More placement constraints, in swarm syntax.
         type: list
         elements: str
       command:
@@ -149,7 +150,7 @@ options:
         description: Environment. Never put a secret here.
         type: dict
       configs:
-        description: Files of the service, kept as swarm configs named by the hash of their content.
+        description: Files of the service, stored as swarm configs with the hash of their content in the name.
         type: list
         elements: dict
         suboptions:
@@ -178,7 +179,7 @@ options:
             type: str
             default: '0'
       secrets:
-        description: Files in memory, kept as swarm secrets. Shown as a hash only.
+        description: Files in memory, stored as swarm secrets. Diffs show only a hash.
         type: list
         elements: dict
         suboptions:
@@ -206,7 +207,7 @@ options:
             type: str
             default: '0'
       mounts:
-        description: Mounts. A bind mount whose source is missing holds the service back until it is there.
+        description: Mounts. If the source of a bind mount is missing, the service does not start until it exists.
         type: list
         elements: dict
         suboptions:
@@ -254,15 +255,15 @@ options:
             choices: [tcp, udp, sctp]
             default: tcp
       aliases:
-        description: More names on the overlay; all tasks with one alias answer to it together.
+        description: More names on the overlay; an alias resolves to all tasks that have it.
         type: list
         elements: str
       networks:
-        description: Networks; default is O(network). V(host) is the node's own.
+        description: Networks; default is O(network). V(host) is the node's network.
         type: list
         elements: str
       healthcheck:
-        description: The task counts as running, and its name resolves, only once this passes.
+        description: The task counts as running, and its name resolves, only after this check has passed.
         type: dict
         suboptions:
           test:
@@ -270,10 +271,10 @@ options:
             type: raw
             required: true
           interval:
-            description: Such as V(10s).
+            description: Time between checks, for example V(10s).
             type: str
           timeout:
-            description: Such as V(5s).
+            description: Time limit of a check, for example V(5s).
             type: str
           retries:
             description: Failures until unhealthy.
@@ -283,17 +284,17 @@ options:
             type: str
           start_interval:
             description:
-              - Time between checks within O(services[].healthcheck.start_period), until the first passes; engines take V(5s) without it.
-              - Left out where the managers' engine is older than 25; checks then come every O(services[].healthcheck.interval) from the start.
+              - Time between checks within O(services[].healthcheck.start_period), until the first check passes; the engine's default is V(5s).
+              - Not used if the managers' engine is older than 25; then O(services[].healthcheck.interval) applies from the start.
             type: str
       stop_grace_period:
         description: Time between the stop signal and the kill.
         type: str
       stop_signal:
-        description: Signal that stops it.
+        description: Signal that stops the container.
         type: str
       init:
-        description: Run a small init as process 1.
+        description: Run an init process as PID 1.
         type: bool
       read_only:
         description: Root file system read-only.
@@ -311,45 +312,45 @@ options:
         type: dict
         suboptions:
           cpus:
-            description: Such as V(0.5).
+            description: Number of CPUs, for example V(0.5).
             type: float
           memory:
-            description: Such as V(512m).
+            description: Memory, for example V(512m).
             type: str
           pids:
             description: Number of processes.
             type: int
       reservations:
-        description: What a node must have free.
+        description: Free resources that a node must have.
         type: dict
         suboptions:
           cpus:
-            description: Such as V(0.5).
+            description: Number of CPUs, for example V(0.5).
             type: float
           memory:
-            description: Such as V(512m).
+            description: Memory, for example V(512m).
             type: str
           generic:
             description: Generic resources, kind to number.
             type: dict
       restart:
-        description: When a task that ended is started again.
+        description: Restart policy of tasks.
         type: dict
         suboptions:
           condition:
-            description: Which ends.
+            description: Restart tasks that ended for this reason.
             type: str
             choices: [any, on-failure, none]
             default: any
           delay:
-            description: Time between.
+            description: Time between restarts.
             type: str
             default: 5s
           max_attempts:
-            description: How often, within O(services[].restart.window).
+            description: Maximum number of restarts within O(services[].restart.window).
             type: int
           window:
-            description: Time the attempts are counted in.
+            description: Time span in which the attempts are counted.
             type: str
       ulimits:
         description: Limits of the process.
@@ -357,7 +358,7 @@ options:
         elements: dict
         suboptions:
           name:
-            description: Such as V(nofile).
+            description: Name of the limit, for example V(nofile).
             type: str
             required: true
           soft:
@@ -379,7 +380,7 @@ options:
         type: list
         elements: str
       log:
-        description: Where the output goes; default is the engine's own setting.
+        description: Logging of the container's output; default is the engine's own setting.
         type: dict
         suboptions:
           driver:
@@ -387,13 +388,13 @@ options:
             type: str
             required: true
           options:
-            description: Its options.
+            description: Options of the log driver.
             type: dict
       labels:
         description: More labels of the service.
         type: dict
       owns_data:
-        description: Path on the node of the data that belongs to this service. Guards against a label that moves away from it.
+        description: Path on the node of the data that belongs to this service. If the label moves to another host, O(data_policy) applies.
         type: str
 """
 
@@ -423,13 +424,13 @@ EXAMPLES = r"""
 
 RETURN = r"""
 actions:
-  description: What was done, or in check mode would be, per service.
+  description: Actions done, or predicted in check mode, per service.
   returned: success
   type: list
   elements: dict
   sample: [{do: update, name: kafka-skp-1, host: c01, fields: [TaskTemplate.ContainerSpec.Env]}]
 unchanged:
-  description: Services that were as they should be.
+  description: Services without a change.
   returned: success
   type: list
   elements: str
@@ -439,7 +440,7 @@ outside_limit:
   type: list
   elements: str
 services:
-  description: Per service its image as run, its hash and the hosts it runs on (known after a wait).
+  description: Per service its image with digest, its hash and the hosts it runs on (known after a wait).
   returned: success
   type: dict
   sample: {kafka-skp-1: {image: "localhost:5000/skp/docker-kafka:latest@sha256:...", hash: "746a...", hosts: [c01]}}
@@ -466,7 +467,7 @@ from ansible_collections.skp.cluster.plugins.module_utils.service.build import b
 
 
 def run(module, result):
-    """Read, plan, stop there in check mode, apply and wait. Fills `result` as far as it gets: a failed wait has changed things too."""
+    """Read, plan, stop there in check mode, apply and wait. Fills `result` step by step: a failed wait has already made changes."""
     params = module.params
     role = params["role"]
     client = engine.connect_or_predict(module, manager=True)
@@ -500,7 +501,7 @@ def run(module, result):
     if module.check_mode:
         return
 
-    # Written before anything starts: a run that dies half-way must not forget where data is.
+    # Written before any service starts: an interrupted run must not lose the hosts of the data.
     if placement is not None:
         members_io.write_generation(client, members_io.PLACEMENT, role, {"services": placement}, generations)
     opened = None
@@ -532,7 +533,7 @@ def run(module, result):
 
 
 def plan_placement(client, state, desired, params):
-    """(the new record of where data is, or None when it stays; the record's generations). Raises Failure when a label left its data."""
+    """(new record of the data's hosts, None if unchanged; the record's generations). Raises Failure if a label moved away from its data."""
     generations = []
     purge = params["state"] == "absent" and params["purge"]
     if client is not None and (purge or any(service["owns_data"] for service in desired)):
@@ -545,11 +546,11 @@ def plan_placement(client, state, desired, params):
 
 
 def check_nodes(module, state, desired, plan, in_swarm):
-    """A service pinned to a host that is in no swarm would wait for ever: an error, in check mode (the swarm comes first) a warning."""
+    """A service pinned to a host outside the swarm would wait for ever: an error; in check mode (before the first run) a warning."""
     missing = service_plan.missing_nodes(state, [service for service in desired if service["name"] not in plan["skipped"]])
     if not missing or not in_swarm:
         return
-    text = "No node of the swarm is labelled skp.host=%s. Join it first (--tags swarm)." % ", ".join(sorted(set(missing.values())))
+    text = "No node of the swarm has the label skp.host=%s. Join it first (--tags swarm)." % ", ".join(sorted(set(missing.values())))
     if not module.check_mode:
         raise Failure("Role %s: %s" % (module.params["role"], text), kind="node_missing", services=missing)
     module.warn(text)

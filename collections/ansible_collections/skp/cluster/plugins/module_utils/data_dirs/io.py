@@ -1,7 +1,7 @@
 # Copyright (c) 2026 skp.cluster contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Private to skp.cluster. Data directories on this node's disk: `inspect` reads them, `apply` carries out the steps of a plan."""
+"""Private to skp.cluster. Data directories on this node's disk: `inspect` reads them, `apply` applies the steps of a plan."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ def _number(name, table, what):
         return table(name)
     except KeyError as exc:
         raise Failure(
-            "There is no %s %r on this node; name a number or make it first." % (what, name), kind="no_such_owner", name=name
+            "The %s %r does not exist on this node; use a number or create it first." % (what, name), kind="no_such_owner", name=name
         ) from exc
 
 
 def wanted_owner(directory):
-    """(uid, gid, mode as int) a directory should have."""
+    """(uid, gid, mode as int) that a directory should have."""
     if not re.match(r"^[0-7]{3,4}$", str(directory["mode"])):
         raise Failure(
-            "%s: %r is no file mode; expected a quoted octal number." % (directory["path"], directory["mode"]), kind="bad_value"
+            "%s: %r is not a file mode; expected a quoted octal number." % (directory["path"], directory["mode"]), kind="bad_value"
         )
     return (
         _number(directory["owner"], lambda name: pwd.getpwnam(name).pw_uid, "user"),
@@ -48,14 +48,14 @@ def _existing_ancestor(path):
 
 
 def inspect(directory, mounts):
-    """What is at one directory's path.
+    """The present state of one directory's path.
 
     Returns {"path", "kind": directory|missing|symlink|other, "owner": (uid, gid, mode) or None, "fstype", "source", "mountpoint": bool,
     "mounts_below": [...], "free_bytes", "missing_parents": [...], "marked": bool, "identity": {...}, "id": int or None}.
     """
     path = directory["path"]
     if os.path.normpath(path) != path or not path.startswith("/"):
-        raise Failure("%r is no plain absolute path." % path, kind="bad_value", path=path)
+        raise Failure("%r is not a plain absolute path." % path, kind="bad_value", path=path)
     ancestor = _existing_ancestor(path)
     real = os.path.realpath(ancestor)
     point, kind, source = mount_of(real, mounts)
@@ -94,7 +94,7 @@ def inspect(directory, mounts):
 
 
 def read_marker(path):
-    """Names of directories beside `path` that are ours to purge."""
+    """Names of directories beside `path` that skp.cluster created and may purge."""
     try:
         with open(os.path.join(os.path.dirname(path), MARKER), encoding="utf-8") as stream:
             return [line.strip() for line in stream if line.strip() and not line.startswith("#")]
@@ -103,7 +103,7 @@ def read_marker(path):
 
 
 def write_marker(path, present):
-    """Enter the directory's name beside it, or take it out (and the file away with the last name)."""
+    """Add the directory's name to the marker file beside it, or remove it (and, with the last name, the file)."""
     names = [name for name in read_marker(path) if name != os.path.basename(path)] + ([os.path.basename(path)] if present else [])
     marker = os.path.join(os.path.dirname(path), MARKER)
     if not names:
@@ -115,10 +115,10 @@ def write_marker(path, present):
 
 
 def apply(path, steps):
-    """Carry out the steps of one directory."""
+    """Apply the steps of one directory."""
     for verb, value in steps:
         if verb in ("parent", "make"):
-            if not os.path.isdir(value):  # else another directory of the same call has made it on its way
+            if not os.path.isdir(value):  # else another directory of the same call has created it as a parent
                 os.mkdir(value)
                 os.chmod(value, 0o755)
         elif verb == "owner":

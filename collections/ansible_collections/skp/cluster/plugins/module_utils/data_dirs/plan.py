@@ -1,10 +1,10 @@
 # Copyright (c) 2026 skp.cluster contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Private to skp.cluster. Data directories of one node: what must be done to them, and what is never done. Pure functions of plain data.
+"""Private to skp.cluster. Data directories of one node: the planned changes, and the refused ones. Pure functions of plain data.
 
-The names of the directories we look after are kept in a file `.skp-data` beside them (never in them: some programs insist on an empty
-directory), and only those are ever removed.
+The names of the managed directories are in a file `.skp-data` beside them (never in them: some programs require an empty directory).
+Only these directories are ever removed.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ import re
 from ..failure import Failure
 
 MARKER = ".skp-data"
-MARKER_HEAD = "# Directories beside this file that skp.cluster made and may purge. One name per line.\n"
+MARKER_HEAD = "# Directories beside this file that skp.cluster created and may purge. One name per line.\n"
 REMOTE_TYPES = ("nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "ceph", "glusterfs", "lustre", "afs", "gfs2", "ocfs2", "beegfs", "virtiofs")
 MINIMUM_DEPTH = 3
-"""A path that may be purged has at least this many parts: /var/lib/x is the shortest."""
+"""Minimum number of parts of a path that may be purged: /var/lib/x is the shortest."""
 
 
 def unescape(text):
-    r"""Text of /proc/self/mountinfo: space, tab, newline and backslash are written as \040 and so on (proc(5))."""
+    r"""Text of /proc/self/mountinfo: space, tab, newline and backslash are escaped as \040 and so on (proc(5))."""
     return re.sub(r"\\([0-7]{3})", lambda match: chr(int(match.group(1), 8)), text)
 
 
@@ -38,7 +38,7 @@ def parse_mountinfo(text):
 
 
 def mount_of(path, mounts):
-    """(mount point, type, source) a path lies on, ('/', 'unknown', '') without any; of two mounts on one point the later counts."""
+    """(mount point, type, source) of a path, ('/', 'unknown', '') without any; if two mounts have the same point, the later counts."""
     best = ("/", "unknown", "")
     for point, kind, source in mounts:
         inside = path == point or path.startswith(point.rstrip("/") + "/")
@@ -48,12 +48,12 @@ def mount_of(path, mounts):
 
 
 def is_remote(kind):
-    """Whether data on this file system type is not on a disk of this node."""
+    """Whether a file system of this type is not on a disk of this node."""
     return kind in REMOTE_TYPES or kind == "fuse" or kind.startswith("fuse.")
 
 
 def parse_identity(text, keys, where):
-    """({key: value}, id) of an identity file. keys: properties to look for, the first with a value is the id; none: the whole text."""
+    """({key: value}, id) of an identity file. keys: properties, the first one with a value is the id; none: the text of the file."""
     values = {}
     if not keys:
         values[""] = text.strip()
@@ -65,8 +65,9 @@ def parse_identity(text, keys, where):
     first = next((values[key] for key in (keys or [""]) if key in values), None)
     if first is None or not first.isdigit():
         raise Failure(
-            "%s should say whose data this is, but %s. Nothing was changed. Look at the file; if the directory holds nothing of worth, "
-            "move it aside." % (where, "has none of %s" % ", ".join(keys) if first is None else "says %r, which is no number" % first[:40]),
+            "%s should contain the member id of the data, but it %s. Nothing was changed. Check the file; if the directory has no data that "
+            "you need, move it aside."
+            % (where, "has none of %s" % ", ".join(keys) if first is None else "has %r, which is not a number" % first[:40]),
             kind="bad_identity",
             file=where,
         )
@@ -74,17 +75,17 @@ def parse_identity(text, keys, where):
 
 
 def plan_present(directory, found, owner, local):
-    """Steps that make one directory right: [(verb, value)], verbs `parent`, `make`, `owner`, `mode`, `mark`. owner: from `wanted_owner`."""
+    """The steps for one directory: [(verb, value)], verbs `parent`, `make`, `owner`, `mode`, `mark`. owner: from `wanted_owner`."""
     path = found["path"]
     if found["kind"] in ("symlink", "other"):
         raise Failure(
-            "%s should be a directory but is %s. Move it aside." % (path, "a symbolic link" if found["kind"] == "symlink" else "a file"),
+            "%s must be a directory, but it is %s. Move it aside." % (path, "a symbolic link" if found["kind"] == "symlink" else "a file"),
             kind="not_a_directory",
             path=path,
         )
     if local and is_remote(found["fstype"]):
         raise Failure(
-            "%s lies on a %s file system (%s), but this data must be on a local disk: a database on a network or FUSE file system "
+            "%s is on a %s file system (%s), but this data must be on a local disk: a database on a network or FUSE file system "
             "loses data. Set skp_data to a directory on a disk of this node." % (path, found["fstype"], found["source"]),
             kind="remote_filesystem",
             path=path,
@@ -103,24 +104,24 @@ def plan_present(directory, found, owner, local):
 
 
 def plan_absent(found):
-    """Steps that purge one directory: [] when it is not there, else [("empty" or "remove", path), ("unmark", path)]. Raises Failure."""
+    """Steps that purge one directory: [] if it does not exist, else [("empty" or "remove", path), ("unmark", path)]. Raises Failure."""
     path = found["path"]
     if found["kind"] == "missing":
         return [("unmark", path)] if found["marked"] else []
     if len([part for part in path.split("/") if part]) < MINIMUM_DEPTH:
         raise Failure("%s is too close to the root to be purged." % path, kind="purge_refused", path=path)
     if found["kind"] != "directory":
-        raise Failure("%s is no directory; it is not purged." % path, kind="purge_refused", path=path)
+        raise Failure("%s is not a directory; it is not purged." % path, kind="purge_refused", path=path)
     if not found["marked"]:
         raise Failure(
-            "%s is not listed in %s, so it was not made by this collection and is not purged. Remove it by hand if you are sure."
+            "%s is not listed in %s, so skp.cluster did not create it and does not purge it. Remove it by hand if you are sure."
             % (path, posixpath.join(posixpath.dirname(path), MARKER)),
             kind="purge_refused",
             path=path,
         )
     if found["mounts_below"]:
         raise Failure(
-            "Something is mounted below %s (%s); it is not purged. Unmount that first." % (path, ", ".join(found["mounts_below"])),
+            "A file system is mounted below %s (%s); the directory is not purged. Unmount it first." % (path, ", ".join(found["mounts_below"])),
             kind="purge_refused",
             path=path,
             mounts=found["mounts_below"],
@@ -129,7 +130,7 @@ def plan_absent(found):
 
 
 def describe(path, owner, identity=None):
-    """One line for a diff, '' when there is nothing."""
+    """One line for a diff, '' if the directory does not exist."""
     if owner is None:
         return ""
     text = "%s: owner %d, group %d, mode 0%o" % ((path,) + tuple(owner))

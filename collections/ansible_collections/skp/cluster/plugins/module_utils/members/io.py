@@ -1,10 +1,10 @@
 # Copyright (c) 2026 skp.cluster contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Private to skp.cluster. Records kept in the swarm (as configs, so every manager has them) and labels of its nodes.
+"""Private to skp.cluster. Records stored in the swarm (as configs, so every manager has them) and labels of its nodes.
 
 A record is JSON in a swarm config `<prefix>-<name>-<generation>`. A config cannot be changed, so a new generation is written first and the
-older ones are removed after that; the highest generation counts, and a run that stopped in between leaves nothing ambiguous.
+older ones are removed afterwards; the highest generation counts, also if a run stopped in between.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ MEMBERS = ("skp-members", "skp.members")
 """Prefix of the config's name and its label, for the record of member ids."""
 
 PLACEMENT = ("skp-placement", "skp.placement")
-"""The same for the record of where services that own data last were."""
+"""The same for the record of the hosts of services that own data."""
 
 
 def read_generations(client, kind, name):
@@ -38,7 +38,7 @@ def read_generations(client, kind, name):
             content = json.loads(base64.b64decode(item["Spec"].get("Data") or ""))
         except ValueError as exc:
             raise Failure(
-                "The record %s in the swarm is damaged (%s). Look at it with: docker config inspect --pretty %s"
+                "The record %s in the swarm is damaged (%s). Show it with: docker config inspect --pretty %s"
                 % (item["Spec"]["Name"], exc, item["Spec"]["Name"]),
                 kind="record_damaged",
                 config=item["Spec"]["Name"],
@@ -68,7 +68,7 @@ def remove_generations(client, generations):
 
 
 def read_members(client, service):
-    """(record, generations): the member record of a service, `empty_record` when there is none or no client."""
+    """(record, generations): the member record of a service, `empty_record` if there is none or no client."""
     generations = read_generations(client, MEMBERS, service) if client else []
     record = empty_record(service)
     if generations:
@@ -83,7 +83,7 @@ def write_members(client, record, generations):
 
 
 def nodes_by_host(client):
-    """{inventory name: raw swarm node} by the node label skp.host. Of two entries with one name the ready, then the newer one counts."""
+    """{inventory name: raw swarm node} by the node label skp.host. If two entries have the same name, the ready, then the newer one counts."""
     nodes = {}
     for node in (engine.get(client, "/nodes", what="listing the swarm's nodes") or []) if client else []:
         host = (node["Spec"].get("Labels") or {}).get("skp.host")
@@ -96,9 +96,9 @@ def nodes_by_host(client):
 
 
 def set_node_labels(client, node_id, labels, attempts=5):
-    """Set labels of one swarm node; a value of None removes the label. Returns True when something was written.
+    """Set labels of one swarm node; a value of None removes the label. Returns True if something was written.
 
-    Somebody else's change at the same moment ("update out of sequence") is read again and retried.
+    If another client changed the node at the same time ("update out of sequence"), the node is read again and the update retried.
     """
     for attempt in range(attempts):
         node = engine.get(client, "/nodes/%s" % node_id, what="reading swarm node %s" % node_id)

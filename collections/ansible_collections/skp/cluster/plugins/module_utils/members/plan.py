@@ -1,11 +1,11 @@
 # Copyright (c) 2026 skp.cluster contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Private to skp.cluster. Who has which member id: pure functions of plain data.
+"""Private to skp.cluster. The member ids of hosts: pure functions of plain data.
 
 A record is `{"version": 1, "service": str, "generation": int, "members": {host: id}, "retired": {host: id}, "facts": {}}`.
-`facts` belongs to the service's own module (ZooKeeper keeps there that its ensemble was bootstrapped); it is carried on untouched.
-Generation 0 means: nothing was ever written.
+`facts` belongs to the service's own module (ZooKeeper records there that its ensemble was bootstrapped); it is copied unchanged.
+Generation 0 means: no record was written yet.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from ..failure import Failure
 
 
 def natural_key(text):
-    """Sort key under which c2 comes before c10."""
+    """Sort key for natural order: c2 before c10."""
     return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in re.split(r"(\d+)", str(text)) if part]
 
 
 def empty_record(service):
-    """The record of a service nobody has a member id of yet."""
+    """The record of a service without member ids."""
     return {"version": 1, "service": service, "generation": 0, "members": {}, "retired": {}, "facts": {}}
 
 
 def id_label(service):
-    """The swarm node label that carries the member id of a service."""
+    """The swarm node label with the member id of a service."""
     return "skp.%s.id" % service
 
 
@@ -35,7 +35,7 @@ def _by_id(mapping):
 
 
 def _check_found(service, found):
-    """Refuse identities that are no ids, or that two hosts claim."""
+    """Refuse identities that are not valid ids, or that two hosts have."""
     owners = {}
     for host in sorted(found, key=natural_key):
         number = found[host]
@@ -43,8 +43,8 @@ def _check_found(service, found):
             continue
         if isinstance(number, bool) or not isinstance(number, int) or number < 1:
             raise Failure(
-                "%s: the data directory on %s says its member id is %r; a whole number from 1 up was expected. Look at the identity file "
-                "there before running again." % (service, host, number),
+                "%s: the data directory on %s has the member id %r; expected an integer of 1 or more. Check the identity file there "
+                "before you run again." % (service, host, number),
                 kind="bad_identity",
                 service=service,
                 host=host,
@@ -52,7 +52,7 @@ def _check_found(service, found):
             )
         if number in owners:
             raise Failure(
-                "%s: the data directories on %s and on %s both say member id %d. One of them is a copy; move the wrong one aside and run "
+                "%s: the data directories on %s and on %s both have member id %d. One of them is a copy; move the wrong one aside and run "
                 "again." % (service, owners[number], host, number),
                 kind="duplicate_identity",
                 service=service,
@@ -71,8 +71,8 @@ def _check_against_record(service, found, known):
             continue
         if host in known and known[host] != number:
             raise Failure(
-                "%s: the data directory on %s says member id %d, but the swarm's record gave %s id %d%s. Nothing was changed. If the "
-                "data is right, the disk was moved here: move it back, or move it aside to start %s empty."
+                "%s: the data directory on %s has member id %d, but in the swarm's record %s has id %d%s. Nothing was changed. If the "
+                "data is right, the disk was moved here: move it back, or move the data aside to start %s empty."
                 % (
                     service,
                     host,
@@ -91,8 +91,8 @@ def _check_against_record(service, found, known):
             )
         if host not in known and number in owner_of:
             raise Failure(
-                "%s: the data directory on %s says member id %d, but the swarm's record gave id %d to %s. Nothing was changed. An id is "
-                "never moved: move the data aside on %s to start it empty under a new id."
+                "%s: the data directory on %s has member id %d, but in the swarm's record id %d belongs to %s. Nothing was changed. An id "
+                "is never moved: move the data aside on %s to start it empty with a new id."
                 % (service, host, number, number, owner_of[number], host),
                 kind="identity_conflict",
                 service=service,
@@ -104,20 +104,19 @@ def _check_against_record(service, found, known):
 
 
 def plan_members(record, hosts, found, limit_hosts=None, node_labels=None, facts=None):
-    """Who is a member, under which id.
+    """The members and their ids.
 
-    record: as in the module's head. hosts: inventory names that should be members now. found: {host: id or None}, what lies in the data
-    directory of each host that was looked at; a host that is missing here was not looked at (unreachable, or outside --limit).
-    limit_hosts: when not empty, only these may leave. node_labels: {host: value of the id label or None} of the swarm's nodes.
-    facts: what the record should hold beside the ids, given once: a key the record already has keeps its value, and without a member
-    none is set.
+    record: see above. hosts: inventory names that should be members now. found: {host: id or None} from the data directory of each host
+    that was inspected; a host that is missing here was not inspected (unreachable, or outside --limit).
+    limit_hosts: if not empty, only these may leave. node_labels: {host: value of the id label or None} of the swarm's nodes.
+    facts: further content of the record, set once: an existing key keeps its value, and without a member no fact is set.
 
-    Returns {"record": the new record (generation not yet raised), "ids": {host: id}, "retired": {host: id}, "unseen": [host, ...] (wanted,
-    without an id and not looked at: they get one when they can be looked at), "labels": {host: id} to be set on nodes, "changed": bool
-    (record or labels), "record_changed": bool}. Raises Failure.
+    Returns {"record": the new record (generation not yet increased), "ids": {host: id}, "retired": {host: id}, "unseen": [host, ...]
+    (wanted, without an id and not inspected: they get one when they can be inspected), "labels": {host: id} to be set on nodes,
+    "changed": bool (record or labels), "record_changed": bool}. Raises Failure.
 
-    An id once given to a host stays for ever, is never given to another, and new ones go up from the highest ever given,
-    in natural order of names: the order of hosts.json can never renumber anyone.
+    A host's id is permanent and never given to another host. New ids follow the highest id assigned so far,
+    in natural order of names: the order of hosts.json never changes an id.
     """
     service = record["service"]
     found = dict(found or {})
@@ -165,7 +164,7 @@ def plan_members(record, hosts, found, limit_hosts=None, node_labels=None, facts
 
 
 def describe(record, labels=None):
-    """Lines for a diff: one per member, then the retired ones. labels: {host: value} of the node labels, where known."""
+    """Lines for a diff: one per member, then the retired ones. labels: {host: value} of the node labels, if known."""
     lines = ["%s: id %d" % (host, number) for host, number in _by_id(record["members"]).items()]
     lines += ["%s: id %d (retired)" % (host, number) for host, number in _by_id(record["retired"]).items()]
     for host in sorted(labels or {}, key=natural_key):

@@ -108,7 +108,7 @@ def service_options():
 
 
 def argument_spec():
-    """The whole argument specification of `skp_service`."""
+    """The complete argument specification of `skp_service`."""
     return dict(
         role=dict(type="str", required=True),
         state=dict(type="str", choices=["present", "absent"], default="present"),

@@ -1,10 +1,10 @@
 # Copyright (c) 2026 skp.cluster contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Private to skp.cluster. From the options of one service to its specification as the engine's API wants it.
+"""Private to skp.cluster. Turns the options of one service into its specification as the engine's API expects it.
 
 Pure functions of plain data. A payload built here is complete except for the ids of configs and secrets and of networks:
-those are names until `service.io.with_ids` fills them in, so that a payload can be planned, hashed and shown before anything exists.
+those are names until `service.io.with_ids` replaces them, so that a payload can be planned, hashed and shown before anything exists.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ..failure import Failure
 from .spec import HASH_LABEL, HOST_CONSTRAINT, ROLE_LABEL, capabilities, prune
 
 START_INTERVAL_API = (1, 44)
-"""Engine 25, the first that knows a healthcheck's StartInterval (https://docs.docker.com/reference/api/engine/version-history/)."""
+"""Engine 25, the first version with StartInterval for a healthcheck (https://docs.docker.com/reference/api/engine/version-history/)."""
 UNKNOWN_DIGEST = "(digest known after build)"
 OBJECT_NAME_LIMIT = 64  # swarmkit's limit for names of configs and secrets
 
@@ -38,7 +38,7 @@ def duration_ns(text, where):
     parts = _DURATION.findall(text)
     if not parts or "".join(number + unit for number, unit in parts) != text:
         raise Failure(
-            "%s: %r is no duration; expected something like 10s, 1m30s or 500ms." % (where, text), kind="bad_value", where=where
+            "%s: %r is not a duration; expected for example 10s, 1m30s or 500ms." % (where, text), kind="bad_value", where=where
         )
     return int(sum(float(number) * _DURATION_NS[unit] for number, unit in parts))
 
@@ -49,7 +49,7 @@ def size_bytes(text, where):
         return None
     match = _SIZE.match(str(text).strip())
     if not match:
-        raise Failure("%s: %r is no size; expected something like 512m or 2g." % (where, text), kind="bad_value", where=where)
+        raise Failure("%s: %r is not a size; expected for example 512m or 2g." % (where, text), kind="bad_value", where=where)
     return int(float(match.group(1)) * _SIZE_FACTOR[match.group(2).lower()])
 
 
@@ -59,13 +59,13 @@ def file_mode(text, where):
         return None
     if not re.match(r"^0?[0-7]{3,4}$", str(text)):
         raise Failure(
-            "%s: %r is no file mode; expected a quoted octal number like '0444'." % (where, text), kind="bad_value", where=where
+            "%s: %r is not a file mode; expected a quoted octal number like '0444'." % (where, text), kind="bad_value", where=where
         )
     return int(str(text), 8)
 
 
 def _fingerprint(role, kind, name, content):
-    """Hash of a config's or secret's content. For secrets a slow one: it is shown in names and diffs, and must not help to guess them."""
+    """Hash of a config's or secret's content. Slow for secrets: names and diffs show the hash, and it must not help to guess the secret."""
     material = content.encode()
     if kind == "secret":
         return hashlib.pbkdf2_hmac("sha256", material, ("skp.cluster/%s/%s" % (role, name)).encode(), 50000).hex()
@@ -84,7 +84,7 @@ def _files(service, role, kind):
     for item in service.get(kind + "s") or []:
         where = "%s: %s %s" % (service["name"], kind, item["name"])
         if not item.get("content"):
-            raise Failure("%s is empty; the swarm stores no empty %ss." % (where, kind), kind="empty_object", where=where)
+            raise Failure("%s is empty; swarm does not allow empty %ss." % (where, kind), kind="empty_object", where=where)
         fingerprint = _fingerprint(role, kind, item["name"], item["content"])
         name = _object_name(role, item["name"], fingerprint)
         objects[name] = {
@@ -134,7 +134,7 @@ def _healthcheck(service, api):
         "Timeout": duration_ns(check.get("timeout"), where),
         "Retries": check.get("retries"),
         "StartPeriod": duration_ns(check.get("start_period"), where),
-        # An older engine drops it without a word, and the service would differ from what was asked for ever after.
+        # An older engine silently drops it, and every later run would see a difference.
         "StartInterval": duration_ns(check.get("start_interval"), where) if api is None or api >= START_INTERVAL_API else None,
     }
 
@@ -215,10 +215,10 @@ def _restart(service):
 
 
 def _update_config(rolling):
-    """How swarm itself updates the tasks of one service: node by node, stopping at the first that fails, or all at once.
+    """How swarm updates the tasks of one service: node by node with a stop at the first failure, or all at once.
 
-    All at once has nothing left to stop, and its short watch ends before our own wait does: swarm writes its verdict into the service,
-    and a service should not change by itself after a run has ended.
+    For all at once, the monitor time is short, so that it ends before the wait here does: swarm writes the result into the service,
+    and a service should not change after a run has ended.
     """
     if rolling:
         return {"Parallelism": 1, "FailureAction": "pause", "Order": "stop-first"}
@@ -226,7 +226,7 @@ def _update_config(rolling):
 
 
 def image_reference(image, digests):
-    """The image as it is run: by digest when digests {image: digest or None} knows it; an image that is not in there stays as it is."""
+    """The image reference to run: by digest if `digests` {image: digest or None} has the image, else unchanged."""
     if image not in digests:
         return image
     return "%s@%s" % (image, digests[image] or UNKNOWN_DIGEST)
@@ -235,14 +235,14 @@ def image_reference(image, digests):
 def build_service(service, role, network, digests, serial=0, api=None):
     """One entry of the option `services` as plain data for the plan.
 
-    digests: {image: 'sha256:...' or None when it is to be built} for the images of our registry. serial: as the module's option.
-    api: version of the manager's API as a tuple; None stands for the newest.
+    digests: {image: 'sha256:...', or None if the image is not built yet} for images of the cluster's registry. serial: the module's option.
+    api: version of the manager's API as a tuple; None means the newest.
     Returns {"name", "host" (None by label), "owns_data", "image" (as given), "payload", "configs", "secrets"}; the last two are
-    {object name: {"data", "hash", "text"}}. Raises Failure on a value that cannot be.
+    {object name: {"data", "hash", "text"}}. Raises Failure for an invalid value.
     """
     if bool(service.get("host")) == bool(service.get("label")):
         raise Failure(
-            "%s: give exactly one of host (by member) and label (by label)." % service["name"], kind="bad_value", where=service["name"]
+            "%s: set exactly one of host (by member) and label (by label)." % service["name"], kind="bad_value", where=service["name"]
         )
     container, configs, secrets = _container(service, role, image_reference(service["image"], digests), api)
     constraints = list(service.get("constraints") or [])
@@ -295,6 +295,6 @@ def build_service(service, role, network, digests, serial=0, api=None):
 
 
 def spec_hash(payload):
-    """sha256 over a whole payload (image digest and content hashes are in it), its own hash label left out."""
+    """sha256 of a complete payload (with image digest and content hashes), without its own hash label."""
     labels = {key: value for key, value in payload["Labels"].items() if key != HASH_LABEL}
     return hashlib.sha256(json.dumps(dict(payload, Labels=labels), sort_keys=True).encode()).hexdigest()

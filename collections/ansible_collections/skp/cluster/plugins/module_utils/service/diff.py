@@ -1,7 +1,7 @@
 # Copyright (c) 2026 skp.cluster contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Private to skp.cluster. What changes, for a person to read: services as YAML, configs with their content, secrets by their hash."""
+"""Private to skp.cluster. Readable diffs: services as YAML, configs with their content, secrets as hash only."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _NANOSECONDS = {"Interval", "Timeout", "StartPeriod", "StartInterval", "Delay", 
 
 
 def service_diff(name, before, after):
-    """The diff entry of one service. before, after: `Spec`, None where there is none."""
+    """The diff entry of one service. before, after: `Spec` or None."""
 
     def text(spec):
         return to_yaml(readable(spec.comparable)) if spec else ""
@@ -23,7 +23,7 @@ def service_diff(name, before, after):
 
 
 def object_diffs(kind, create, drop):
-    """Contents of new and dropped configs, an old one beside the new one of the same name; of secrets the hash only."""
+    """Contents of new and dropped configs, old and new ones of the same name together; secrets as hash only."""
 
     def stem(name):
         return name.rsplit("-", 1)[0]
@@ -50,7 +50,7 @@ def object_diffs(kind, create, drop):
 
 
 def readable(spec):
-    """A normalised spec for a person: times as 10s, memory in MiB, file modes in octal."""
+    """A normalised spec in readable form: times as 10s, memory in MiB, file modes in octal."""
 
     def walk(value, key):
         if isinstance(value, dict):
@@ -71,7 +71,7 @@ def readable(spec):
 
 
 def to_yaml(value, indent=0):
-    """A small YAML writer for diffs (the nodes need not have PyYAML). Text is quoted where YAML would read it as something else."""
+    """A small YAML writer for diffs (nodes may lack PyYAML). Text is quoted if YAML would read it as another type."""
     pad = "  " * indent
     if isinstance(value, dict) and value:
         lines = []

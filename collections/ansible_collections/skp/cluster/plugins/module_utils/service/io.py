@@ -1,10 +1,10 @@
 # Copyright (c) 2026 skp.cluster contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Private to skp.cluster. The swarm's side of `skp_service`: reading the state, applying one action, waiting, gates.
+"""Private to skp.cluster. The swarm I/O of `skp_service`: reading the state, applying one action, waiting, gates.
 
-Typical use: `state = read_state(client, role)`, a plan from `service.plan`, then `converge(...)`; or, for a module with an order of its
-own, `ensure_objects`, per action `apply_action` and `wait_for`, at the end `drop_objects`.
+Typical use: `state = read_state(client, role)`, a plan from `service.plan`, then `converge(...)`. A module with its own order calls
+`ensure_objects`, per action `apply_action` and `wait_for`, at the end `drop_objects`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from .spec import HASH_LABEL, ROLE_LABEL, Spec
 POLL_SECONDS = 0.3
 LOG_LINES = 12
 LOG_TIMEOUT = 6
-"""Seconds for the logs of a task: of a node that has just died they never come."""
+"""Time limit for the logs of a task: a node that has just failed never sends them."""
 
 
 def _node(raw):
@@ -63,7 +63,7 @@ def _services(client, role=None):
 
 
 def _tasks(client, service_ids=None):
-    """Raw tasks; of these services, or all of them (a removed service's tasks are only in the whole list)."""
+    """Raw tasks, of these services or of all (the tasks of a removed service are only in the complete list)."""
     if service_ids is not None and not service_ids:
         return []
     params = {"filters": {"service": sorted(service_ids)}} if service_ids else None
@@ -71,7 +71,7 @@ def _tasks(client, service_ids=None):
 
 
 def _text(data):
-    """Text of a config's base64 data as the engine gives it; bytes that are no text become replacement characters."""
+    """Text of a config's base64 data from the engine; invalid UTF-8 bytes become replacement characters."""
     return base64.b64decode(data or "").decode("utf-8", "replace")
 
 
@@ -88,7 +88,7 @@ def _objects(client, role, kind):
 
 
 def read_state(client, role):
-    """The state `service.plan` works on (see its head); six reading calls. client None gives EMPTY_STATE."""
+    """The state for `service.plan` (see there), read in six calls. client None gives EMPTY_STATE."""
     if client is None:
         return copy.deepcopy(service_plan.EMPTY_STATE)
     services = _services(client)
@@ -99,7 +99,7 @@ def read_state(client, role):
     for item in mine.values():
         for attachment in item["spec"]["TaskTemplate"].get("Networks") or []:
             if attachment["Target"] not in networks:
-                # The swarm's own "host" network is in no list; asked for by its id it says its name.
+                # The swarm's own "host" network is not listed; its id must be inspected to get the name.
                 networks[attachment["Target"]] = _network_name(client, attachment["Target"])
     return {
         "nodes": [_node(raw) for raw in engine.get(client, "/nodes", what="listing the swarm's nodes") or []],
@@ -121,10 +121,10 @@ def _network_name(client, network_id):
 
 
 def resolve_images(images, registry, missing_ok=False):
-    """{image: digest} of those images that live in our registry (named by tag); others are not in the answer.
+    """{image: digest} of the images (named by tag) that are in the cluster's registry; other images are not in the result.
 
-    missing_ok (check mode): a tag that is not there, or a registry that does not answer, gives None; otherwise a Failure that says
-    how to get the image there.
+    missing_ok (check mode): a missing tag, or a registry that does not answer, gives None; otherwise a Failure that says how to push
+    the image.
     """
     host, _separator, port = registry.partition(":")
     reader = RegistryClient("http://%s:%s" % ("127.0.0.1" if host == "localhost" else host, port or "80"))
@@ -138,7 +138,7 @@ def resolve_images(images, registry, missing_ok=False):
         except RegistryError as exc:
             if not missing_ok:
                 raise Failure(
-                    "The registry %s on this manager did not say which digest %s has: %s. Bring it up first (--tags registry)."
+                    "The registry %s on this manager did not return the digest of %s: %s. Start it first (--tags registry)."
                     % (registry, image, exc),
                     kind="registry",
                     image=image,
@@ -154,14 +154,14 @@ def resolve_images(images, registry, missing_ok=False):
 
 
 def with_ids(payload, state):
-    """A planned payload as the API takes it: networks, configs and secrets by id."""
+    """A planned payload as the API expects it: networks, configs and secrets by id."""
     body = copy.deepcopy(payload)
     ids = {name: network_id for network_id, name in state["networks"].items()}
     for attachment in body["TaskTemplate"].get("Networks") or []:
         name = attachment["Target"]
         if name not in ids and name != "host":
             raise Failure(
-                "Service %s wants network %s, which the swarm does not have. Make it first (--tags swarm)." % (body["Name"], name),
+                "Service %s needs the network %s, which does not exist in the swarm. Create it first (--tags swarm)." % (body["Name"], name),
                 kind="network_missing",
                 network=name,
                 service=body["Name"],
@@ -175,7 +175,7 @@ def with_ids(payload, state):
 
 
 def ensure_objects(client, plan, state, role):
-    """Create the plan's configs and secrets and enter them into state."""
+    """Create the plan's configs and secrets and add them to state."""
     for kind in ("config", "secret"):
         for name, item in plan[kind + "s"]["create"].items():
             body = {"Name": name, "Labels": {ROLE_LABEL: role, HASH_LABEL: item["hash"]}, "Data": item["data"]}
@@ -184,7 +184,7 @@ def ensure_objects(client, plan, state, role):
 
 
 def drop_objects(client, plan, warn=None):
-    """Remove configs and secrets nobody uses any more. One that is in use after all stays, with a warning."""
+    """Remove configs and secrets that are no longer used. One that is still in use stays, with a warning."""
     for kind in ("config", "secret"):
         for name, object_id in plan[kind + "s"]["drop"].items():
             try:
@@ -193,13 +193,13 @@ def drop_objects(client, plan, warn=None):
                 if "in use" not in exc.msg:
                     raise
                 if warn:
-                    warn("%s %s is still in use and stays: %s" % (kind, name, exc.msg))
+                    warn("%s %s is still in use and was not removed: %s" % (kind, name, exc.msg))
 
 
 def apply_action(client, state, action):
-    """Do one action of the plan (create, update, replace, remove) and return at once; `wait_for` sees it through.
+    """Do one action of the plan (create, update, replace, remove) and return at once; `wait_for` waits for its result.
 
-    Returns the ids of tasks that do not belong to the service's new spec although they may look so, to be given to `wait_for` as `stale`.
+    Returns the ids of tasks of the old spec that look like tasks of the new one; pass them to `wait_for` as `stale`.
     """
     name = action["name"]
     if action["do"] == "remove":
@@ -221,7 +221,7 @@ def apply_action(client, state, action):
 def _update(client, service_id, name, body, attempts=5):
     for attempt in range(attempts):
         raw = engine.get(client, "/services/%s" % service_id, what="reading service %s" % name)
-        # Kept, or the service would restart for nothing: every change of this counter restarts it.
+        # Keep this counter: every change of it restarts the service.
         body["TaskTemplate"]["ForceUpdate"] = raw["Spec"]["TaskTemplate"].get("ForceUpdate", 0)
         try:
             engine.post(
@@ -233,13 +233,13 @@ def _update(client, service_id, name, body, attempts=5):
             )
             return
         except engine.EngineError as exc:
-            # Swarm itself writes to a service (update status) between our reading and writing.
+            # Swarm may have written the service (update status) after it was read here.
             if "out of sequence" not in exc.msg or attempt == attempts - 1:
                 raise
 
 
 def task_logs(client, task_id, lines=LOG_LINES):
-    """The last lines a task wrote, '' when they cannot be had."""
+    """The last lines of a task's log, '' if they cannot be read."""
     try:
         data = engine.get(
             client, "/tasks/%s/logs" % task_id, params={"stdout": 1, "stderr": 1, "tail": lines}, decode=False, timeout=LOG_TIMEOUT
@@ -250,12 +250,12 @@ def task_logs(client, task_id, lines=LOG_LINES):
 
 
 def wait_for(client, role, names, timeout, settle=3.0, stale=frozenset(), removed=None, state=None):
-    """Wait until these services of a role really run, and until the tasks of removed ones are gone.
+    """Wait until these services of a role run, and until the tasks of removed services have ended.
 
     names: services to wait for. timeout: seconds for all. settle: seconds a task must have been up. stale: from `apply_action`.
-    removed: {service id: name}. state: a snapshot from `read_state` that is judged first, so that a run with nothing to do makes no call.
-    Returns {"tasks": {service: [host, ...]}, "pending_down": [{"service", "host", "reason"}]}. Raises Failure in the tasks' own words
-    when the deadline passes, or as soon as a task has been refused so often that waiting is useless.
+    removed: {service id: name}. state: a snapshot from `read_state` that is checked first, so that a run with nothing to do makes no call.
+    Returns {"tasks": {service: [host, ...]}, "pending_down": [{"service", "host", "reason"}]}. Raises Failure with the tasks' own error
+    messages after the deadline, or as soon as a task has been rejected so often that waiting is useless.
     """
     removed = dict(removed or {})
     deadline = time.monotonic() + timeout
@@ -270,7 +270,7 @@ def wait_for(client, role, names, timeout, settle=3.0, stale=frozenset(), remove
         gone = [name for name in names if name not in services]
         if gone:
             raise Failure(
-                "Service %s disappeared while it was waited for; somebody else removed it. Run again." % ", ".join(gone),
+                "Service %s disappeared during the wait; another client removed it. Run again." % ", ".join(gone),
                 kind="disappeared",
                 services=gone,
             )
@@ -292,7 +292,7 @@ def wait_for(client, role, names, timeout, settle=3.0, stale=frozenset(), remove
 
 
 def _ages(tasks, first_seen):
-    """Seconds each running task has been up: by the node's own time stamp, or by our watch where its clock is ahead of ours."""
+    """Seconds that each running task has been up: from the node's time stamp, or measured here if the node's clock is ahead."""
     now, clock = time.time(), time.monotonic()
     ages = {}
     for task in tasks:
@@ -303,7 +303,7 @@ def _ages(tasks, first_seen):
 
 
 def _leaving(tasks, nodes, removed):
-    """Lines for tasks of removed services that still run on nodes we can see."""
+    """Lines for tasks of removed services that still run on reachable nodes."""
     ready = {node["id"]: node["host"] or node["hostname"] for node in nodes if node["ready"]}
     return sorted(
         "%s on %s: removed, but its task is still %s" % (removed[task["ServiceID"]], ready[task["NodeID"]], task["Status"]["State"])
@@ -313,7 +313,7 @@ def _leaving(tasks, nodes, removed):
 
 
 def _not_running(client, role, waiting, leaving, total, timeout):
-    """The error of a wait. Hard problems first; log lines of at most three tasks."""
+    """The error of a wait. Permanent problems first; log lines of at most three tasks."""
     ordered = sorted(waiting, key=lambda problem: (not problem["hard"], problem["service"]))
     lines = []
     for index, problem in enumerate(ordered[:10]):
@@ -324,25 +324,25 @@ def _not_running(client, role, waiting, leaving, total, timeout):
         lines.append("  and %d more" % (len(ordered) - 10))
     lines += ["  " + text for text in leaving]
     bad = len({problem["service"] for problem in waiting})
-    head = "%d of %d services of role %s %s" % (bad, total, role, "cannot run" if timeout is None else "do not run after %g s" % timeout)
+    head = "%d of %d services of role %s %s" % (bad, total, role, "cannot run" if timeout is None else "are not running after %g s" % timeout)
     if not waiting:
         head = "Removed services of role %s have not stopped after %g s" % (role, timeout)
     return Failure(head + ":\n" + "\n".join(lines), kind="not_running", role=role, problems=ordered, leaving=leaving, timeout=timeout)
 
 
 def running_names(state, names):
-    """Those services of `names` of which at least one task runs in this snapshot."""
+    """The services of `names` with at least one running task in this snapshot."""
     up = {task["ServiceID"] for task in state["tasks"] if task["Status"]["State"] == "running" and task["DesiredState"] == "running"}
     return {name for name in names if name in state["services"] and state["services"][name]["id"] in up}
 
 
 def converge(client, role, plan, state, wanted, wait=True, timeout=300, settle=3.0, serial=0, gate=None, warn=None):
-    """Carry out a plan. wanted: names of all services that should run afterwards (for the wait). gate: callable without arguments that
-    returns when it is safe to stop something that runs, or raises. timeout counts for each wait.
+    """Apply a plan. wanted: names of all services that should run afterwards (for the wait). gate: callable without arguments that
+    returns when it is safe to stop a running service, or raises. timeout counts for each wait.
 
-    serial 0: everything is submitted, then one wait. serial 1: first what stops nothing that runs, then one action at a time, each
-    waited for, with the gate before the first and after each but removals: what went for good is what a gate would miss for ever.
-    Returns `wait_for`'s last answer, or {} with wait=False.
+    serial 0: submit all actions, then wait once. serial 1: first the actions that stop nothing, then one action at a time with a wait
+    after each. The gate runs before the first and after each action except removals: it would wait for the removed service for ever.
+    Returns the result of the last `wait_for`, or {} with wait=False.
     """
     ensure_objects(client, plan, state, role)
     first, gated = (plan["actions"], []) if not serial else service_plan.order_serial(plan, running_names(state, set(state["services"])))
@@ -374,7 +374,7 @@ def gate_runner(client, role, gate, image, network, timeout):
     """A gate for `converge`: runs gate["command"] in a one-shot container on this manager until it exits with 0.
 
     image: the gate's image by digest. network: name of an attachable network, or 'host'. Raises Failure with the container's last output
-    when it has not said yes after `timeout` seconds.
+    if it has not exited with 0 after `timeout` seconds.
     """
     name = "skp-gate-%s" % role
     body = service_plan.gate_container(gate, image, role, network)
@@ -411,14 +411,14 @@ def gate_runner(client, role, gate, image, network, timeout):
             try:
                 code, output = run_once()
             except engine.EngineError as exc:
-                # An engine that is busy attaching networks refuses for a moment; the deadline decides.
+                # An engine that is attaching networks refuses for a short time; the deadline decides.
                 code, output = None, exc.msg
             if code == 0:
                 return
             if time.monotonic() >= deadline:
                 raise Failure(
-                    "The gate of role %s did not open within %g s, so no further service was touched "
-                    "(command: %s; exit code %s). It says:\n%s"
+                    "The gate of role %s did not succeed within %g s, so no other service was changed "
+                    "(command: %s; exit code %s). Its output:\n%s"
                     % (role, timeout, " ".join(gate["command"]), code, output.rstrip("\n")),
                     kind="gate",
                     role=role,

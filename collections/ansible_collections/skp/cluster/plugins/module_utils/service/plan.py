@@ -1,9 +1,9 @@
 # Copyright (c) 2026 skp.cluster contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Private to skp.cluster. From what is and what should be to what must be done: pure functions of plain data.
+"""Private to skp.cluster. Plans the changes from the present to the desired state: pure functions of plain data.
 
-State, as `service.io.read_state` gives it and `EMPTY_STATE` has it before the first run:
+State, as returned by `service.io.read_state` (`EMPTY_STATE` before the first run):
   nodes      [{"id", "hostname", "host" (label skp.host or None), "ready": bool, "active": bool, "state", "availability", "facts": {...}}]
   networks   {id: name}
   services   {name: {"id", "version": int, "spec": raw spec, "update_state": text or ""}}  every service of the swarm
@@ -22,7 +22,7 @@ EMPTY_STATE = {"nodes": [], "networks": {}, "services": {}, "configs": {}, "secr
 
 
 def _concerns(specs, nodes, limit_hosts):
-    """Whether a service (its present and its wanted `Spec`, None for neither) concerns one of the hosts of --limit."""
+    """Whether a service (its present and its wanted `Spec`, each may be None) concerns one of the hosts of --limit."""
     if not limit_hosts:
         return True
     for spec in specs:
@@ -43,10 +43,10 @@ def _present(state, role):
 
 
 def plan_services(state, desired, role, limit_hosts=None):
-    """What must be done so that the role's services are exactly `desired`.
+    """The changes that make the role's services exactly `desired`.
 
-    state: see the module's head. desired: list of `service.build.build_service` results. limit_hosts: when not empty, services that concern
-    none of these hosts are left as they are.
+    state: see above. desired: list of `service.build.build_service` results. limit_hosts: if not empty, services that concern none of
+    these hosts are not changed.
 
     Returns {
       "actions": [{"do": create|update|replace|remove, "name", "host", "payload" (not for remove), "id", "fields": [changed fields],
@@ -56,7 +56,7 @@ def plan_services(state, desired, role, limit_hosts=None):
       "unchanged": [name, ...], "skipped": [name, ...] (outside limit_hosts), "changed": bool,
       "diff": [{"before_header", "after_header", "before", "after"}],
     }
-    Raises Failure when a name is taken by a service that is not the role's, or appears twice.
+    Raises Failure if a name is used by a service that is not the role's, or appears twice.
     """
     present = _present(state, role)
     _refuse_names(state, desired, present, role)
@@ -96,7 +96,7 @@ def plan_services(state, desired, role, limit_hosts=None):
 
 
 def _refuse_names(state, desired, present, role):
-    """Refuse a name that is listed twice, or that a service has which is not the role's."""
+    """Refuse a name that is listed twice, or that a service of another owner has."""
     names = [service["name"] for service in desired]
     for name in names:
         if names.count(name) > 1:
@@ -106,8 +106,8 @@ def _refuse_names(state, desired, present, role):
         if name in state["services"] and name not in present:
             owner = Spec(state["services"][name]["spec"]).role
             raise Failure(
-                "Service %s exists already and belongs to %s, not to role %s. Remove it (docker service rm %s) or rename ours."
-                % (name, "role " + owner if owner else "nobody we know (no label %s)" % ROLE_LABEL, role, name),
+                "Service %s already exists and belongs to %s, not to role %s. Remove it (docker service rm %s) or rename the role's service."
+                % (name, "role " + owner if owner else "no role (it has no label %s)" % ROLE_LABEL, role, name),
                 kind="foreign_service",
                 service=name,
                 owner=owner,
@@ -115,7 +115,7 @@ def _refuse_names(state, desired, present, role):
 
 
 def _action(name, before, after, found):
-    """The action that turns one service's specification into another, or None. found: its entry of the state, None where there is none."""
+    """The action that turns one service's specification into another, or None. found: its entry of the state, or None."""
     if after is None:
         return {"do": "remove", "name": name, "host": before.host, "id": found["id"], "fields": [], "restarts": True}
     action = {"name": name, "host": after.host, "payload": after.raw, "fields": [], "restarts": False}
@@ -123,28 +123,28 @@ def _action(name, before, after, found):
         return dict(action, do="create", id=None)
     fields = before.changes_to(after)
     if not fields:
-        # A paused update is an update that never reached all nodes: the spec is right and the tasks are not.
+        # A paused update did not reach all nodes: the spec is right, but some tasks are old.
         if found["update_state"] not in ("paused", "rollback_paused"):
             return None
-        fields = ["(an update that had been paused)"]
+        fields = ["(a paused update)"]
     action.update(id=found["id"], fields=fields)
     if before.mode != after.mode:
-        # Swarm refuses to turn a replicated service into a global one and back.
+        # Swarm refuses to change the mode of a service (replicated, global).
         return dict(action, do="replace", restarts=True)
-    # A scale by hand is taken back without touching the task that stays; the rest of these only describe the service.
+    # Undoing a manual scale does not stop the remaining task; the other fields only describe the service.
     quiet = ("Labels", "UpdateConfig", "RollbackConfig", "Mode")
     action["restarts"] = any(field.split(".")[0] not in quiet for field in fields)
     return dict(action, do="update")
 
 
 def plan_placement(record, state, desired, role, data_policy="refuse", limit_hosts=None):
-    """Where services that own data are, as the swarm should remember it, or a refusal when data would be left behind silently.
+    """The hosts of services that own data, to be stored in the swarm; Failure if a service would move away from its data.
 
     record: {service name: {"host", "path"}} of earlier runs. data_policy: refuse | leave | moved.
-    Returns the new record. Entries of services that are gone stay: a later run that starts them elsewhere is refused too.
-    Two cases are a move: a service is wanted on another host than its data is, or in one run one of the role's
-    services leaves a host while a new one of another name enters (a member's name has its id in it, so its label moved).
-    Raises Failure naming service, both hosts, the path, and the variable that says what to do.
+    Returns the new record. Entries of removed services stay: a later run that starts them on another host is refused too.
+    A move is one of two cases: a service is wanted on another host than the host of its data; or, in one run, a service of the role
+    leaves a host and a new service with another name is added (a member's name contains its id, so the label has moved).
+    The Failure names the service, both hosts, the path, and the variable that decides.
     """
     present = _present(state, role)
     owners = {service["name"]: service for service in desired if service["owns_data"] and service["host"]}
@@ -175,14 +175,14 @@ def plan_placement(record, state, desired, role, data_policy="refuse", limit_hos
             moves.append((name, record[name]["host"], record[name]["path"], new, in_scope[new]["host"]))
     if moves and data_policy == "refuse":
         lines = [
-            "%s: its data is on %s in %s, and %s is now to run on %s, where it would start empty."
+            "%s: its data is on %s in %s, but %s would now run on %s, where it would start empty."
             % (name, old, path, "it" if new == name else new, host)
             for name, old, path, new, host in moves
         ]
         raise Failure(
-            "The label %s moved, but data does not move by itself. %s Nothing was changed. Say which with a variable: "
-            "%s_data_policy=moved (I copied the data to the new host) or %s_data_policy=leave (start empty there; the old data stays "
-            "where it is), or put the label back." % (role, " ".join(lines), role, role),
+            "The label %s moved, but data does not move by itself. %s Nothing was changed. Set a variable: "
+            "%s_data_policy=moved (you copied the data to the new host) or %s_data_policy=leave (start empty there; the old data is "
+            "not changed), or move the label back." % (role, " ".join(lines), role, role),
             kind="data_moved",
             role=role,
             moves=[{"service": name, "from": old, "path": path, "new_service": new, "to": host} for name, old, path, new, host in moves],
@@ -193,7 +193,7 @@ def plan_placement(record, state, desired, role, data_policy="refuse", limit_hos
 
 
 def missing_nodes(state, desired, limit_hosts=None):
-    """{service name: host} of services pinned to a host no node of the swarm carries the name of."""
+    """{service name: host} of services pinned to a host whose name no swarm node has."""
     have = {node["host"] for node in state["nodes"]}
     return {
         service["name"]: service["host"]
@@ -203,24 +203,24 @@ def missing_nodes(state, desired, limit_hosts=None):
 
 
 def order_serial(plan, running):
-    """The plan's actions as steps of a run that goes one service at a time.
+    """The plan's actions as steps of a run that changes one service at a time.
 
-    running: names of services that run now. Returns (first, gated): `first` is done at once, because nothing that runs is stopped by it
-    (creations, and updates of services that do not run: a gate might never open while they are broken); `gated` is done one by one.
+    running: names of services that run now. Returns (first, gated): `first` is done at once, because it stops no running service
+    (creations, and updates of services that do not run: a gate might never succeed while they are broken); `gated` is done one by one.
     """
     first = [action for action in plan["actions"] if action["do"] == "create" or not action["restarts"] or action["name"] not in running]
     gated = [action for action in plan["actions"] if action not in first]
-    # Updates before removals: a member that goes for good goes when all that stay are as they should be.
+    # Updates before removals: a member is removed only when all remaining members are up to date.
     return first, [action for action in gated if action["do"] != "remove"] + [action for action in gated if action["do"] == "remove"]
 
 
 def asks_gate_after(action):
-    """Whether the gate is asked once this action is done. Not after a removal: what went for good is what a gate would miss for ever."""
+    """Whether the gate runs after this action. Not after a removal: the gate would wait for the removed service for ever."""
     return action["do"] != "remove"
 
 
 def gate_container(gate, image, role, network):
-    """Body of the engine's call that creates the one-shot container of a gate: its command replaces the image's entry point, as a service's does."""
+    """Body of the call that creates the one-shot container of a gate: the command replaces the image's entry point, as for a service."""
     return {"Image": image, "Entrypoint": gate["command"], "Cmd": [], "Labels": {"skp.role": role, "skp.gate": "1"}, "HostConfig": {"NetworkMode": network}}
 
 

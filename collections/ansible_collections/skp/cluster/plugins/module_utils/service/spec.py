@@ -1,7 +1,7 @@
 # Copyright (c) 2026 skp.cluster contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Private to skp.cluster. What a service's specification says, whoever wrote it: `service.build`, the engine's answer, or a person.
+"""Private to skp.cluster. A service's specification: built by `service.build`, returned by the engine, or changed by hand.
 
 Pure functions of plain data. Field names and units are those of the Docker Engine API 1.41, ServiceCreate (times in nanoseconds).
 """
@@ -30,11 +30,11 @@ _ANY_ORDER = {
     "Ulimits": lambda item: item.get("Name", ""),
 }
 _ENGINE_OWN = {"ForceUpdate", "Runtime", "ConfigID", "SecretID", "Platforms"}
-"""Fields the engine (or `docker service update --force`) fills in that say nothing about what a service should be."""
+"""Fields set by the engine (or by `docker service update --force`) that are not part of the desired state."""
 
 
 class Spec:
-    """One service's specification. raw: as the API has it. networks: {network id: name}, for an answer of the engine."""
+    """One service's specification. raw: in the API's format. networks: {network id: name}, for an answer of the engine."""
 
     def __init__(self, raw, networks=None):
         self.raw, self._networks, self._comparable = raw, networks, None
@@ -46,7 +46,7 @@ class Spec:
 
     @property
     def role(self):
-        """The role that owns the service, None for a third party's."""
+        """The role that owns the service, None for another owner."""
         return self.labels.get(ROLE_LABEL)
 
     @property
@@ -56,12 +56,12 @@ class Spec:
 
     @property
     def constraints(self):
-        """Its placement constraints."""
+        """The placement constraints."""
         return ((self.raw.get("TaskTemplate") or {}).get("Placement") or {}).get("Constraints") or []
 
     @property
     def host(self):
-        """The host it is pinned to, or None."""
+        """The host that the service is pinned to, or None."""
         for constraint in self.constraints:
             text = constraint.replace(" ", "")
             if text.startswith(HOST_CONSTRAINT):
@@ -69,36 +69,36 @@ class Spec:
         return None
 
     def objects(self, kind):
-        """Names of the configs (kind 'config') or secrets it uses."""
+        """Names of the configs (kind 'config') or secrets that the service uses."""
         container = (self.raw.get("TaskTemplate") or {}).get("ContainerSpec") or {}
         title = kind.capitalize()
         return {item[title + "Name"] for item in container.get(title + "s") or []}
 
     def allows(self, node):
-        """Whether its placement constraints allow this node (an entry of the state's `nodes`)."""
+        """Whether the placement constraints allow this node (an entry of the state's `nodes`)."""
         return matches(self.constraints, node["facts"])
 
     @property
     def comparable(self):
-        """The specification in the form in which two can be compared and shown."""
+        """The specification in a form that can be compared and shown."""
         if self._comparable is None:
             self._comparable = normalise(self.raw, self._networks)
         return self._comparable
 
     def changes_to(self, other):
-        """Dotted paths of the fields in which another specification differs, sorted; [] when both say the same."""
+        """Dotted paths of the fields that differ in another specification, sorted; [] if both are equal."""
         return changed_fields(self.comparable, other.comparable)
 
     @property
     def fingerprint(self):
-        """Hash of what it says, equal for our payload and for the engine's answer to it."""
+        """Hash of the content: the same for the payload built here and for the engine's answer to it."""
         return hashlib.sha256(json.dumps(self.comparable, sort_keys=True).encode()).hexdigest()
 
 
 def matches(constraints, facts):
-    """Whether a node satisfies placement constraints. facts: {"node.id": ..., "node.labels.kafka": ..., ...}; a missing one is ''.
+    """Whether a node satisfies placement constraints. facts: {"node.id": ..., "node.labels.kafka": ..., ...}; a missing fact is ''.
 
-    The rules are swarmkit's: `==` and `!=`, upper and lower case count as the same.
+    The rules are those of swarmkit: `==` and `!=`, case-insensitive.
     """
     for constraint in constraints or []:
         operator = "!=" if "!=" in constraint else "=="
@@ -110,15 +110,15 @@ def matches(constraints, facts):
 
 
 def capabilities(names):
-    """Capabilities as the engine names and orders them: `net_bind_service` is CAP_NET_BIND_SERVICE, ALL stays."""
+    """Capabilities in the engine's names and order: `net_bind_service` is CAP_NET_BIND_SERVICE, ALL stays."""
     names = [str(name).upper() for name in names or []]
     return sorted(name if name == "ALL" or name.startswith("CAP_") else "CAP_" + name for name in names)
 
 
 def prune(value):
-    """Without None, empty text, empty lists and dicts, zero and false, at every depth: the engine leaves those out or in as it likes.
+    """Without None, empty text, empty lists and dicts, zero and false, at every depth: the engine may omit or return those.
 
-    `Global` keeps its empty dict, which is its whole meaning.
+    `Global` keeps its empty dict, because the key itself has the meaning.
     """
     if isinstance(value, dict):
         pruned = {key: prune(item) for key, item in value.items()}
@@ -129,9 +129,9 @@ def prune(value):
 
 
 def normalise(raw, network_names=None):
-    """A specification or task template in one comparable form, whoever wrote it: ours, the engine's answer, or one changed by hand.
+    """A specification or task template in one comparable form: built here, returned by the engine, or changed by hand.
 
-    network_names: {network id: name}; an unknown id stays and so counts as a difference.
+    network_names: {network id: name}; an unknown id stays and therefore counts as a difference.
     """
     names = network_names or {}
 
@@ -156,7 +156,7 @@ def normalise(raw, network_names=None):
 
 
 def changed_fields(before, after, path=""):
-    """Dotted paths of the leaves in which two normalised specifications differ, sorted."""
+    """Dotted paths of the values that differ between two normalised specifications, sorted."""
     if isinstance(before, dict) and isinstance(after, dict):
         found = []
         for key in sorted(set(before) | set(after)):

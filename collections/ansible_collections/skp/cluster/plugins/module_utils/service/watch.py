@@ -1,10 +1,10 @@
 # Copyright (c) 2026 skp.cluster contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Private to skp.cluster. Whether a service really runs, judged from one snapshot of the swarm: pure functions of plain data.
+"""Private to skp.cluster. Whether a service runs, from one snapshot of the swarm: pure functions of plain data.
 
-A task counts when it is running, was made from the service's present task template, sits on a node that may have it, and has been
-up for `settle` seconds (a program that dies at once is "running" for a moment too; with a healthcheck running means healthy).
+A task counts if it is running, has the service's present task template, is on a node that satisfies the constraints, and has been up
+for `settle` seconds (a program that fails at once is also "running" for a short time; with a healthcheck, running means healthy).
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from datetime import datetime, timezone
 from .spec import Spec, normalise
 
 HARD_REJECTIONS = 3
-"""A task the node refuses this often within one wait will be refused for ever (bind source missing, no such image)."""
+"""If a node rejects a task this often within one wait, it will always reject it (bind source missing, no such image)."""
 
 
 def never_started(task):
-    """Whether a task ended before its program began. A taken port does not count: whoever has it may be about to stop."""
+    """Whether a task ended before its program started. A port in use does not count: the other program may be about to stop."""
     error = task["Status"].get("Err") or ""
     if task["Status"]["State"] == "rejected":
         return True
@@ -31,7 +31,7 @@ def never_started(task):
 
 
 def seconds_since(timestamp, now):
-    """Seconds from an RFC 3339 time of the engine (nanoseconds, Z) to `now` (epoch seconds); 0 when it cannot be read."""
+    """Seconds from an RFC 3339 time of the engine (nanoseconds, Z) to `now` (epoch seconds); 0 if it is invalid."""
     match = re.match(r"^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?Z$", timestamp or "")
     if not match:
         return 0.0
@@ -55,12 +55,12 @@ def places(spec, nodes):
 
 
 def _template(task_spec):
-    # A changed placement alone does not restart a task that may stay where it is (swarmkit orchestrator, IsTaskDirty).
+    # A change of the placement alone does not restart a task whose node still matches (swarmkit orchestrator, IsTaskDirty).
     return normalise({key: value for key, value in task_spec.items() if key != "Placement"})
 
 
 def present_tasks(service, tasks, stale=frozenset()):
-    """Those tasks of a service that were made from its present spec. stale: ids known to be of an earlier one (ports are not in a task)."""
+    """The tasks of a service that have its present spec. stale: ids of tasks of an earlier spec (a task does not contain the ports)."""
     wanted = _template(service["spec"]["TaskTemplate"])
     return [task for task in tasks if task["ServiceID"] == service["id"] and task["ID"] not in stale and _template(task["Spec"]) == wanted]
 
@@ -69,10 +69,10 @@ def judge(name, service, tasks, nodes, ages=None, settle=0.0, stale=frozenset(),
     """One service against one snapshot.
 
     service: entry of state["services"]. tasks: raw tasks. ages: {task id: seconds it has been up}. stale: see `present_tasks`.
-    finished: ids of tasks that had failed before this wait began; they explain, but do not count as rejections.
+    finished: ids of tasks that failed before this wait started; their errors are shown, but do not count as rejections.
 
-    Returns {"running": [{"task", "host"}], "waiting": [problem, ...], "down": [{"service", "host", "reason"}]}; ready when `waiting` is
-    empty. A problem: {"service", "host", "state", "error", "exit_code", "task" (id or None), "hard": bool}.
+    Returns {"running": [{"task", "host"}], "waiting": [problem, ...], "down": [{"service", "host", "reason"}]}; the service is ready if
+    `waiting` is empty. A problem: {"service", "host", "state", "error", "exit_code", "task" (id or None), "hard" (permanent): bool}.
     """
     spec = Spec(service["spec"])
     able, unable = places(spec, nodes)
@@ -104,7 +104,7 @@ def judge(name, service, tasks, nodes, ages=None, settle=0.0, stale=frozenset(),
 
 
 def _problem(name, host, service, tasks, settling, paused, finished):
-    """What keeps one slot from running, in the words of its newest task that said something."""
+    """The problem of one slot: the error of its newest task that has one."""
     newest_first = sorted(tasks, key=lambda task: task["CreatedAt"], reverse=True)
     bad = [task for task in newest_first if task["Status"]["State"] in ("failed", "rejected") or task["Status"].get("Err")]
     latest = newest_first[0] if newest_first else None
@@ -118,7 +118,7 @@ def _problem(name, host, service, tasks, settling, paused, finished):
     elif status.get("Err"):
         text = status["Err"]
     elif latest is None:
-        text = "no task has been made from the present spec yet"
+        text = "no task has the present spec yet"
     elif status.get("State") == "starting":
         text = "started, but its healthcheck has not passed yet"
     elif status.get("State") == "preparing":
@@ -137,18 +137,18 @@ def _problem(name, host, service, tasks, settling, paused, finished):
 
 
 def finished_ids(tasks):
-    """Ids of tasks that have ended already."""
+    """Ids of tasks that have ended."""
     return frozenset(
         task["ID"] for task in tasks if task["Status"]["State"] in ("failed", "rejected", "complete", "shutdown", "orphaned", "remove")
     )
 
 
 def explain(problem, logs=""):
-    """One line (and the task's last log lines, when there are any) for a person."""
+    """One line of text, and the task's last log lines if there are any."""
     place = " on %s" % problem["host"] if problem["host"] else ""
     line = "%s%s: %s" % (problem["service"], place, problem["error"])
     if problem["exit_code"] and "exit (%s)" % problem["exit_code"] not in line:
         line += " (exit code %s)" % problem["exit_code"]
     if logs:
-        line += "; its last lines:\n" + "\n".join("      " + text for text in logs.rstrip("\n").split("\n"))
+        line += "; last lines of its log:\n" + "\n".join("      " + text for text in logs.rstrip("\n").split("\n"))
     return line

@@ -93,7 +93,7 @@ def test_ids(case, before, hosts, found, limit, ids, retired, not_seen):
             ["c1", "c2"],
             {"c2": 1},
             "identity_conflict",
-            ["c2", "id 1 to c1"],
+            ["c2", "id 1 belongs to c1"],
         ),
         ("a new host with a retired id", record({}, {"c1": 1}), ["c2"], {"c2": 1}, "identity_conflict", ["c2", "c1"]),
         ("a copied disk", record(), ["c1", "c2"], {"c1": 4, "c2": 4}, "duplicate_identity", ["c1", "c2", "id 4"]),

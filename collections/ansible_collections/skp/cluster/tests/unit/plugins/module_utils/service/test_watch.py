@@ -111,7 +111,7 @@ MOUNT = 'invalid mount config for type "bind": bind source path does not exist: 
 @pytest.mark.parametrize(
     "case, service, tasks, error, exit_code, hard",
     [
-        ("no task at all", member(), [], "no task has been made from the present spec yet", None, False),
+        ("no task at all", member(), [], "no task has the present spec yet", None, False),
         ("pulling", member(), [task(1, "preparing")], "is being prepared (the node is pulling the image)", None, False),
         ("unhealthy so far", member(), [task(1, "starting")], "started, but its healthcheck has not passed yet", None, False),
         ("refused once", member(), [task(1, "rejected", error=MOUNT), task(2, "ready")], MOUNT, None, False),
@@ -178,7 +178,7 @@ def test_refusals_from_before_this_wait_explain_but_do_not_end_it():
         (
             {"service": "a", "host": "c1", "error": "task: non-zero exit (3)", "exit_code": 3},
             "x\ny\n",
-            "a on c1: task: non-zero exit (3); its last lines:\n      x\n      y",
+            "a on c1: task: non-zero exit (3); last lines of its log:\n      x\n      y",
         ),
         ({"service": "a", "host": "c1", "error": "killed", "exit_code": 137}, "", "a on c1: killed (exit code 137)"),
     ],
