@@ -11,11 +11,12 @@ short_description: A ZooKeeper ensemble of swarm services, changed one member at
 version_added: 0.1.0
 author: skp.cluster contributors (@comafire)
 description:
-  - Makes the ZooKeeper ensemble have exactly the members O(hosts), as one swarm service each, C(<name_prefix>-<id>), pinned to its host.
-  - Ids are kept in the swarm and in the data directories; they never move and are never reused.
-  - What would lose the quorum or acknowledged writes is refused before anything is touched. Members are changed one at a time; absent ones
-    first, then those that do not serve, followers, and the leader last. After each the member must serve and have caught up.
-  - A member that does not serve is never cured by restarting another one.
+  - Gives the ZooKeeper ensemble exactly the members O(hosts). Each is a swarm service C(<name_prefix>-<id>), pinned to its host.
+  - Ids are stored in the swarm and in the data directories. They are permanent and never reused.
+  - A change that would lose the quorum or acknowledged writes is refused before anything is changed. Members are changed one at a time,
+    absent members first, then members that do not serve, followers, and the leader last. After each step, the member must serve and have
+    caught up.
+  - The module never restarts one member to repair another one.
 requirements:
   - docker >= 5.0.3 (python3-docker)
 extends_documentation_fragment:
@@ -24,7 +25,7 @@ attributes:
   check_mode:
     support: full
     details:
-      - Where something is to change, the members are asked in check mode too, through a container on this manager that is removed again.
+      - If there is something to change, check mode also queries the members, through a container on this manager that is removed at the end.
   diff_mode:
     support: full
   platform:
@@ -33,33 +34,33 @@ attributes:
 options:
   hosts:
     description:
-      - Inventory names that should be members; all of them, not only those of this run. Their order does not matter.
-      - None is right only where there is no ensemble; a running one is removed by taking it down, not by taking all labels away.
+      - Inventory names of all members, not only those of this run. The order does not matter.
+      - The list must not be empty while an ensemble exists. To remove an ensemble, run the playbook C(down).
     type: list
     elements: str
     required: true
   found:
     description:
-      - Inventory name to the id found in its data directory, or null when there is none.
-      - A host that is missing here was not looked at.
+      - Inventory name to the id found in its data directory, or null if there is none.
+      - A host that is missing here was not inspected.
     type: dict
     default: {}
   filesystems:
-    description: Inventory name to the type of the file system the data directory lies on. Network, FUSE and memory ones are refused.
+    description: Inventory name to the file system type of its data directory. Network, FUSE and memory file systems are refused.
     type: dict
     default: {}
   service:
     description:
-      - What all members share, in the form of one entry of the option C(services) of M(skp.cluster.skp_service), C(image) at least.
-      - Name, host, hostname, the server's configuration file, E(ZOO_MY_ID) and the JVM flag C(zookeeper.db.autocreate=false) are added.
+      - Options of all members, in the format of one entry of the option C(services) of M(skp.cluster.skp_service); C(image) is required.
+      - The module adds name, host, hostname, the server's configuration file, E(ZOO_MY_ID) and the JVM flag C(zookeeper.db.autocreate=false).
     type: dict
     required: true
   zoo_cfg:
-    description: Settings of C(zoo.cfg). Data directory, ports, server list, quorum and admin settings are the module's own.
+    description: Settings of C(zoo.cfg). The module sets data directory, ports, server list, quorum and admin settings itself.
     type: dict
     default: {}
   name_prefix:
-    description: Services are called C(<name_prefix>-<id>).
+    description: Prefix of the service names, C(<name_prefix>-<id>).
     type: str
     default: zookeeper-skp
   role:
@@ -71,7 +72,7 @@ options:
     type: str
     default: net-skp
   registry:
-    description: An image of this registry is resolved to its digest by asking it, on the manager this module runs on.
+    description: Images of this registry are resolved to their digest. The module queries the registry from the manager it runs on.
     type: str
     default: localhost:5000
   allow_even:
@@ -80,24 +81,24 @@ options:
     default: false
   allow_outage:
     description:
-      - Where a change cannot be made one member at a time without losing the quorum, change all at once, with writes stopped for some seconds.
-      - Never needed while all members serve, except to shrink to fewer than three.
+      - If a change one member at a time would lose the quorum, change all members at once; writes stop for some seconds.
+      - Not needed while all members serve, except to shrink to fewer than three.
     type: bool
     default: false
   data_policy:
     description:
-      - What to do when the label moved from one host to another, so that one member leaves while another joins.
-      - V(refuse) stops before anything is changed; V(leave) lets the new member copy all data from the others, the old directory stays unused.
+      - What to do if the label moved to another host, so that one member leaves and another joins.
+      - V(refuse) fails before any change; V(leave) lets the new member copy all data from the others, the old directory stays unused.
     type: str
     choices: [refuse, leave]
     default: refuse
   limit_hosts:
-    description: When not empty, only members on these hosts are touched, and the server list stays as it is.
+    description: If not empty, only members on these hosts are changed, and the server list stays the same.
     type: list
     elements: str
     default: []
   timeout:
-    description: Seconds for each wait; when one passes, nothing more is touched.
+    description: Seconds for each wait; after a timeout nothing more is changed.
     type: int
     default: 300
 """
@@ -116,7 +117,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 steps:
-  description: What was done, or in check mode would be, in order.
+  description: Steps done, or predicted in check mode, in order.
   returned: success
   type: list
   elements: dict
@@ -127,11 +128,11 @@ ids:
   type: dict
   sample: {c01: 1, c02: 2, c03: 3}
 retired:
-  description: Inventory name to id of those that were members.
+  description: Inventory name to id of former members.
   returned: success
   type: dict
 connection_string:
-  description: What a client on the overlay is given.
+  description: Connection string for clients on the overlay.
   returned: success
   type: str
   sample: zookeeper-skp-1:2181,zookeeper-skp-2:2181,zookeeper-skp-3:2181
@@ -166,7 +167,7 @@ OWN_OPTIONS = ("name", "host", "label", "hostname", "command", "args", "owns_dat
 
 
 class Record:
-    """The member record in the swarm with its node labels: read once, planned, written before anything starts."""
+    """The member record in the swarm with its node labels: read once, planned, written before any service starts."""
 
     def __init__(self, client, role, hosts, found, limit_hosts):
         self.client, self.role = client, role
@@ -184,7 +185,7 @@ class Record:
                 "before": members_plan.describe(self.present, self.labels), "after": members_plan.describe(self.plan["record"], after)}
 
     def write(self, **facts):
-        """Write the ids, and these facts of the ensemble, where they differ from what is there."""
+        """Write the ids and these facts of the ensemble if they have changed."""
         wanted = dict(self.plan["record"], facts=dict(self.facts, **facts))
         if any(wanted[key] != self.present[key] for key in ("members", "retired", "facts")):
             members_io.write_members(self.client, wanted, self.generations)
@@ -192,16 +193,16 @@ class Record:
             self.facts = dict(wanted["facts"])
 
     def label_nodes(self):
-        """Give the nodes the ids of their hosts as labels, where they have not got them."""
+        """Set missing id labels on the nodes."""
         for host, number in self.plan["labels"].items():
             members_io.set_node_labels(self.client, self.nodes[host]["ID"], {members_plan.id_label(self.role): number})
 
 
 def check_options(params):
-    """Refuse what can be judged from the options alone."""
+    """Refuse invalid options, without any query."""
     unknown = sorted(set(params["service"]) - (set(service_options()) - set(OWN_OPTIONS)))
     if unknown or not params["service"].get("image"):
-        raise Failure("ZooKeeper: option service %s." % ("has entries it cannot have: " + ", ".join(unknown) if unknown else "names no image"),
+        raise Failure("ZooKeeper: option service %s." % ("has unsupported keys: " + ", ".join(unknown) if unknown else "has no image"),
                       kind="bad_value", unknown=unknown)
     if params["hosts"]:
         zk_plan.check_size(params["hosts"], params["allow_even"])
@@ -209,12 +210,12 @@ def check_options(params):
     try:
         config.render_zoo_cfg(params["zoo_cfg"], params["name_prefix"], [1])
     except ValueError as exc:
-        raise Failure("ZooKeeper: setting %r cannot be given: it is the module's own, or no setting of one line." % str(exc),
+        raise Failure("ZooKeeper: the setting %r is not allowed: the module sets it itself, or it is not one line." % str(exc),
                       kind="bad_value", setting=str(exc)) from exc
 
 
 def builders(params, hosts, digests, api):
-    """(build, init) for `Ensemble`: one member's service for a server list, and its one-shot service, for a manager of that API version."""
+    """(build, init) for `Ensemble`: one member's service for a server list, and its one-shot service, for the manager's API version."""
     common, prefix, cache = params["service"], params["name_prefix"], {}
 
     def finish(entry):
@@ -233,7 +234,7 @@ def builders(params, hosts, digests, api):
 
 
 def run(module, result):
-    """Read, plan, refuse or stop there in check mode, then one step after the other. Fills `result` as far as it gets."""
+    """Read, plan, refuse or stop there in check mode, then one step after the other. Fills `result` step by step."""
     params = module.params
     check_options(params)
     client = engine.connect_or_predict(module, manager=True)
@@ -272,12 +273,12 @@ def run(module, result):
 
 
 def planned_steps(module, ensemble, names, options):
-    """All steps from here to the target, by asking the members only when there is something to do. Raises Failure."""
+    """All steps to the target; queries the members only if there is something to do. Raises Failure."""
     check = module.check_mode
     view = ensemble.view(assume_nodes=check)
     missing = sorted({ensemble.hosts[n] for n in ensemble.target} - set(observe.hosts_up(ensemble.state)))
     if missing and not check:
-        raise Failure("ZooKeeper: no node of the swarm is labelled skp.host=%s. Join it first (--tags swarm)." % ", ".join(missing),
+        raise Failure("ZooKeeper: no node of the swarm has the label skp.host=%s. Join it first (--tags swarm)." % ", ".join(missing),
                       kind="node_missing", hosts=missing)
     zk_plan.check_move(view, ensemble.target, names, module.params["data_policy"])
     if zk_plan.is_settled(view, ensemble.target, ensemble.wanted, names, **options):
@@ -289,7 +290,7 @@ def planned_steps(module, ensemble, names, options):
 
 
 def apply(module, ensemble, record, steps, names, options, result):
-    """Do the steps, each decided anew from a fresh look, and wait until all members serve."""
+    """Do the steps, each decided from a new view, and wait until all members serve."""
     record.write()
     record.label_nodes()
     done = []
@@ -307,8 +308,8 @@ def apply(module, ensemble, record, steps, names, options, result):
             ensemble.do(step)
         except Failure as exc:
             raise Failure(
-                "ZooKeeper: step %d of about %d (%s %s; %s) did not come to a good end, and no further member was touched. Mend the cause and run "
-                "again: members that do not serve come first then.\n%s"
+                "ZooKeeper: step %d of about %d (%s %s; %s) failed, and no other member was changed. Repair the cause and run again: members "
+                "that do not serve come first then.\n%s"
                 % (len(done), max(len(steps), len(done)), step["action"], names.all(step["ids"]), step["reason"], exc.msg),
                 **dict(exc.failure, step=step)) from exc
         if step["action"] == "init" and not record.facts.get("bootstrapped"):
@@ -319,8 +320,8 @@ def apply(module, ensemble, record, steps, names, options, result):
     members = observe.member_services(ensemble.state, ensemble.role, ensemble.prefix)
     touched = [number for number in ensemble.target if number in members and (options["limit"] is None or number in options["limit"])]
     if set(members) != set(ensemble.target):
-        module.warn("ZooKeeper: members join or leave (now %s, wanted %s), which concerns all of them: run again without --limit and with all of "
-                    "them reachable." % (sorted(members), ensemble.target))
+        module.warn("ZooKeeper: members join or leave (now %s, wanted %s), which concerns all members: run again without --limit and with all "
+                    "members reachable." % (sorted(members), ensemble.target))
     if steps:
         outcome = ensemble.await_serving(touched)
         ensemble.drop_unused(module.warn)
@@ -331,7 +332,7 @@ def apply(module, ensemble, record, steps, names, options, result):
         record.write(servers=ensemble.target, bootstrapped=True, formed=True)
     result["pending_down"] = outcome["pending_down"]
     for item in outcome["pending_down"]:
-        module.warn("ZooKeeper: %s does not run, %s on %s; it starts by itself when the node is back." % (item["service"], item["reason"], item["host"]))
+        module.warn("ZooKeeper: %s does not run, %s on %s; it starts when the node is up again." % (item["service"], item["reason"], item["host"]))
 
 
 def diffs(steps, record, services, names):
@@ -343,7 +344,7 @@ def diffs(steps, record, services, names):
 
 
 def found_id(value):
-    """An id as a number: a template may have made text of it. What is no number is left for the plan to refuse."""
+    """An id as a number: a template may have turned it into text. The plan refuses values that are not numbers."""
     if isinstance(value, str):
         return int(value) if value.isdigit() else (value or None)
     return value

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: skp_zk_ensemble_info
-short_description: Who is in the ZooKeeper ensemble, who leads, and how far each member is
+short_description: Members, leader and zxids of the ZooKeeper ensemble
 version_added: 0.1.0
 author: skp.cluster contributors (@comafire)
 description:
-  - Reads the members of the ensemble from the swarm and asks each of them (C(srvr)).
-  - The members are asked through a container on this manager, attached to the overlay, that is removed again.
+  - Reads the members of the ensemble from the swarm and queries each of them (C(srvr)).
+  - The queries run in a container on this manager, attached to the overlay; it is removed at the end.
 requirements:
   - docker >= 5.0.3 (python3-docker)
 extends_documentation_fragment:
@@ -23,13 +23,13 @@ attributes:
   diff_mode:
     support: N/A
     details:
-      - Nothing is changed.
+      - The module changes nothing.
   platform:
     support: full
     platforms: posix
 options:
   name_prefix:
-    description: Services are called C(<name_prefix>-<id>).
+    description: Prefix of the service names, C(<name_prefix>-<id>).
     type: str
     default: zookeeper-skp
   role:
@@ -43,7 +43,7 @@ options:
 """
 
 EXAMPLES = r"""
-- name: Look at the ensemble
+- name: Read the ensemble
   skp.cluster.skp_zk_ensemble_info:
   register: ensemble
 """
@@ -56,27 +56,27 @@ members:
   elements: dict
   sample: [{id: 1, host: c01, service: zookeeper-skp-1, mode: follower, zxid: "0x100000012", version: 3.9.5, node_up: true, servers: [1, 2, 3]}]
 leader:
-  description: Id of the leader, or null when nobody leads.
+  description: Id of the leader, or null if there is none.
   returned: success
   type: int
 serving:
-  description: How many members serve as leader or follower.
+  description: Number of members that serve as leader or follower.
   returned: success
   type: int
 quorum:
-  description: How many must serve for writes to go on.
+  description: Number of members that must serve for writes.
   returned: success
   type: int
 ids:
-  description: Inventory name to id, as the swarm remembers them.
+  description: Inventory name to id, from the record in the swarm.
   returned: success
   type: dict
 retired:
-  description: Inventory name to id of those that were members.
+  description: Inventory name to id of former members.
   returned: success
   type: dict
 connection_string:
-  description: What a client on the overlay is given.
+  description: Connection string for clients on the overlay.
   returned: success
   type: str
 failure:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 skp.cluster contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Private to skp.cluster. What a ZooKeeper server is told (zoo.cfg, JVM flags) and what it answers (`srvr`). Pure."""
+"""Private to skp.cluster. The configuration of a ZooKeeper server (zoo.cfg, JVM flags) and its answer to `srvr`. Pure."""
 
 from __future__ import annotations
 
@@ -21,38 +21,38 @@ FIXED = {
     "reconfigEnabled": "false",
     "admin.enableServer": "false",
 }
-"""Settings the ensemble module depends on; a user's settings may not replace them.
+"""Settings that the ensemble module depends on; a user's settings must not replace them.
 
-quorumListenOnAllIPs: the own entry is a service name, whose address is the container's only after DNS knows it; the server must be able
-to bind before that. standaloneEnabled=false: a single member runs the quorum code too, so it can grow. reconfigEnabled=false: the server
-list is the file's alone (ZOOKEEPER-3829 made rolling changes of a static list safe).
+quorumListenOnAllIPs: the member's own entry is a service name, which resolves to the container only after the server has to bind.
+standaloneEnabled=false: a single member runs the quorum code too, so the ensemble can grow. reconfigEnabled=false: the server
+list is only in the file (ZOOKEEPER-3829 made rolling changes of a static list safe).
 """
 
 SECURITY_PATH = "/etc/zookeeper/java.security"
 SECURITY_TEXT = "networkaddress.cache.ttl=2\nnetworkaddress.cache.negative.ttl=1\n"
-"""Additions to the JVM's java.security. A restarted member has a new address and the others must find it: with the JVM's own 30 s (10 s for
-names not found) a roll of three took 70 s, measured, as the larger id is the one that connects."""
+"""Additions to the JVM's java.security. A restarted member has a new address that the others must find: with the JVM's default of 30 s (10 s
+for names not found), a rolling restart of three took 70 s (measured), because the member with the larger id opens the connection."""
 
 OWN_FLAGS = ("-Dzookeeper.db.autocreate=false", "-Djava.security.properties=" + SECURITY_PATH)
-"""JVM flags always set. The first: a server whose data is gone has no vote until it has synced with a leader (admin guide, "db existence
+"""JVM flags that are always set. The first: a server without data has no vote until it has synced with a leader (admin guide, "db existence
 validation")."""
 
 
 def server_names(prefix, ids):
-    """{id: service name} for the ids, e.g. {1: "zookeeper-skp-1"}. The service's name is the server's name on the overlay."""
+    """{id: service name} of the ids, e.g. {1: "zookeeper-skp-1"}. The service's name is the server's name on the overlay."""
     return {number: "%s-%d" % (prefix, number) for number in sorted(ids)}
 
 
 def connection_string(prefix, ids):
-    """What a client is given: `zookeeper-skp-1:2181,zookeeper-skp-2:2181`, by id."""
+    """The connection string of clients: `zookeeper-skp-1:2181,zookeeper-skp-2:2181`, by id."""
     return ",".join("%s:%d" % (name, CLIENT_PORT) for name in server_names(prefix, ids).values())
 
 
 def render_zoo_cfg(settings, prefix, ids):
     """The text of zoo.cfg, the same for every member: settings sorted by key, then the servers by id.
 
-    settings: {key: value}; booleans become true/false. Raises ValueError when one of FIXED or a server line is among them with
-    another value: those are the module's.
+    settings: {key: value}; booleans become true/false. Raises ValueError if they contain a server line, or one of FIXED with another
+    value: the module sets those.
     """
     merged = dict(FIXED)
     for key, value in settings.items():
@@ -69,10 +69,10 @@ def render_zoo_cfg(settings, prefix, ids):
 
 
 def parse_srvr(text):
-    """What `srvr` said: {"mode": "leader"|"follower"|..., "zxid": int, "version": str}, or None when the server does not serve.
+    """The answer to `srvr`: {"mode": "leader"|"follower"|..., "zxid": int, "version": str}, or None if the server does not serve.
 
-    A server that is looking for a leader or still syncing answers "This ZooKeeper instance is not currently serving requests"; so a
-    mode of leader or follower already means that it has synced with its leader once.
+    A server in an election or during its sync answers "This ZooKeeper instance is not currently serving requests"; so a mode of leader
+    or follower means that it has synced with its leader once.
     """
     mode = re.search(r"^Mode:\s*(\S+)", text or "", re.MULTILINE)
     if not mode:
@@ -87,10 +87,10 @@ def parse_srvr(text):
 
 
 def caught_up(follower_zxid, leader_zxid):
-    """Whether a follower has all that the leader had when leader_zxid was read.
+    """Whether a follower has all transactions that the leader had when leader_zxid was read.
 
-    A zxid is epoch << 32 | counter. A follower that is idle after an election still shows its last zxid of the epoch before, while the
-    leader shows counter 0 of the new one: then there is nothing to catch up with beyond what it synced before it served.
+    A zxid is epoch << 32 | counter. A follower that is idle after an election still shows its last zxid of the previous epoch, while the
+    leader shows counter 0 of the new one: the follower synced before it served, and there is nothing more to catch up with.
     """
     if leader_zxid & 0xFFFFFFFF == 0:
         return follower_zxid >> 32 <= leader_zxid >> 32

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 skp.cluster contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Private to skp.cluster. The swarm's side of `skp_zk_ensemble`: asking the members, and doing one step of the plan."""
+"""Private to skp.cluster. The swarm I/O of `skp_zk_ensemble`: queries to the members, and one step of the plan."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from . import config, observe
 
 POLL_SECONDS = 0.3
 PATIENCE_SECONDS = 15
-"""How long a member that is just starting, or an election, may keep a step waiting before the step is refused."""
+"""Seconds that a step waits for a starting member or an election before it is refused."""
 
 _ASK = ('for name in "$@"; do { answer=$(SKP_4LW_TIMEOUT=2 skp-zookeeper-4lw srvr "$name" 2>/dev/null); '
         'printf "==%s\\n%s\\n" "$name" "$answer"; } & done; wait')
 
 
 class Probe:
-    """A container on this manager, attached to the overlay, through which the members are asked. Use as a context manager.
+    """A container on this manager, attached to the overlay, that queries the members. Use as a context manager.
 
-    The members listen on the overlay only, and a manager itself is not on it. The container starts with the first question, ends by itself
-    after `lifetime` seconds should this process be killed, and is removed on leaving.
+    The members listen on the overlay only, and a manager itself is not on it. The container starts with the first query, is removed at the
+    end, and ends by itself after `lifetime` seconds if this process is killed.
     """
 
     def __init__(self, client, image, network, role, lifetime):
@@ -61,7 +61,7 @@ class Probe:
         engine.post(self.client, "/containers/%s/start" % self.name, what="attaching the probe container to network %s" % self.network)
 
     def srvr(self, names):
-        """{name: text of the answer, '' for none}; all are asked at the same time, 2 s each at most."""
+        """{name: text of the answer, '' for none}; all queries run in parallel, at most 2 s each."""
         if not names:
             return {}
         if not self.started:
@@ -78,7 +78,7 @@ class Probe:
 
 
 class Ensemble:
-    """The ensemble as the swarm has it, and the hands to change it.
+    """The ensemble in the swarm, and the operations that change it.
 
     build(id, servers) gives a `service.build.build_service` result, init(id, marker) the same of the one-shot service. hosts: {id: host}.
     """
@@ -89,7 +89,7 @@ class Ensemble:
         self.state, self.answers, self.mark = None, None, None
 
     def name(self, number):
-        """The service's name of a member."""
+        """The name of a member's service."""
         return "%s-%d" % (self.prefix, number)
 
     def refresh(self):
@@ -97,16 +97,16 @@ class Ensemble:
         self.state = service_io.read_state(self.client, self.role)
 
     def wanted(self, number, servers):
-        """The fingerprint a member's service should have, for `zookeeper.plan`."""
+        """The hash that a member's service should have, for `zookeeper.plan`."""
         return Spec(self.build(number, servers)["payload"]).fingerprint
 
     def view(self, assume_nodes=False):
-        """The view of the last `refresh` and `ask`."""
+        """The view from the last `refresh` and `ask`."""
         return observe.build_view(self.state, self.role, self.prefix, self.target, self.hosts, self.found, self.facts, self.answers, self.mark,
                                   assume_nodes)
 
     def ask(self):
-        """Ask every member that has a service; the leader's zxid of the time before is what followers must have reached."""
+        """Query all members that have a service; followers must have reached the zxid that the leader had at the previous query."""
         if self.answers is not None:
             _ready, leader = observe.serving(self.answers)
             self.mark = (leader, self.answers[leader]["zxid"]) if leader is not None else None
@@ -115,14 +115,14 @@ class Ensemble:
         self.answers = {number: config.parse_srvr(texts[self.name(number)]) for number in numbers}
 
     def observe(self):
-        """Read and ask anew, twice, so that a writer at work makes no follower look late."""
+        """Read and query again, twice, so that a follower does not look late because of concurrent writes."""
         self.refresh()
         self.ask()
         self.ask()
         return self.view()
 
     def judge(self, judgement, patience=PATIENCE_SECONDS):
-        """judgement(view) of a fresh look. A refusal for want of a quorum stands only if it lasts: members may be starting, or electing."""
+        """judgement(view) of a new view. A missing quorum is refused only if it persists: members may be starting or electing."""
         deadline = time.monotonic() + patience
         while True:
             view = self.observe()
@@ -136,11 +136,11 @@ class Ensemble:
             time.sleep(POLL_SECONDS)
 
     def do(self, step):
-        """One step of the plan, seen through to the end. Raises Failure when it does not come to a good end."""
+        """Do one step of the plan and wait for its end. Raises Failure if it does not succeed."""
         getattr(self, "_" + step["action"])(step)
 
     def _items(self, items):
-        """Make sure the configs and secrets of these services exist."""
+        """Create missing configs and secrets of these services."""
         create = {"configs": {}, "secrets": {}}
         for item in items:
             for kind in create:
@@ -171,7 +171,7 @@ class Ensemble:
             del self.state["services"][name]
 
     def _wait_complete(self, names):
-        """Wait until one-shot services have ended well. names: {service name: member id}."""
+        """Wait until one-shot services have ended successfully. names: {service name: member id}."""
         deadline = time.monotonic() + self.timeout
         while True:
             state = service_io.read_state(self.client, self.role)
@@ -182,16 +182,16 @@ class Ensemble:
                 if status["State"] in ("failed", "rejected", "orphaned"):
                     logs = service_io.task_logs(self.client, latest[name]["ID"])
                     raise Failure(
-                        "ZooKeeper: the identity of %s could not be written on %s: %s%s\nNo member was started."
+                        "ZooKeeper: the id (myid) of %s could not be written on %s: %s%s\nNo member was started."
                         % (self.name(names[name]), self.hosts[names[name]], status.get("Err") or status["State"],
-                           "; it says:\n" + logs.rstrip() if logs else ""),
+                           "; its log:\n" + logs.rstrip() if logs else ""),
                         kind="init", member=names[name], host=self.hosts[names[name]], error=status.get("Err") or "", logs=logs)
             late = [name for name in sorted(names) if name not in latest or latest[name]["Status"]["State"] != "complete"]
             if not late:
                 return
             if time.monotonic() >= deadline:
                 raise Failure(
-                    "ZooKeeper: the identities of %s were not written within %g s (%s). No member was started."
+                    "ZooKeeper: the ids (myid) of %s were not written within %g s (%s). No member was started."
                     % (", ".join(self.name(names[name]) for name in late), self.timeout,
                        "; ".join("%s: %s" % (name, latest[name]["Status"]["State"] if name in latest else "no task") for name in late)),
                     kind="init", members=[names[name] for name in late])
@@ -230,7 +230,7 @@ class Ensemble:
         service_io.wait_for(self.client, self.role, [], self.timeout, removed=gone)
 
     def await_serving(self, numbers, stale=frozenset()):
-        """Wait until the tasks of these members run and each serves as leader or follower, caught up with a leader."""
+        """Wait until the tasks of these members run, and each member serves as leader or follower and has caught up with a leader."""
         deadline = time.monotonic() + self.timeout
         waited = service_io.wait_for(self.client, self.role, [self.name(n) for n in numbers], self.timeout, settle=0.0, stale=stale)
         down = {item["service"] for item in waited["pending_down"]}
@@ -253,18 +253,18 @@ class Ensemble:
             answer = self.answers.get(number)
             lines.append("  %s on %s: %s" % (self.name(number), self.hosts.get(number),
                                              "%(mode)s at zxid 0x%(zxid)x, behind its leader" % answer if answer
-                                             else "answers, if at all, that it does not serve"))
+                                             else "does not serve or does not answer"))
         service = self.state["services"].get(self.name(late[0]), {}).get("id")
         running = [task["ID"] for task in self.state["tasks"] if task["ServiceID"] == service and task["Status"]["State"] == "running"]
         logs = service_io.task_logs(self.client, running[-1]) if running else ""
         return Failure(
-            "ZooKeeper: %d member%s not serve after %g s (leader now: %s). No further member was touched.\n%s%s"
+            "ZooKeeper: %d member%s not serve after %g s (leader now: %s). No other member was changed.\n%s%s"
             % (len(late), " does" if len(late) == 1 else "s do", self.timeout, self.name(leader) if leader else "none", "\n".join(lines),
                "\n  last lines of %s:\n%s" % (self.name(late[0]), logs.rstrip()) if logs else ""),
             kind="not_serving", not_serving=late, leader=leader)
 
     def drop_unused(self, warn):
-        """Remove the role's configs and secrets that no service uses any more."""
+        """Remove the role's configs and secrets that are no longer used."""
         self.refresh()
         drop = {}
         for kind in ("config", "secret"):

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 skp.cluster contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Private to skp.cluster. What the swarm and the ZooKeeper servers say, as the view `zookeeper.plan` works on. Pure."""
+"""Private to skp.cluster. The state of the swarm and the answers of the ZooKeeper servers as the view for `zookeeper.plan`. Pure."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def leftovers(state, role, prefix):
 
 
 def hosts_up(state):
-    """{host: whether its swarm node can run tasks now}; the best entry counts where a host has two."""
+    """{host: whether its swarm node can run tasks now}; if a host has two entries, the best one counts."""
     up = {}
     for node in state["nodes"]:
         if node["host"]:
@@ -40,8 +40,8 @@ def hosts_up(state):
 def serving(answers, mark=None):
     """(ids that serve and have caught up, id of the leader or None).
 
-    answers: {id: `parse_srvr` result or None}. mark: (leader id, zxid) of an earlier look; a follower must have reached what that same
-    leader had then, so that writes going on meanwhile do not make it look late. Of two that say leader the newer epoch counts.
+    answers: {id: `parse_srvr` result or None}. mark: (leader id, zxid) of an earlier query; a follower must have reached the zxid that the
+    same leader had then, so that it does not look late because of concurrent writes. If two report leader, the newer epoch counts.
     """
     leaders = sorted((answer["zxid"], number) for number, answer in answers.items() if answer and answer["mode"] == "leader")
     if not leaders:
@@ -56,9 +56,9 @@ def serving(answers, mark=None):
 def build_view(state, role, prefix, target, hosts, found, facts, answers=None, mark=None, assume_nodes=False):
     """The view of `zookeeper.plan` from a snapshot.
 
-    target: ids that should be members. hosts: {id: host} of all ids ever given. found: {host: id or None} of the data directories looked
-    at. facts: the member record's facts. answers, mark: as of `serving`; answers None: nobody was asked. assume_nodes: hosts that are no
-    swarm node (yet) count as up (check mode).
+    target: ids that should be members. hosts: {id: host} of all ids assigned so far. found: {host: id or None} of the inspected data
+    directories. facts: the member record's facts. answers, mark: as for `serving`; answers None: no member was queried. assume_nodes: hosts
+    that are not swarm nodes (yet) count as up (check mode).
     """
     ready, leader = serving(answers or {}, mark)
     up = hosts_up(state)

@@ -1,28 +1,28 @@
 # Copyright (c) 2026 skp.cluster contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Private to skp.cluster. What to do next to a ZooKeeper ensemble, and whether it may be done: pure functions of plain data.
+"""Private to skp.cluster. The next step of a change of a ZooKeeper ensemble, and whether it is allowed: pure functions of plain data.
 
-A **view** is what was observed:
+A **view** is the observed state:
   "members": {id: {"host": str, "hash": str (skp.hash of its service), "servers": [id, ...] (the server list its service runs with),
                    "ready": bool (serves as leader or follower and has caught up), "leader": bool, "node_up": bool,
-                   "running": bool (a task of it runs, whether it serves or not),
-                   "empty": bool (its data directory was looked at and holds no identity)}}: members that have a service
-  "bootstrapped": bool   the identities of a first ensemble were written once
-  "formed": bool         it has been whole at least once; before that there is no quorum to keep
-  "servers": [id, ...]   the server list of the last time it was whole; counts when no member has a service (after `down`)
-  "empty": [id, ...]     ids without a service whose data directory holds no identity
+                   "running": bool (one of its tasks runs, whether it serves or not),
+                   "empty": bool (its data directory was inspected and has no id)}}: members that have a service
+  "bootstrapped": bool   the ids of a first ensemble were written once
+  "formed": bool         all members have served at least once; before that there is no quorum to keep
+  "servers": [id, ...]   the server list when all members served last; used if no member has a service (after `down`)
+  "empty": [id, ...]     ids without a service whose data directory has no id
   "down": [id, ...]      ids without a service whose node is down
 `target` is the ids that should be members, `wanted(id, servers)` the hash of the service a member should have with a server list.
 
 A **step** is {"action": str, "ids": [id, ...], "servers": [id, ...], "wait": bool, "reason": str}; actions:
-  init        one-shot services write the identity; "marker": true also lets an empty member vote (first bootstrap, growth from one)
+  init        one-shot services write the id; "marker": true also lets an empty member vote (first bootstrap, growth from one)
   apply       the member's service is created or updated (one id), or all of them at once (several)
-  bounce      the service is restarted as it is, so that leadership leaves a member that is about to go
+  bounce      the service is restarted unchanged, so that another member leads before this one is removed
   remove      the service is removed; data stays
 
-Why the rules keep acknowledged writes: see docs/zookeeper.md. In short: at any moment at most two server lists are in use and they differ by
-one member, so every majority of one shares a member with every majority of the other; a member without data has no vote.
+docs/zookeeper.md explains how the rules protect acknowledged writes. In short: at any moment at most two server lists are in use and they
+differ by one member, so every majority of one shares a member with every majority of the other; a member without data has no vote.
 """
 
 from __future__ import annotations
@@ -37,25 +37,25 @@ VOLATILE_FILESYSTEMS = ("tmpfs", "ramfs")
 
 
 def majority(count):
-    """How many of `count` voters are a quorum."""
+    """The quorum of `count` voters."""
     return count // 2 + 1
 
 
 def check_size(hosts, allow_even):
-    """Refuse an ensemble of no members, or of an even number of them."""
+    """Refuse an ensemble without members, or with an even number of members."""
     if not hosts:
         raise Failure(
-            "ZooKeeper: no host is to be a member (0 found, an odd number is expected). Label hosts with zookeeper in hosts.json; to remove "
-            "the ensemble run playbook down with --tags zookeeper.", kind="size", found=0)
+            "ZooKeeper: no host has the label (found 0 members, expected an odd number). Add the label zookeeper to hosts in hosts.json; to "
+            "remove the ensemble run the playbook down with --tags zookeeper.", kind="size", found=0)
     if len(hosts) % 2 == 0 and not allow_even:
         raise Failure(
-            "ZooKeeper: %d members asked for (%s), an odd number is expected: %d survive no more failures than %d. Nothing was changed. "
+            "ZooKeeper: found %d members (%s), expected an odd number: %d tolerate no more failures than %d. Nothing was changed. "
             "Label one host more or less, or set zookeeper_allow_even: true."
             % (len(hosts), ", ".join(hosts), len(hosts), len(hosts) - 1), kind="size", found=len(hosts))
 
 
 def check_filesystems(filesystems):
-    """Refuse data directories whose file system cannot promise fsync on a local disk. filesystems: {host: type as in /proc/mounts}."""
+    """Refuse data directories whose file system is not on a local disk (fsync). filesystems: {host: type as in /proc/mounts}."""
     for host in sorted(filesystems):
         found = (filesystems[host] or "").lower()
         if found in NETWORK_FILESYSTEMS or found == "fuse" or found.startswith("fuse.") or found.startswith("fuseblk"):
@@ -65,12 +65,12 @@ def check_filesystems(filesystems):
         else:
             continue
         raise Failure(
-            "ZooKeeper: the data directory on %s lies on %s (%s); a local disk is expected, as a member's log must survive power loss. Nothing "
-            "was changed. Point zookeeper_data_dir at a local disk." % (host, kind, found), kind="filesystem", host=host, found=found)
+            "ZooKeeper: the data directory on %s is on %s (%s); expected a local disk, because a member's log must survive power loss. Nothing "
+            "was changed. Set zookeeper_data_dir to a directory on a local disk." % (host, kind, found), kind="filesystem", host=host, found=found)
 
 
 class _Names:
-    """Ids as people know them: `zookeeper-skp-2 (c02)`."""
+    """Ids with service name and host: `zookeeper-skp-2 (c02)`."""
 
     def __init__(self, prefix, hosts):
         self.prefix, self.hosts = prefix, hosts
@@ -83,7 +83,7 @@ class _Names:
 
 
 def _lists_in_use(view):
-    """The different server lists of the members' services; without services the one of the last time the ensemble was whole."""
+    """The different server lists of the members' services; without services, the list when all members served last."""
     lists = []
     for number in sorted(view["members"]):
         servers = sorted(view["members"][number]["servers"])
@@ -95,7 +95,7 @@ def _lists_in_use(view):
 
 
 def _next_list(view, target, names, keep):
-    """(lists in use, the list to bring every member to next). keep: no membership change now (the run is limited to some hosts)."""
+    """(lists in use, the next list for every member). keep: no membership change now (the run is limited to some hosts)."""
     lists = _lists_in_use(view)
     if not lists:
         return [sorted(target)], sorted(target)
@@ -104,8 +104,8 @@ def _next_list(view, target, names, keep):
         return lists, lists[1] if extra in target else lists[0]
     if len(lists) > 1:
         raise Failure(
-            "ZooKeeper: the members' services name server lists that differ by more than one member (%s); one at a time was expected, so "
-            "they were changed by something else. Nothing was changed. Put them back, or stop the ensemble (playbook down, --tags zookeeper; "
+            "ZooKeeper: the members' services have server lists that differ by more than one member (%s), expected at most one; something "
+            "else has changed them. Nothing was changed. Restore them, or stop the ensemble (playbook down, --tags zookeeper; "
             "data stays) and run again." % "; ".join(str(item) for item in lists), kind="lists", lists=lists)
     (old,) = lists
     if keep:
@@ -129,24 +129,24 @@ def _step(action, ids, servers, reason, wait=True, **extra):
 
 
 def _bootstrap_step(view, target, unseen, limit, names):
-    """The one step of a first start that nothing else may repeat: identities, with the marker that lets empty members vote."""
+    """The step of the first start only: ids, with the marker that lets empty members vote."""
     if view["down"]:
         raise Failure(
-            "ZooKeeper: the first start concerns all members, but the nodes of %s are down. Nothing was changed. Bring them back or remove their "
+            "ZooKeeper: the first start needs all members, but the nodes of %s are down. Nothing was changed. Start them or remove their "
             "labels, and run again." % names.all(view["down"]), kind="node_down", members=list(view["down"]))
     if unseen or (limit is not None and set(target) - set(limit)):
         raise Failure(
-            "ZooKeeper: the first start concerns all members, but not all of their data directories were looked at (%s). Nothing was changed. "
+            "ZooKeeper: the first start needs all members, but not all of their data directories were inspected (%s). Nothing was changed. "
             "Run again with all members reachable and without --limit." % (", ".join(unseen) or "--limit"), kind="unseen", hosts=list(unseen))
-    return _step("init", target, sorted(target), "first bootstrap: identities, and the marker that lets empty members vote this once", marker=True)
+    return _step("init", target, sorted(target), "first bootstrap: ids, and the marker that lets empty members vote once", marker=True)
 
 
 def next_step(view, target, wanted, names, unseen=(), limit=None, allow_outage=False):
-    """The next thing to do, or None when nothing is left. Raises Failure when doing it would lose the quorum or data.
+    """The next step, or None if nothing is left to do. Raises Failure if the step would lose the quorum or data.
 
-    names: `_Names`-like, for messages. unseen: hosts that should be members but have no id and could not be looked at.
-    limit: when not None, only these ids may be touched, and the server list stays as it is.
-    allow_outage: where one at a time cannot keep a quorum, all at once (writes stop for some seconds, nothing is lost).
+    names: `_Names`-like, for messages. unseen: hosts that should be members but have no id and could not be inspected.
+    limit: if not None, only these ids may be changed, and the server list stays the same.
+    allow_outage: if one at a time cannot keep a quorum, all at once (writes stop for some seconds, no data is lost).
     """
     if not view["bootstrapped"]:
         return _bootstrap_step(view, target, unseen, limit, names)
@@ -158,27 +158,27 @@ def next_step(view, target, wanted, names, unseen=(), limit=None, allow_outage=F
 
     wiped = [n for n in new if n in members and members[n]["empty"] and n in allowed]
     if wiped:
-        return _step("init", wiped, new, "the data of %s is gone: it gets its identity back, has no vote and copies all from the others"
+        return _step("init", wiped, new, "the data of %s is lost: it gets its id again, has no vote and copies all data from the others"
                      % names.all(wiped), marker=False)
     absent = [n for n in new if n not in members and n in allowed]
     stale = [n for n in new if n in members and members[n]["hash"] != wanted(n, new) and n in allowed]
     if not absent and not stale:
         gone = [n for n in sorted(members) if n not in new and (limit is None or n in limit)]
         if gone:
-            return _step("remove", gone[-1:], new, "%s is no member any more; its data stays on %s and its id is retired"
+            return _step("remove", gone[-1:], new, "%s is no longer a member; its data stays on %s and its id is retired"
                          % (names.one(gone[-1]), names.hosts.get(gone[-1])))
         return None
 
     fresh = [n for n in absent if n in view["empty"]]
     if fresh:
         alone = len(lists[0]) == 1 and len(new) == 2
-        reason = "%s joins: it gets its identity" % names.all(fresh)
+        reason = "%s joins: it gets its id" % names.all(fresh)
         return _step("init", fresh, new, reason + (", and a vote, as the only member cannot elect without it" if alone else ""), marker=alone)
 
     joining_down = [n for n in absent if n not in lists[0] and n in view["down"]]
     if joining_down:
         raise Failure(
-            "ZooKeeper: %s is to join, but its node is down. Nothing was changed. Bring the node back or remove its label, and run again."
+            "ZooKeeper: %s should join, but its node is down. Nothing was changed. Start the node or remove its label, and run again."
             % names.all(joining_down), kind="node_down", members=joining_down)
     if leader is not None and leader not in new and _holds(view, lists + [new], leader) is None:
         return _step("bounce", [leader], members[leader]["servers"], "%s leaves but leads: another member must lead first" % names.one(leader))
@@ -186,20 +186,20 @@ def next_step(view, target, wanted, names, unseen=(), limit=None, allow_outage=F
 
 
 def _check_data(view, lists, new, names):
-    """Refuse when so many members have lost their data that a majority with data can no longer be formed: that needs a backup."""
+    """Refuse if so many members have lost their data that no majority with data is left: that needs a backup."""
     empty = {n for n in view["members"] if view["members"][n]["empty"]} | set(view["empty"])
     old = lists[0]
     lost = [n for n in old if n in empty]
     if len(old) - len(lost) < majority(len(old)):
         raise Failure(
-            "ZooKeeper: the ensemble had members %s, but the data of %s is gone; at least %d of %d members with data are expected. Nothing was "
-            "changed, as starting now would start empty. Bring the disks back or restore a backup (docs/zookeeper.md); to give up the "
-            "data and start anew, run playbook down with --tags zookeeper -e skp_purge=true."
+            "ZooKeeper: the ensemble had members %s, but the data of %s is lost; expected at least %d of %d members with data. Nothing was "
+            "changed, because the ensemble would start empty. Bring the disks back or restore a backup (docs/zookeeper.md); to give up the "
+            "data and start empty, run the playbook down with --tags zookeeper -e skp_purge=true."
             % (names.all(old), names.all(lost), majority(len(old)), len(old)), kind="data_lost", lost=sorted(lost), servers=old)
 
 
 def _holds(view, lists, without):
-    """None when every list keeps a majority of ready members without one member, else (list, the ready ones left)."""
+    """None if every list keeps a majority of ready members without one member, else (list, the remaining ready members)."""
     for servers in lists:
         left = [n for n in servers if n != without and view["members"].get(n, {}).get("ready")]
         if len(left) < majority(len(servers)):
@@ -208,10 +208,10 @@ def _holds(view, lists, without):
 
 
 def _choose(view, lists, new, absent, stale, leader, target, names, allow_outage):
-    """Which member is next: absent, unready, followers, then the leader; all at once only where that is the only way and allowed."""
+    """The next member: absent, unready, followers, then the leader; all at once only if that is the only way and allowed."""
     members = view["members"]
     down = [n for n in new if (n in members and not members[n]["node_up"]) or n in view["down"]]
-    # One that runs without serving may be paused or cut off and come back by itself: stopping it is a stop like any other.
+    # A member that runs but does not serve may be paused or disconnected and recover by itself: stopping it needs the quorum check too.
     stuck = [n for n in stale if not members[n]["ready"] and n not in down and members[n]["running"] and not allow_outage]
     unready = [n for n in stale if not members[n]["ready"] and n not in down and n not in stuck]
     followers = [n for n in stale if members[n]["ready"] and n != leader]
@@ -233,7 +233,7 @@ def _choose(view, lists, new, absent, stale, leader, target, names, allow_outage
         elif stuck:
             one, reason, gate = stuck[0], "runs, but does not serve", led_by + [new]
         else:
-            one, reason, gate = (late + absent)[0], "its node is down: takes effect when it is back", []
+            one, reason, gate = (late + absent)[0], "its node is down: takes effect when the node is up again", []
         lost = _holds(view, gate, one) if leader in new else _holds(view, lists + [new], leader)
         if lost is None:
             return _step("apply", [one], new, _why(one, members, new, reason), wait=one not in down)
@@ -246,11 +246,11 @@ def _choose(view, lists, new, absent, stale, leader, target, names, allow_outage
         if len(voters) >= majority(len(new)) or first_pair:
             return _step("apply", absent + stale, new, "one at a time cannot keep a quorum here: all at once, writes stop for some seconds")
     missing = [n for n in lost[0] if n not in lost[1] and n != one]
-    advice = "Bring those back and run again" if missing else "One at a time an ensemble cannot become smaller than three"
+    advice = "Start those and run again" if missing else "One at a time, an ensemble cannot become smaller than three"
     if len(voters) >= majority(len(new)):
-        advice += "; zookeeper_allow_outage: true changes all at once instead, with writes stopped for some seconds"
+        advice += "; zookeeper_allow_outage: true changes all members at once instead; writes stop for some seconds"
     raise Failure(
-        "ZooKeeper: %s is to be changed (%s), but without it %d of %d members would serve and a quorum is %d. Not serving now: %s. Nothing more "
+        "ZooKeeper: %s must be changed (%s), but without it %d of %d members would serve and a quorum is %d. Not serving now: %s. Nothing more "
         "was changed. %s."
         % (names.one(one), _why(one, members, new, "change"), len(lost[1]), len(lost[0]), majority(len(lost[0])),
            ", ".join(names.one(n) + (": node down" if n in down else "") for n in missing) or "none", advice),
@@ -265,7 +265,7 @@ def _why(number, members, new, role):
 
 
 def after(view, step, wanted, hosts):
-    """The view as it should be once a step has succeeded; the given one stays as it is."""
+    """The expected view after a successful step; the given view is not changed."""
     view = copy.deepcopy(view)
     members = view["members"]
     if step["action"] == "init":
@@ -295,7 +295,7 @@ def after(view, step, wanted, hosts):
 
 
 def is_settled(view, target, wanted, names, **options):
-    """Whether nothing is to be done whatever the members answer, so that nobody has to ask them."""
+    """Whether there is nothing to do, whatever the members answer; then no query is needed."""
     calm = copy.deepcopy(view)
     for number in calm["members"]:
         calm["members"][number].update(ready=True, leader=number == max(calm["members"]))
@@ -303,22 +303,22 @@ def is_settled(view, target, wanted, names, **options):
 
 
 def check_move(view, target, names, data_policy):
-    """Refuse a label that moved from one host to another, unless data_policy is `leave`."""
+    """Refuse a label that moved to another host, unless data_policy is `leave`."""
     lists = _lists_in_use(view)
     current = lists[-1] if lists else []
     leaving = [n for n in current if n not in target]
     joining = [n for n in target if n not in current]
     if data_policy != "leave" and leaving and joining and view["bootstrapped"]:
         raise Failure(
-            "ZooKeeper: the label moved: %s leaves and %s joins. The new member would copy all data from the others while the old directory stays "
-            "where it is, never used again. Nothing was changed. Say so with zookeeper_data_policy=leave, or put the label back."
+            "ZooKeeper: the label moved: %s leaves and %s joins. The new member would copy all data from the others; the old directory would "
+            "stay, unused. Nothing was changed. Set zookeeper_data_policy=leave to allow this, or move the label back."
             % (names.all(leaving), names.all(joining)), kind="data_moved", leaving=leaving, joining=joining)
 
 
 def plan_steps(view, target, wanted, names, hosts, **options):
-    """All steps from a view to the target if each succeeds. Raises Failure where `next_step` does; the first thing refused is what counts.
+    """All steps from a view to the target if each succeeds. Raises the first Failure of `next_step`.
 
-    options: as of `next_step`.
+    options: as for `next_step`.
     """
     steps = []
     while True:
@@ -326,11 +326,11 @@ def plan_steps(view, target, wanted, names, hosts, **options):
         if step is None:
             return steps
         if len(steps) > 20 * (len(target) + len(view["members"]) + 1):
-            raise Failure("ZooKeeper: the plan does not end; this is a defect of skp_zk_ensemble. Steps so far: %s" % steps[:10], kind="defect")
+            raise Failure("ZooKeeper: the plan does not end; this is a bug in skp_zk_ensemble. Steps so far: %s" % steps[:10], kind="defect")
         steps.append(step)
         view = after(view, step, wanted, hosts)
 
 
 def names_of(prefix, hosts):
-    """The names used in messages. hosts: {id: host}."""
+    """The names for messages. hosts: {id: host}."""
     return _Names(prefix, hosts)
