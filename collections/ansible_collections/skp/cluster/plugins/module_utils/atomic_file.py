@@ -1,10 +1,10 @@
 # Copyright (c) 2026 skp.cluster contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Private to skp.cluster. Small files written so that a crash leaves the old or the new one, never half of one.
+"""Private to skp.cluster. Small files written atomically: after a crash there is the old or the new file, never a part of it.
 
-Not `AnsibleModule.atomic_move`: it gives a new file mode 0666 less the umask, so that a secret could be read until the mode is set; it
-keeps the mode of an old file; and it does not fsync.
+Not `AnsibleModule.atomic_move`: it creates a new file with mode 0666 less the umask, so that a secret could be read until the mode is set;
+it keeps the mode of an old file; and it does not fsync.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import tempfile
 
 
 def read_text(path):
-    """The text of a file, or None when there is none. A symbolic link is followed only by `read_text`, never by `write_text`."""
+    """The text of a file, or None if it does not exist. `read_text` follows a symbolic link, `write_text` never does."""
     try:
         with open(path, encoding="utf-8", errors="replace") as handle:
             return handle.read()
@@ -24,7 +24,7 @@ def read_text(path):
 
 
 def drift(path, text, mode=0o600, uid=0, gid=0):
-    """What about the file is not as wished: a list of `content`, `mode`, `owner`, or ["missing"]; [] when all is well."""
+    """The differences of the file: a list of `content`, `mode`, `owner`, or ["missing"]; [] if there are none."""
     try:
         found = os.lstat(path)
     except (FileNotFoundError, NotADirectoryError):
@@ -40,13 +40,13 @@ def drift(path, text, mode=0o600, uid=0, gid=0):
 
 
 def write_text(path, text, mode=0o600, uid=0, gid=0, directory_mode=0o755):
-    """Put a file in place in one step: temporary file beside it with the final mode from the start, fsync, rename, fsync of the directory.
+    """Write a file atomically: a temporary file beside it with the final mode from the start, fsync, rename, fsync of the directory.
 
-    Missing directories above it are made with `directory_mode`. What was there before (also a symbolic link) is replaced.
+    Missing parent directories are created with `directory_mode`. An existing file (or symbolic link) is replaced.
     """
     directory = os.path.dirname(path)
     make_directories(directory, directory_mode)
-    handle, temporary = tempfile.mkstemp(prefix=".%s." % os.path.basename(path), dir=directory)  # made with mode 0600
+    handle, temporary = tempfile.mkstemp(prefix=".%s." % os.path.basename(path), dir=directory)  # created with mode 0600
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as target:
             if (uid, gid) != (os.geteuid(), os.getegid()):
@@ -63,12 +63,12 @@ def write_text(path, text, mode=0o600, uid=0, gid=0, directory_mode=0o755):
 
 
 def make_directories(path, mode):
-    """`path` and what is missing above it, each new one with exactly this mode; existing ones are left as they are."""
+    """Create `path` and its missing parents with exactly this mode; existing directories are not changed."""
     if os.path.isdir(path):
         return
     make_directories(os.path.dirname(path), mode)
     os.mkdir(path)
-    os.chmod(path, mode)  # mkdir's own mode is cut by the umask
+    os.chmod(path, mode)  # the umask reduces the mode of mkdir
 
 
 def sync_directory(path):

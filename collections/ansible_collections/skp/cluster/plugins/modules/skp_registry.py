@@ -7,22 +7,22 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: skp_registry
-short_description: The registry of a node, over the store all nodes share
+short_description: The registry of a node, over the shared store
 version_added: 0.1.0
 description:
-  - Keeps a plain container that serves images on the loopback address of this node, from one store that all registries share.
-  - Exactly one registry, the master's, writes; the others are read-only and refuse a push with 405.
+  - Manages a plain container that serves images on the loopback address of this node, from one store that all registries share.
+  - Only the master's registry accepts pushes; the others are read-only and refuse a push with 405.
     Two writers over one store lose uploads.
-  - A marker file in the store is checked before anything is started, so that a registry never runs over the bare directory
+  - A marker file in the store is checked before any container is started, so that a registry never runs over the empty directory
     below a mount point.
-  - Collects garbage (with the writer stopped) and re-hashes everything in the store, naming what is broken.
+  - Collects garbage (with the writer stopped) and verifies all blobs in the store.
 author: skp.cluster contributors (@comafire)
 extends_documentation_fragment:
   - ansible.builtin.action_common_attributes
 attributes:
   check_mode:
     support: full
-    details: With O(state=gc) a C(registry garbage-collect --dry-run) says what would be removed.
+    details: With O(state=gc), C(registry garbage-collect --dry-run) lists what would be removed.
   diff_mode:
     support: full
   platform:
@@ -31,12 +31,13 @@ attributes:
 options:
   state:
     description:
-      - V(present), the container runs as described and answers as healthy; what was stopped, edited or mounted anew below it is repaired.
-      - V(absent), the container and its configuration are gone, the store is kept unless O(purge) is true.
+      - V(present), the container runs with these options and is healthy; a stopped or changed container, or a store that was mounted
+        again, is repaired.
+      - V(absent), the container and its configuration are removed, the store is kept unless O(purge) is true.
       - V(restarted), an existing container is restarted; always changed.
-      - V(gc), on the writer only. Looks first (dry run); where something can go, the writer is stopped, garbage collected, the writer
-        started again and every tag verified. The readers are to be restarted after it.
-      - V(verify), every tag, manifest, link file and blob of the store is read and re-hashed; changes nothing, needs no container.
+      - V(gc), on the writer only. Runs a dry run first; if there is something to remove, stops the writer, collects garbage, starts the
+        writer and verifies every tag. Restart the readers afterwards.
+      - V(verify), every tag, manifest, link file and blob of the store is read and verified; changes nothing, needs no container.
     type: str
     choices: [present, absent, restarted, gc, verify]
     default: present
@@ -48,13 +49,13 @@ options:
     description: Reference of the image. Required with O(state=present).
     type: str
   image_hash:
-    description: Content hash the image must carry as its label C(skp.hash). Empty takes whatever O(image) is on this node.
+    description: Content hash that the image must have as its label C(skp.hash). Empty accepts any O(image) on this node.
     type: str
     default: ""
   archive:
     description:
-      - Archive (C(docker save)) the image is loaded from when it is not on this node with the wanted hash.
-      - Empty pulls O(image) in that case.
+      - Archive (C(docker save)) to load the image from if this node does not have it with the wanted hash.
+      - If empty, O(image) is pulled in that case.
     type: str
     default: ""
   store:
@@ -62,28 +63,28 @@ options:
     type: path
     default: /srv/skp/registry
   writer:
-    description: This node's registry takes pushes. True on one node of the cluster.
+    description: This node's registry accepts pushes. True on one node of the cluster only.
     type: bool
     default: false
   create_store_marker:
     description:
-      - The writer may make a new store where there is none, in a missing or empty directory.
+      - The writer may create a new store in a missing or empty directory.
       - It never does so on a node that used a store before.
     type: bool
     default: false
   store_id:
-    description: Id of the store the writer reported (RV(store_id)). A reader that finds another one refuses. Empty leaves that check out.
+    description: Id of the store reported by the writer (RV(store_id)). A reader that finds another id fails. Empty skips the check.
     type: str
     default: ""
   http_secret:
-    description: Secret all registries of the store share. Required with O(state=present).
+    description: Secret shared by all registries of the store. Required with O(state=present).
     type: str
   secret_file:
-    description: Where to keep a copy of O(http_secret), mode 0600 root. Empty keeps none; meant for managers.
+    description: File for a copy of O(http_secret), mode 0600 root, on managers. Empty writes no copy.
     type: str
     default: ""
   address:
-    description: Loopback address to listen on. Others are refused, as the registry has neither login nor TLS.
+    description: Loopback address to listen on. Other addresses are refused, because the registry has no login and no TLS.
     type: str
     default: 127.0.0.1
   port:
@@ -91,11 +92,11 @@ options:
     type: int
     default: 5000
   user:
-    description: Numeric C(uid:gid) the registry runs as, without any capability. The writer's user must own the store.
+    description: Numeric C(uid:gid) of the registry's process, without any capability. The writer's user must own the store.
     type: str
     default: "0:0"
   log_level:
-    description: Level of the registry's log.
+    description: Log level of the registry.
     type: str
     choices: [error, warn, info, debug]
     default: info
@@ -104,28 +105,28 @@ options:
     type: path
     default: /etc/skp/registry
   timeout:
-    description: Seconds to wait for the registry to answer as healthy.
+    description: Seconds to wait until the registry is healthy.
     type: int
     default: 60
   delete_untagged:
-    description: With O(state=gc), manifests that no tag names are removed too. Images that run by digest only lose theirs.
+    description: With O(state=gc), also remove manifests without a tag, even if a service still runs them by digest.
     type: bool
     default: false
   gc_timeout:
-    description: Seconds one pass of garbage collection may take.
+    description: Time limit of one garbage collection run, in seconds.
     type: int
     default: 3600
   workers:
-    description: Threads that hash during O(state=verify) and after O(state=gc).
+    description: Number of hash threads for O(state=verify) and after O(state=gc).
     type: int
     default: 4
   fail_on_broken:
-    description: Fail when O(state=verify) finds something broken. With false only the list is returned.
+    description: Fail if O(state=verify) finds an error. With false, only return the list.
     type: bool
     default: true
   purge:
     description:
-      - With O(state=absent), this node forgets which store it used. On the writer the images in the store are removed for good.
+      - With O(state=absent), the node's record of its store is removed. On the writer, the images in the store are removed permanently.
     type: bool
     default: false
 seealso:
@@ -133,7 +134,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: The master's registry writes
+- name: The master's registry, which accepts pushes
   skp.cluster.skp_registry:
     image: localhost:5000/skp/docker-registry:latest
     archive: /srv/skp/images/docker-registry.tar
@@ -141,7 +142,7 @@ EXAMPLES = r"""
     create_store_marker: true
     http_secret: "{{ registry_http_secret }}"
 
-- name: Re-hash the whole store
+- name: Verify all blobs of the store
   skp.cluster.skp_registry:
     state: verify
 
@@ -153,13 +154,13 @@ EXAMPLES = r"""
 
 RETURN = r"""
 actions:
-  description: What was done, or would be in check mode, in order.
+  description: Actions done, or predicted in check mode, in order.
   returned: when O(state) is not V(verify)
   type: list
   elements: str
   sample: [write_config, restart]
 reasons:
-  description: Why the container was touched.
+  description: Why the container was changed.
   returned: O(state=present)
   type: list
   elements: str
@@ -168,7 +169,7 @@ store_id:
   returned: O(state=present)
   type: str
 container:
-  description: The container after the run; C(id), C(started_at), C(image_id), C(kind) and more. Empty when there is none.
+  description: The container after the run; C(id), C(started_at), C(image_id), C(kind) and more. Empty if there is none.
   returned: O(state=present) or O(state=restarted)
   type: dict
 gc:
@@ -179,10 +180,10 @@ verify:
   description:
     - C(tags), C(repositories), C(blobs), C(bytes), C(seconds) and C(problems).
     - Each problem has C(kind), C(path), C(digest), C(found), C(used_by), C(manifests) and C(msg).
-  returned: O(state=verify), or O(state=gc) when something was removed
+  returned: O(state=verify), or O(state=gc) if something was removed
   type: dict
 failure:
-  description: The machine part of an error; C(kind) says which rule.
+  description: The machine part of an error; C(kind) names it.
   returned: failure
   type: dict
 """
@@ -229,9 +230,9 @@ def main():
     except Failure as exc:
         fail(module, exc)
     except PermissionError as exc:
-        hint = "The module manages root's files: run it with become."
+        hint = "The module manages files of root: run it with become."
         if str(exc.filename).startswith(module.params["store"]):
-            hint += " If root ran it, the store's server maps root to nobody: make the directory for a user of yours and set registry_user."
+            hint += " If root ran it, the store's server maps root to nobody: create the directory for another user and set registry_user."
         fail(module, Failure("%s: not allowed. %s" % (exc.filename, hint), kind="not_allowed", path=str(exc.filename)))
     problems = (result.get("verify") or {}).get("problems")
     if problems and module.params["fail_on_broken"]:
@@ -243,11 +244,9 @@ def main():
 
 
 NEXT_STEP = (
-    "What to do: on the node that holds the store, move each file named above out of the store (of a blob the directory around "
-    "it). Then push the "
-    "images named with it again, on the master: docker push localhost:5000/<repository:tag>. A push sends only what the "
-    "registry does not have, so "
-    "a damaged file that stays is not replaced. Damage that comes back means a failing disk or memory."
+    "What to do: on the node that holds the store, move each file named above out of the store (for a blob, the directory around "
+    "it). Then push the images named with it again, on the master: docker push localhost:5000/<repository:tag>. A push sends only what the "
+    "registry does not have, so a damaged file that stays is not replaced. If the damage returns, check the disk and the memory."
 )
 
 

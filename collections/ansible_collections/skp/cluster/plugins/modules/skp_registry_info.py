@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: skp_registry_info
-short_description: What a node's registry is doing and what it holds
+short_description: State and content of a node's registry
 version_added: 0.1.0
 description:
   - Reads the container, the registry's HTTP API and the store of this node. Changes nothing.
@@ -28,11 +28,11 @@ options:
     type: str
     default: registry-skp
   address:
-    description: Address the registry listens on.
+    description: Address that the registry listens on.
     type: str
     default: 127.0.0.1
   port:
-    description: Port the registry listens on.
+    description: Port that the registry listens on.
     type: int
     default: 5000
   store:
@@ -44,11 +44,11 @@ options:
     type: path
     default: /etc/skp/registry
   catalog:
-    description: List every repository with its tags and digests. Costs one request for each tag.
+    description: List every repository with its tags and digests. Needs one request for each tag.
     type: bool
     default: true
   error_text:
-    description: An engine's message about a pull or push that failed, to be explained in RV(hint).
+    description: Error message of a failed pull or push; RV(hint) explains it.
     type: str
     default: ""
 seealso:
@@ -56,7 +56,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: What does this node's registry hold?
+- name: List the content of this node's registry
   skp.cluster.skp_registry_info:
   register: registry
 
@@ -70,11 +70,11 @@ RETURN = r"""
 container:
   description: >-
     The container: C(id), C(kind) (V(writer) or V(reader)), C(status), C(running), C(health), C(restarts), C(image), C(image_id),
-    C(started_at), C(store_stale) and more. Empty when there is none.
+    C(started_at), C(store_stale) and more. Empty if there is none.
   returned: success
   type: dict
 answering:
-  description: The registry answers over HTTP and calls itself healthy.
+  description: Whether the registry answers over HTTP and reports that it is healthy.
   returned: success
   type: bool
 health:
@@ -84,17 +84,17 @@ health:
   sample: "200"
 store:
   description: >-
-    C(path), C(id) (of the marker found there, empty without), C(recorded) (the one this node used before), C(ok) (there is one, and no
-    other).
+    C(path), C(id) (of the marker, empty without one), C(recorded) (the id that this node used before), C(ok) (there is a marker, and it
+    matches the record).
   returned: success
   type: dict
 repositories:
-  description: Repository to tag to digest. Empty when O(catalog) is false or the registry does not answer.
+  description: Repository to tag to digest. Empty if O(catalog) is false or the registry does not answer.
   returned: success
   type: dict
   sample: {"skp/docker-kafka": {"latest": "sha256:6a1f"}}
 hint:
-  description: The likely reason of O(error_text) and what to do. Empty when nothing is known about it.
+  description: The likely cause of O(error_text) and what to do. Empty if unknown.
   returned: success
   type: str
 """
@@ -112,7 +112,7 @@ from ansible_collections.skp.cluster.plugins.module_utils.registry.plan import R
 
 
 def main():
-    """Read, return."""
+    """Read the state and return it."""
     module = AnsibleModule(
         argument_spec={
             "name": {"type": "str", "default": "registry-skp"},

@@ -3,10 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A small client of the registry HTTP API (OCI distribution), standard library only.
 
-Private to the collection. It reads; it never pushes (the engine does that) and never deletes.
+Private to the collection. It only reads: the engine pushes, and nothing is deleted over HTTP.
 The registries of a cluster listen on the loopback address of each node, so there is no TLS and no login,
 and the proxy variables of the environment are ignored on purpose. `ansible.module_utils.urls` would save two lines
-here and adds a third to the time a module takes to start.
+here and add a third to the start time of a module.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ MANIFEST_TYPES = (
     "application/vnd.oci.image.manifest.v1+json",
     "application/vnd.docker.distribution.manifest.v2+json",
 )
-# Without the index types in Accept a registry answers a multi-platform tag with 404 or with the manifest of one platform,
-# and its digest would not be the one that was pushed.
+# Without the index types in Accept, a registry answers a multi-platform tag with 404 or with the manifest of one platform,
+# whose digest is not the pushed one.
 ACCEPT = ", ".join(INDEX_TYPES + MANIFEST_TYPES)
 PAGE_SIZE = 500  # the registry's own limit is catalog.maxentries, 1000 by default
-MAX_PAGES = 1000  # bound of the paging loop: a registry that sends the same Link for ever does not hang us
+MAX_PAGES = 1000  # limit of the paging loop, in case a registry always sends the same Link
 _NEXT_LINK = re.compile(r'<([^>]+)>\s*;\s*rel="?next"?')
 
 
 class RegistryError(Failure):
-    """A registry did not give the expected answer. ``failure`` has ``url``, ``status`` (int, or None without an HTTP answer) and ``reason``."""
+    """Unexpected answer of a registry. ``failure`` has ``url``, ``status`` (int, or None without an HTTP answer) and ``reason``."""
 
 
 class RegistryClient:
@@ -53,7 +53,7 @@ class RegistryClient:
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
     def ping(self):
-        """True when the registry answers ``/v2/`` with 200. Never raises for a registry that is not there."""
+        """True if the registry answers ``/v2/`` with 200. Never raises if there is no registry."""
         try:
             return self._request("GET", "/v2/")[0] == 200
         except RegistryError:
@@ -73,7 +73,7 @@ class RegistryClient:
         return False, "%s answers 503: %s" % (self.base_url, body.decode("utf-8", "replace").strip()[:500])
 
     def digest(self, repository, tag):
-        """The digest (``sha256:...``) of a tag or reference, or None when the registry does not have it."""
+        """The digest (``sha256:...``) of a tag or reference, or None if the registry does not have it."""
         status, headers, _body = self._request("HEAD", _path(repository, "manifests", tag), ok=(200, 404), accept=ACCEPT)
         if status == 404:
             return None
@@ -86,15 +86,15 @@ class RegistryClient:
         return found
 
     def manifest(self, repository, reference):
-        """The manifest or index of a tag or digest as a dict, or None when the registry does not have it."""
+        """The manifest or index of a tag or digest as a dict, or None if the registry does not have it."""
         status, _headers, body = self._request("GET", _path(repository, "manifests", reference), ok=(200, 404), accept=ACCEPT)
         return None if status == 404 else self._json(body, repository, reference)
 
     def config(self, repository, reference, architecture=None):
-        """The image configuration (dict; labels in ``["config"]["Labels"]``) of a tag or digest, or None when absent.
+        """The image configuration (dict; labels in ``["config"]["Labels"]``) of a tag or digest, or None if absent.
 
-        Of an index the entry for ``architecture`` (Go's name: ``amd64``, ``arm64``) is taken, without one the first real image;
-        entries without a platform of their own (build attestations are ``unknown/unknown``) are passed over.
+        From an index, the entry for ``architecture`` (Go's name: ``amd64``, ``arm64``) is used, without one the first real image;
+        entries without a real platform (build attestations are ``unknown/unknown``) are skipped.
         """
         manifest = self.manifest(repository, reference)
         if manifest is not None and "manifests" in manifest:
@@ -113,7 +113,7 @@ class RegistryClient:
         return self._paged("/v2/_catalog", "repositories")
 
     def tags(self, repository):
-        """Tags of a repository, sorted; an empty list when there is no such repository."""
+        """Tags of a repository, sorted; an empty list if there is no such repository."""
         return self._paged(_path(repository, "tags", "list"), "tags")
 
     def _paged(self, path, key):
@@ -127,12 +127,12 @@ class RegistryClient:
             link = _NEXT_LINK.search(headers.get("Link") or "")
             if not link:
                 break
-            following = urllib.parse.urlsplit(link.group(1))  # only path and query: we stay on our own registry
+            following = urllib.parse.urlsplit(link.group(1))  # only path and query, to stay on the same registry
             url = "%s?%s" % (following.path, following.query)
         return sorted(set(found))
 
     def _request(self, method, path, ok=(200,), accept="application/json"):
-        """(status, headers, body) of one request, or RegistryError when the status is none of ``ok``."""
+        """(status, headers, body) of one request, or RegistryError if the status is not in ``ok``."""
         url = self.base_url + path
         request = urllib.request.Request(url, method=method, headers={"Accept": accept})
         try:
@@ -153,7 +153,7 @@ class RegistryClient:
             return json.loads(body.decode("utf-8"))
         except ValueError as exc:
             raise RegistryError(
-                "%s sends no JSON for %s: %s" % (self.base_url, " ".join(where), exc), "registry", url=self.base_url, status=200, reason=str(exc),
+                "%s does not send JSON for %s: %s" % (self.base_url, " ".join(where), exc), "registry", url=self.base_url, status=200, reason=str(exc),
             ) from exc
 
 

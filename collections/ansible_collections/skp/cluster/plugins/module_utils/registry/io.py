@@ -1,7 +1,7 @@
 # Copyright (c) 2026 skp.cluster contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Private to skp.cluster. What the registry modules read from and do to a node: the engine, the store's directory, the files."""
+"""Private to skp.cluster. The I/O of the registry modules on a node: the engine, the store's directory, the files."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ..engine import client as engine
 from ..failure import Failure
 from .plan import MARKER, STORE_TARGET
 
-POLL = 0.2  # seconds between looks while waiting
+POLL = 0.2  # seconds between two polls
 STOP_SECONDS = 40  # the registry drains for 30 s at most
 LOG_LINES = 15
 
@@ -26,7 +26,7 @@ def read_container(client, name):
     """None, or the container as plain data: {"id", "name", "ours", "kind" (writer, reader, gc or ""), "hash", "store", "image",
     "image_id", "user", "running", "status", "health", "restarts", "exit_code", "error", "started_at", "pid"}."""
     try:
-        found = engine.get(client, "/containers/%s/json" % name, what="looking at container %s" % name)
+        found = engine.get(client, "/containers/%s/json" % name, what="reading container %s" % name)
     except engine.EngineError as exc:
         if exc.failure.get("status") == 404:
             return None
@@ -55,8 +55,8 @@ def read_container(client, name):
 
 
 def store_is_stale(container, store):
-    """True when the container holds another directory than the one now at the store's path: it was mounted anew after the container
-    started, or its file handle went stale. Compared by device and inode through /proc."""
+    """True if the container's directory is not the one that is now at the store's path: the store was mounted again after the container
+    started, or the file handle is stale. Compared by device and inode through /proc."""
     try:
         inside = os.stat("/proc/%d/root%s" % (container["pid"], STORE_TARGET))
         outside = os.stat(store)
@@ -68,7 +68,7 @@ def store_is_stale(container, store):
 def read_image(client, reference):
     """None, or {"id", "hash"}: the image's id and its label `skp.hash` ("" without)."""
     try:
-        found = engine.get(client, "/images/%s/json" % reference, what="looking at image %s" % reference)
+        found = engine.get(client, "/images/%s/json" % reference, what="reading image %s" % reference)
     except engine.EngineError as exc:
         if exc.failure.get("status") == 404:
             return None
@@ -84,14 +84,14 @@ def load_image(client, archive):
                 _image_error(line, "loading %s" % archive)
     except OSError as exc:
         if exc.filename != archive:
-            raise engine.EngineError("loading %s: the engine did not take it: %s" % (archive, exc), kind="engine_unreachable") from exc
+            raise engine.EngineError("loading %s: the engine did not accept it: %s" % (archive, exc), kind="engine_unreachable") from exc
         raise Failure(
-            "The registry's image cannot be loaded: %s: %s. It is made on the master by --tags registry; is the shared store mounted here?"
+            "The registry's image cannot be loaded: %s: %s. --tags registry builds it on the master; is the shared store mounted here?"
             % (archive, exc.strerror), "archive_missing", path=archive) from exc
 
 
 def pull_image(client, reference):
-    """`docker pull` of an upstream image. Raises EngineError with the engine's own words."""
+    """`docker pull` of an upstream image. Raises EngineError with the engine's error message."""
     name, tag = reference, "latest"
     if "@" not in reference and ":" in reference.rsplit("/", 1)[-1]:
         name, tag = reference.rsplit(":", 1)
@@ -113,52 +113,52 @@ def create(client, name, spec):
 
 
 def start(client, name):
-    """Start a container; nothing happens to one that runs."""
+    """Start a container, if it is not running."""
     engine.post(client, "/containers/%s/start" % name, what="starting container %s" % name)
 
 
 def stop(client, name):
-    """Stop a container and give it the time to finish what it is serving."""
+    """Stop a container and let it finish its requests."""
     engine.post(client, "/containers/%s/stop" % name, params={"t": STOP_SECONDS}, what="stopping container %s" % name,
                 timeout=STOP_SECONDS + 60)
 
 
 def remove(client, name):
-    """Stop and remove a container. Volumes of its own (an upstream image may declare one) go with it; the store is no volume."""
+    """Stop and remove a container with its anonymous volumes (an upstream image may declare one); the store is not a volume."""
     stop(client, name)
     engine.delete(client, "/containers/%s" % name, params={"v": "true", "force": "true"}, what="removing container %s" % name)
 
 
 def log_tail(client, name, lines=LOG_LINES):
-    """The last lines a container wrote, as text."""
+    """The last lines of a container's log, as text."""
     content = engine.get(client, "/containers/%s/logs" % name, params={"stdout": "1", "stderr": "1", "tail": str(lines)},
                          what="reading the log of %s" % name, decode=False)
     return engine.demultiplex(content)
 
 
 def wait_healthy(client, name, registry, seconds):
-    """Wait until the container runs and its registry answers as healthy. Raises Failure with the container's own last words."""
+    """Wait until the container runs and its registry is healthy. Raises Failure with the last lines of the container's log."""
     deadline = time.monotonic() + seconds
     while True:
         healthy, text = registry.health()
         container = read_container(client, name)
         if container is None:
-            raise Failure("Container %s vanished while it was waited for." % name, "not_healthy", name=name)
+            raise Failure("Container %s disappeared during the wait; something else removed it. Run again." % name, "not_healthy", name=name)
         if healthy and container["running"]:
             return container
         failing = container["restarts"] >= 2 or container["status"] in ("exited", "dead")
         if failing or time.monotonic() > deadline:
             log = log_tail(client, name)
             raise Failure(
-                "The registry %s %s: %s. Container: %s%s, %d restarts. Its last lines:\n%s" % (
-                    name, "keeps ending" if failing else "is not healthy after %d s" % seconds, text, container["status"],
+                "The registry %s %s: %s. Container: %s%s, %d restarts. Last lines of its log:\n%s" % (
+                    name, "exits again and again" if failing else "is not healthy after %d s" % seconds, text, container["status"],
                     ", exit code %d %s" % (container["exit_code"], container["error"]) if failing else "", container["restarts"], log),
                 "not_healthy", name=name, container=container, log=log)
         time.sleep(POLL)
 
 
 def wait_answer(registry, seconds):
-    """True as soon as the registry is healthy, False when it was not within that time. The first look costs no wait."""
+    """True as soon as the registry is healthy, False if it is not within that time. The first poll is immediate."""
     deadline = time.monotonic() + seconds
     while not registry.ping():
         if time.monotonic() > deadline:
@@ -168,7 +168,7 @@ def wait_answer(registry, seconds):
 
 
 def refuse_taken_port(address, port):
-    """Raises Failure when somebody listens on the registry's port already. Asked only while our own container is not running."""
+    """Raises Failure if another program listens on the registry's port. Called only while the registry's container is not running."""
     try:
         with socket.create_connection((address, port), timeout=2):
             pass
@@ -176,12 +176,12 @@ def refuse_taken_port(address, port):
         return
     raise Failure(
         "Port %d on %s is taken by another program, so the registry cannot start. "
-        "See who it is with: ss -ltnp 'sport = :%d'" % (port, address, port),
+        "Show it with: ss -ltnp 'sport = :%d'" % (port, address, port),
         "port_taken", address=address, port=port)
 
 
 def run_to_end(client, name, spec, seconds):
-    """Run a one-shot container to its end and remove it. Returns (exit code, output). On timeout it is killed and Failure raised."""
+    """Run a one-shot container to its end and remove it. Returns (exit code, output). After a timeout it is killed and Failure raised."""
     engine.delete(client, "/containers/%s" % name, params={"v": "true", "force": "true"}, what="removing container %s" % name)
     create(client, name, spec)
     try:
@@ -193,19 +193,19 @@ def run_to_end(client, name, spec, seconds):
                 break
             if time.monotonic() > deadline:
                 raise Failure(
-                    "%s was not done after %d s and was ended. Give it more time (gc_timeout)." % (name, seconds), "gc_timeout", name=name)
+                    "%s did not finish within %d s and was stopped. Increase gc_timeout." % (name, seconds), "gc_timeout", name=name)
             time.sleep(POLL)
         if container is None:
-            raise Failure("Container %s was removed by somebody else while it ran." % name, "gc_failed", name=name)
+            raise Failure("Something else removed the container %s while it ran." % name, "gc_failed", name=name)
         return container["exit_code"], log_tail(client, name, lines="all")
     finally:
         engine.delete(client, "/containers/%s" % name, params={"v": "true", "force": "true"}, what="removing container %s" % name)
 
 
 def read_store(path, wait_marker=0):
-    """What is at the store's path: {"exists", "parent_exists", "entries" (names, the marker not among them), "marker", "uid", "mode"}.
+    """The state of the store's path: {"exists", "parent_exists", "entries" (names without the marker), "marker", "uid", "mode"}.
 
-    wait_marker: seconds to wait for the marker to appear; over NFS a node may remember for up to 60 s that a file was not there.
+    wait_marker: seconds to wait for the marker; over NFS a node may cache for up to 60 s that a file does not exist.
     """
     deadline = time.monotonic() + wait_marker
     while True:
@@ -225,7 +225,7 @@ def _look_at_store(path):
         return found
     except OSError as exc:
         raise Failure(
-            "The registry store %s cannot be read: %s. Is the shared store's server up (findmnt -T %s)?" % (path, exc.strerror, path),
+            "The registry store %s cannot be read: %s. Does the shared store's server run (findmnt -T %s)?" % (path, exc.strerror, path),
             "store_unreadable", path=path) from exc
     text = atomic_file.read_text(os.path.join(path, MARKER))
     found.update(exists=True, entries=[name for name in names if name != MARKER], uid=about.st_uid, mode=about.st_mode & 0o7777,
@@ -234,19 +234,19 @@ def _look_at_store(path):
 
 
 def create_store(path, uid, gid):
-    """The store's directory, owned by the user the registry runs as. Its parent must be there."""
+    """Create the store's directory, owned by the registry's user. Its parent must exist."""
     os.mkdir(path)
     os.chmod(path, 0o755)
     os.chown(path, uid, gid)
 
 
 def mark_store(path, store_id, uid, gid):
-    """Write the marker; readable by all, as nodes whose root is squashed read it too."""
+    """Write the marker; world-readable, because nodes with a squashed root read it too."""
     atomic_file.write_text(os.path.join(path, MARKER), store_id + "\n", mode=0o644, uid=uid, gid=gid)
 
 
 def empty_store(path):
-    """Remove the images and then the marker, so that an interrupted removal can be run again. The directory itself stays."""
+    """Remove the images and then the marker, so that an interrupted removal can be repeated. The directory itself stays."""
     images = os.path.join(path, "docker")
     if os.path.isdir(images):
         shutil.rmtree(images)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 skp.cluster contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Private to skp.cluster. The states of module skp_registry: read what is there, plan, stop in check mode, apply."""
+"""Private to skp.cluster. The states of module skp_registry: read the present state, plan, stop in check mode, apply."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from ..failure import Failure
 from . import io, plan, store as store_walk
 from .http import RegistryClient
 
-SETTLE_SECONDS = 5  # a registry that has just been started, by a reboot for example, is given this long before it counts as silent
-MARKER_SECONDS = 65  # over NFS a node may remember for 60 s that the marker was not there (acdirmax)
+SETTLE_SECONDS = 5  # time for a registry that has just started, for example after a reboot, before it counts as silent
+MARKER_SECONDS = 65  # over NFS a node may cache for 60 s that the marker does not exist (acdirmax)
 PROGRESS_SECONDS = 10
 
 
@@ -36,10 +36,10 @@ class RegistryNode:
         self.registry = RegistryClient("http://%s:%d" % (host, module.params["port"]))
 
     def present(self):
-        """The container runs over the right store with the wanted image and configuration."""
+        """Make the container run over the right store with the wanted image and configuration."""
         for option in ("image", "http_secret"):
             if not self.params[option]:
-                raise Failure("%s is empty; the registry cannot run without it." % option, "empty_option", option=option)
+                raise Failure("The option %s is empty; the registry needs it." % option, "empty_option", option=option)
         client = connect_or_predict(self.module, timeout=300)
         container = self._container(client)
         image = io.read_image(client, self.params["image"]) if client else None
@@ -74,7 +74,7 @@ class RegistryNode:
         return dict(result, container=container or {})
 
     def _container(self, client):
-        """The container as it is, ours or refused; with `store_stale`. None without an engine."""
+        """The present container with `store_stale`; Failure if it is not skp.cluster's. None without an engine."""
         if client is None:
             return None
         container = io.read_container(client, self.name)
@@ -82,9 +82,8 @@ class RegistryNode:
         gc_run = io.read_container(client, self.name + "-gc")
         if gc_run and gc_run["running"]:
             raise Failure(
-                "Garbage is being collected on this node (container %s-gc); a writer that runs meanwhile loses uploads. Wait "
-                "for it to end, "
-                "or end it with: docker rm -f %s-gc" % (self.name, self.name), "gc_running", name=self.name)
+                "Garbage collection is running on this node (container %s-gc); a writer that runs meanwhile loses uploads. Wait "
+                "until it ends, or stop it with: docker rm -f %s-gc" % (self.name, self.name), "gc_running", name=self.name)
         if container:
             container["store_stale"] = container["running"] and io.store_is_stale(container, self.store)
         return container
@@ -93,7 +92,7 @@ class RegistryNode:
         return (atomic_file.read_text(self.record_path) or "").strip()
 
     def _plan_store(self):
-        """(actions, store id). In check mode a store that the run would make by then is taken as made."""
+        """(actions, store id). In check mode, a store that the run would create counts as created."""
         recorded, expected = self._recorded(), self.params["store_id"]
         found = io.read_store(self.store, wait_marker=MARKER_SECONDS if expected and not self.module.check_mode else 0)
         try:
@@ -105,12 +104,12 @@ class RegistryNode:
         except Failure as exc:
             if not self.module.check_mode or recorded or exc.failure["kind"] != "store_missing":
                 raise
-            self.module.warn("Check mode takes the store as there: %s" % exc.msg)
+            self.module.warn("Check mode assumes that the store exists: %s" % exc.msg)
             made = ["create_store", "mark_store"] if self.params["writer"] and self.params["create_store_marker"] else []
             return made, expected or "not known yet"
 
     def _fetch_image(self, client, action):
-        """Load or pull the image; returns it as it is then."""
+        """Load or pull the image; returns it."""
         if action == "load_image":
             io.load_image(client, self.params["archive"])
         else:
@@ -120,8 +119,8 @@ class RegistryNode:
         if image is None or (wanted and image["hash"] != wanted):
             source = self.params["archive"] or "the registry it was pulled from"
             raise Failure(
-                "%s does not hold the wanted image %s with content hash %s; found %s. Build it again on the master (--tags registry)."
-                % (source, self.params["image"], wanted or "of any value", image["hash"] if image else "no such image"),
+                "%s does not have the wanted image %s with content hash %s; found %s. Build it again on the master (--tags registry)."
+                % (source, self.params["image"], wanted or "(any)", image["hash"] if image else "no such image"),
                 "wrong_image", image=self.params["image"], expected=wanted, found=image)
         return image
 
@@ -137,7 +136,7 @@ class RegistryNode:
         return actions
 
     def _apply(self, client, actions, config, store_id, spec):
-        """Carry out what was planned, in its order. Images were fetched before: the plan for the container depends on them."""
+        """Apply the planned actions in their order. Images were fetched before: the plan for the container depends on them."""
         steps = {
             "load_image": lambda: None,
             "pull_image": lambda: None,
@@ -162,12 +161,12 @@ class RegistryNode:
         io.start(client, self.name)
 
     def _restart(self, client):
-        """Stop and start, with a look at the port in between: the engine's own restart would not say who has it."""
+        """Stop and start with a check of the port in between: the engine's own restart would not report which program uses it."""
         io.stop(client, self.name)
         self._start(client)
 
     def absent(self):
-        """Container and configuration gone. The record of the store stays, and so does the store, unless they are to be purged."""
+        """Remove container and configuration. The store and its record stay, unless they must be purged."""
         client = connect_or_predict(self.module)
         container = self._container(client)
         purge = self.params["purge"]
@@ -176,7 +175,7 @@ class RegistryNode:
             actions.append("remove_config")
         if purge and self.params["writer"]:
             found = io.read_store(self.store)
-            if self._recorded():  # purging a bare directory would forget the store and leave its images
+            if self._recorded():  # purging an unmounted directory would remove the record and keep the images
                 plan.plan_store(found, self.store, False, False, self._recorded())
             if found["marker"] is not None:
                 actions.append("purge_store")
@@ -196,7 +195,7 @@ class RegistryNode:
         return {"changed": bool(actions), "actions": actions, "diff": _diff(before, after, self.config_path)}
 
     def restarted(self):
-        """An existing container is restarted, over the store it had."""
+        """Restart an existing container over the same store."""
         client = connect_or_predict(self.module)
         container = self._container(client)
         if container is None and client is not None:
@@ -208,7 +207,7 @@ class RegistryNode:
         return {"changed": True, "actions": ["restart"], "container": container or {}, "diff": []}
 
     def gc(self):
-        """Dry run; if something can go: stop the writer, collect, start it whatever happened, verify every tag."""
+        """Dry run; if there is something to remove: stop the writer, collect, start it in any case, verify every tag."""
         client = connect_or_predict(self.module)
         container = self._container(client)
         if client is None:
@@ -239,9 +238,8 @@ class RegistryNode:
         found = plan.parse_gc(text)
         if code != 0 or found is None:
             raise Failure(
-                "Garbage collection%s ended with exit code %d. The registry runs again. Its last lines:\n%s\nA store that is "
-                "damaged stops it: "
-                "playbooks/registry_verify.yml names what is broken."
+                "Garbage collection%s ended with exit code %d. The registry runs again. Last lines of the log:\n%s\nA damaged store is a "
+                "possible cause: playbooks/registry_verify.yml lists the errors."
                 % (" (dry run)" if dry_run else "", code, "\n".join(text.splitlines()[-io.LOG_LINES:])), "gc_failed", exit_code=code)
         return found
 
@@ -253,12 +251,12 @@ class RegistryNode:
             return 0
 
     def verify(self):
-        """Read and re-hash the whole store; nothing changes."""
+        """Read and verify all blobs of the store; changes nothing."""
         plan.plan_store(io.read_store(self.store), self.store, False, False, self._recorded())
         return {"changed": False, "verify": self._verify()}
 
     def _verify(self):
-        """Progress goes to the node's log, as a large store takes minutes."""
+        """Progress goes to the node's log, because a large store takes minutes."""
         state = {"next": time.monotonic() + PROGRESS_SECONDS}
 
         def progress(done, total, size):
@@ -270,7 +268,7 @@ class RegistryNode:
 
 
 def _diff(before, after, path=""):
-    """Before and after as Ansible shows them: the registry as a few lines, and its configuration file. Equal parts are left out."""
+    """Before and after for Ansible's diff: the registry as a few lines, and its configuration file. Equal parts are omitted."""
     parts = []
     for header, old, new in (
         ("registry", _lines(before.get("registry")), _lines(after.get("registry"))),

@@ -1,9 +1,9 @@
 # Copyright (c) 2026 skp.cluster contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Private to skp.cluster. What a node's registry should look like, and what must be done to get there: plain data in, plain data out.
+"""Private to skp.cluster. The desired state of a node's registry, and the changes to reach it: plain data in, plain data out.
 
-Nothing here reads a file, the engine or the network; `registry.io` does.
+This file reads no file, engine or network; `registry.io` does.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ import re
 from ..failure import Failure
 
 MARKER = ".skp-registry-store"
-"""File in the store that holds the store's id. It tells a mounted store from the bare directory below a mount point."""
+"""File in the store with the store's id. It distinguishes a mounted store from the empty directory below a mount point."""
 STORE_TARGET = "/var/lib/registry"
 CONFIG_TARGET = "/etc/skp/registry"
 CONFIG_FILE = "config.yml"
 RECORD_FILE = "store_id"
-"""File in the node's configuration directory: the id of the store this node used before."""
+"""File in the node's configuration directory: the id of the store that this node used before."""
 SECOND = 1000000000  # the engine's API counts in nanoseconds
 
 _CONFIG = """\
@@ -64,7 +64,7 @@ def sha256(text):
 
 
 def render_config(writer, address, port, http_secret, log_level="info"):
-    """The registry's config.yml as text (registry 2 and 3 read it alike). Readers refuse pushes (405) and purge nothing."""
+    """The registry's config.yml as text, for registry 2 and 3. Readers refuse pushes (405) and purge nothing."""
     yes, no = ("true", "false") if writer else ("false", "true")
     host = "[%s]" % address if ":" in address else address
     return _CONFIG.format(
@@ -74,17 +74,17 @@ def render_config(writer, address, port, http_secret, log_level="info"):
 
 
 def masked(config_text):
-    """A configuration fit to be shown: the HTTP secret is replaced by the first 12 digits of its hash."""
+    """A configuration without the secret: the first 12 digits of its hash replace the HTTP secret."""
     return _SECRET_LINE.sub(lambda found: "%ssha256:%s" % (found.group(1), sha256(found.group(2).strip().strip('"'))[:12]), config_text)
 
 
 def container_spec(options, config_text, store_id):
     """The body of the engine's POST /containers/create.
 
-    options: name, image, image_hash, writer, store, config_dir, user. The label `skp.hash` covers all of it and the configuration, so the
-    same wish gives the same hash. Host network and a listener on loopback instead of a published port: a port published on
-    127.0.0.1 is a DNAT rule, and engines before 28 let neighbours on the same network reach it (moby issue 45610).
-    Mounts of the API's own form: a source that is missing is an error there, while `Binds` would make an empty directory.
+    options: name, image, image_hash, writer, store, config_dir, user. The label `skp.hash` covers all options and the configuration, so
+    the same options give the same hash. Host network and a listener on loopback instead of a published port: a port published on
+    127.0.0.1 is a DNAT rule, and engines before 28 let machines on the same network reach it (moby issue 45610).
+    `Mounts` and not `Binds`: with `Mounts` a missing source is an error, `Binds` would create an empty directory.
     """
     writer = options["writer"]
     labels = {
@@ -96,14 +96,14 @@ def container_spec(options, config_text, store_id):
         labels["skp.image"] = options["image_hash"]
     spec = {
         "Image": options["image"],
-        # Upstream's entry point is a shell script, ours the binary: naming the binary serves both.
+        # The entry point of upstream's image is a shell script, here it is the binary: this command works with both.
         "Entrypoint": ["registry"],
         "Cmd": ["serve", "%s/%s" % (CONFIG_TARGET, CONFIG_FILE)],
         "User": options["user"],
         "Env": ["OTEL_TRACES_EXPORTER=none"],
         "Labels": labels,
         "StopTimeout": 40,
-        # Not the HTTP answer, which the registry gives while its store is gone (a missing root counts as healthy): the marker.
+        # The check reads the marker, not the HTTP answer: the registry also answers "healthy" without its store.
         "Healthcheck": {
             "Test": ["CMD-SHELL", "test -f %s/%s" % (STORE_TARGET, MARKER)],
             "Interval": 12 * SECOND, "Timeout": 5 * SECOND, "Retries": 2, "StartPeriod": 5 * SECOND,
@@ -124,7 +124,7 @@ def container_spec(options, config_text, store_id):
 
 
 def gc_spec(options, dry_run, delete_untagged):
-    """The body for the one-shot container that collects garbage with the writer's image and configuration, without a network."""
+    """The body of the one-shot container that collects garbage with the writer's image and configuration, without a network."""
     command = ["garbage-collect"]
     if dry_run:
         command.append("--dry-run")
@@ -156,94 +156,88 @@ def _mounts(options, read_only):
 
 
 def plan_store(found, path, writer, create, recorded=None, expected=None, new_id=""):
-    """Which store is this, and may a registry run over it?
+    """Identify the store and decide whether a registry may run over it.
 
-    found: {"exists", "parent_exists", "entries": [names], "marker": None or the id read ("" for an empty file)}.
-    recorded: id this node used before; expected: id the writer's node reported; new_id: id for a store that is made now.
+    found: {"exists", "parent_exists", "entries": [names], "marker": None or the id in the file ("" for an empty file)}.
+    recorded: id that this node used before; expected: id reported by the writer's node; new_id: id for a new store.
     Returns (actions, store_id); actions are some of `create_store`, `mark_store`. Raises Failure.
     """
     known = recorded or expected
     if found["marker"]:
-        for wanted, who in ((recorded, "this node used"), (expected, "the master's registry writes to")):
+        for wanted, who in ((recorded, "this node used"), (expected, "the master's registry uses")):
             if wanted and found["marker"] != wanted:
                 raise Failure(
                     "%s holds the registry store %s, but %s store %s. Is the right file system mounted there? Compare the "
-                    "mounts of this node and the "
-                    "master (findmnt -T %s). If the store was replaced on purpose, remove the file %s from the registry's "
-                    "configuration directory "
-                    "(/etc/skp/registry) of each node and run again." % (path, found["marker"], who, wanted, path, RECORD_FILE),
+                    "mounts of this node and the master (findmnt -T %s). If the store was replaced on purpose, remove the file %s from "
+                    "the registry's configuration directory (/etc/skp/registry) on each node and run again."
+                    % (path, found["marker"], who, wanted, path, RECORD_FILE),
                     "store_changed", path=path, found=found["marker"], expected=wanted)
         return [], found["marker"]
     if known:
         raise Failure(
-            "%s should hold the registry store %s, but there is no file %s with that id in it (%s). The store is not mounted? "
-            "Look at findmnt -T %s; "
-            "nothing was started.%s"
+            "%s should hold the registry store %s, but there is no file %s with that id in it (%s). Is the store mounted? "
+            "Check findmnt -T %s; nothing was started.%s"
             % (path, known, MARKER, _shown(found), path,
-               " If that file alone was lost: echo %s > %s/%s" % (known, path, MARKER) if found["entries"] else ""),
+               " If only that file was lost: echo %s > %s/%s" % (known, path, MARKER) if found["entries"] else ""),
             "store_missing", path=path, expected=known, entries=found["entries"][:10])
     if not writer or not create:
         raise Failure(
-            "%s is no registry store: there is no file %s with an id in it (%s). The store is not mounted? The registry of the "
-            "master makes a store; run it "
-            "there first (--tags registry without --limit), or look at findmnt -T %s." % (path, MARKER, _shown(found), path),
+            "%s is not a registry store: there is no file %s with an id in it (%s). Is the store mounted? Check findmnt -T %s. The master's "
+            "registry creates a store: run it there first (--tags registry without --limit)." % (path, MARKER, _shown(found), path),
             "store_missing", path=path, entries=found["entries"][:10])
-    if found["marker"] == "":  # an empty marker made by hand: the operator says that this directory is to be used
+    if found["marker"] == "":  # an empty marker, created by hand: the operator wants to use this directory
         return ["mark_store"], new_id
     if found["entries"]:
         raise Failure(
-            "%s has no file %s, yet it is not empty (%s). It is taken neither for a new store nor for an old one. If it is a "
-            "registry's store "
-            "that is to be used, say so with: touch %s/%s; otherwise name another directory." % (path, MARKER, _shown(found), path, MARKER),
+            "%s has no file %s, yet it is not empty (%s). So it is neither a new store nor a known one. If it is a registry store that you "
+            "want to use: touch %s/%s; otherwise set another directory." % (path, MARKER, _shown(found), path, MARKER),
             "store_foreign", path=path, entries=found["entries"][:10])
     if not found["parent_exists"]:
         raise Failure(
-            "The registry store %s cannot be made: the directory above it is missing. Is the shared store set up and mounted "
+            "The registry store %s cannot be created: its parent directory is missing. Is the shared store set up and mounted "
             "(--tags store)?" % path,
             "store_missing", path=path, entries=[])
     return ([] if found["exists"] else ["create_store"]) + ["mark_store"], new_id
 
 
 def refuse_unwritable(found, path, uid):
-    """Raises Failure when the writer's user could not write to the store: without capabilities even root needs to own it."""
+    """Raises Failure if the writer's user could not write to the store: without capabilities even root must own it."""
     if not found["exists"]:
         return
     own = found["uid"] == uid and found["mode"] & 0o200
     if not own and not found["mode"] & 0o002:
         raise Failure(
             "The registry store %s belongs to user %d (mode %04o), and the registry runs as user %d without any capability, so "
-            "every push would fail. "
-            "Either chown -R %d %s, or set registry_user to the owner." % (path, found["uid"], found["mode"], uid, uid, path),
+            "every push would fail. Run chown -R %d %s, or set registry_user to the owner." % (path, found["uid"], found["mode"], uid, uid, path),
             "store_owner", path=path, found=found["uid"], expected=uid)
 
 
 def parse_user(text):
-    """(uid, gid) of a text such as `0:0` or `5000`; the group is that of the same number when it is left out. Raises Failure."""
+    """(uid, gid) of a text such as `0:0` or `5000`; the default group has the same number as the user. Raises Failure."""
     found = re.match(r"^(\d+)(?::(\d+))?$", text)
     if not found:
         raise Failure(
-            "user must be numbers, as uid or uid:gid (names differ between the image and the node); found: %s" % text,
+            "user must be uid or uid:gid, as numbers (names differ between the image and the node); found: %s" % text,
             "bad_user", found=text)
     return int(found.group(1)), int(found.group(2) or found.group(1))
 
 
 def refuse_exposed(address):
-    """Raises Failure for an address that others can reach: there is no login and no TLS."""
+    """Raises Failure for an address that other machines can reach: there is no login and no TLS."""
     if not (address == "::1" or re.match(r"^127\.\d+\.\d+\.\d+$", address)):
         raise Failure(
-            "The registry listens on loopback only, it has no login and no TLS; found address %s. Every labelled node has a "
-            "registry of its own, "
-            "so nothing needs to reach it from elsewhere." % address, "exposed_address", found=address)
+            "The registry must listen on loopback only, because it has no login and no TLS; found address %s. Use 127.0.0.1: every "
+            "labelled node has its own registry." % address, "exposed_address", found=address)
 
 
 def _shown(found):
     if not found["exists"]:
         return "the directory does not exist"
-    return "it holds %s" % ", ".join(found["entries"][:5]) if found["entries"] else "it is empty"
+    return "it contains %s" % ", ".join(found["entries"][:5]) if found["entries"] else "it is empty"
 
 
 def plan_image(found, image, image_hash, archive):
-    """How the image gets here: [] when it is, `load_image` from the archive, or `pull_image` when there is no archive.
+    """The action that gets the image: [] if it is present, `load_image` from the archive, or `pull_image` without an archive.
 
     found: None or {"id", "hash"}; the hash is the image's label `skp.hash`.
     """
@@ -253,55 +247,55 @@ def plan_image(found, image, image_hash, archive):
 
 
 def plan_container(container, spec, image, config_drift, answering):
-    """What has to happen to the container.
+    """The actions for the container.
 
-    container: None or {"hash", "status", "running", "image_id", "store_stale"}; image: None or {"id"}: the image that is to run;
-    config_drift: the configuration file is not the one wanted; answering: HTTP asked, and the registry is healthy.
-    Returns (actions, reasons); actions are some of `remove`, `create`, `start`, `restart`; reasons are for people.
+    container: None or {"hash", "status", "running", "image_id", "store_stale"}; image: None or {"id"}, the wanted image;
+    config_drift: the configuration file differs; answering: the registry is healthy over HTTP.
+    Returns (actions, reasons); actions are some of `remove`, `create`, `start`, `restart`; reasons are text for the operator.
     """
     if container is None:
         return ["create", "start"], ["there is no container"]
     reasons = []
     if container["hash"] != spec["Labels"]["skp.hash"]:
-        reasons.append("the container was made for other settings")
+        reasons.append("the container has other settings")
     if image and container["image_id"] and container["image_id"] != image["id"]:
-        reasons.append("the image is another one")
+        reasons.append("the container has another image")
     if reasons:
         return ["remove", "create", "start"], reasons
-    # "start" would be answered with "already started", and the engine waits up to a minute between its tries.
+    # The engine would answer "start" with "already started", and it waits up to a minute between its own restarts.
     if container["status"] == "restarting":
-        return ["restart"], ["the container keeps ending"]
+        return ["restart"], ["the container exits again and again"]
     if not container["running"]:
         return ["start"], ["the container is not running"]
     if config_drift:
         reasons.append("its configuration file was changed")
     if container["store_stale"]:
-        reasons.append("the store was mounted anew below the container")
+        reasons.append("the store was mounted again below the container")
     elif not answering:
-        reasons.append("it does not answer, or not as healthy")
+        reasons.append("the registry does not answer, or is unhealthy")
     return (["restart"], reasons) if reasons else ([], [])
 
 
 def refuse_foreign(container, name):
-    """Raises Failure when a container of that name is there and is not ours."""
+    """Raises Failure if another container has that name."""
     if container and not container["ours"]:
         raise Failure(
-            "A container named %s is already there and was not made by this collection (no label skp.role=registry). "
-            "If it may go: docker rm -f %s; or choose another name." % (name, name), "foreign_container", name=name)
+            "A container named %s already exists and was not made by this collection (no label skp.role=registry). "
+            "Remove it (docker rm -f %s), or choose another name." % (name, name), "foreign_container", name=name)
 
 
 def no_container(name):
-    """The error for a registry that should be here and is not; the caller raises it."""
-    return Failure("There is no registry container %s here. Run the registry first (--tags registry)." % name, "no_container", name=name)
+    """The error for a missing registry container; the caller raises it."""
+    return Failure("There is no registry container %s on this node. Start the registry first (--tags registry)." % name, "no_container", name=name)
 
 
 def plan_gc(container, writer, name):
-    """Raises Failure unless garbage may be collected from here."""
+    """Raises Failure unless garbage collection is allowed on this node."""
     found = None if container is None else container["kind"]
     if not writer or found == "reader":
         raise Failure(
-            "Garbage collection is refused here: %s is a reader. Only the master's registry writes; run playbooks/registry_gc.yml, "
-            "which stops it first, because an upload during a collection loses its layers." % name, "gc_on_reader", name=name)
+            "Garbage collection is refused here: %s is a reader. Only the master's registry can collect; run playbooks/registry_gc.yml, "
+            "which stops it first, because an upload during the collection loses its layers." % name, "gc_on_reader", name=name)
     if container is None:
         raise no_container(name)
     refuse_foreign(container, name)
@@ -313,7 +307,7 @@ _GC_MANIFEST = re.compile(r"manifest eligible for deletion: (\S+)")
 
 
 def parse_gc(text):
-    """What `registry garbage-collect` printed, as {"marked", "blobs": [digests], "manifests": [digests]}; None when it did not finish."""
+    """The output of `registry garbage-collect` as {"marked", "blobs": [digests], "manifests": [digests]}; None if it did not finish."""
     counts = _GC_COUNTS.search(text)
     if not counts:
         return None
@@ -327,36 +321,34 @@ def parse_gc(text):
 _HINTS = (
     (r"layer verification failed|unexpected digest|digest mismatch|does not match digest|manifest verification failed|failed to verify"
      r"|unexpected commit digest|failed precondition|failed size validation|unexpected EOF|archive/tar: invalid|invalid checksum",
-     "The bytes that arrived are not the bytes the digest names. Check in this order: the clock of this node (timedatectl: "
-     "synchronised?), its name servers "
-     "(resolvectl or /etc/resolv.conf; wrong ones are the usual reason for a wrong clock), then the store itself: "
-     "ansible-playbook playbooks/registry_verify.yml re-hashes it and names what is damaged."),
+     "The received data does not match the digest. Check in this order: the clock of this node (timedatectl: "
+     "synchronised?), its name servers (resolvectl or /etc/resolv.conf; wrong ones are the usual reason for a wrong clock), then the store: "
+     "ansible-playbook playbooks/registry_verify.yml verifies it and lists what is damaged."),
     (r"certificate has expired or is not yet valid|x509",
-     "A certificate was refused. The usual reason is a wrong clock on this node (timedatectl); the other is a site CA that this "
-     "node does not know."),
+     "A certificate was refused. The usual reason is a wrong clock on this node (timedatectl); another is a site CA that this "
+     "node does not trust."),
     (r"no such host|server misbehaving|name resolution|lookup \S+ on ",
      "A name did not resolve. Images of the cluster come from localhost:5000, which needs no name server: is the image's name complete? "
      "For other registries check this node's name servers (resolvectl or /etc/resolv.conf)."),
     (r"connection refused|no route to host|i/o timeout|context deadline exceeded|request canceled",
-     "The registry of this node does not answer. Start it with: ansible-playbook site.yml --tags registry; its last words: "
+     "The registry of this node does not answer. Start it with: ansible-playbook site.yml --tags registry. Its log: "
      "docker logs registry-skp."),
-    (r"no space left", "The disk is full: df -h on this node and on the shared store; playbooks/registry_gc.yml frees what no tag needs."),
+    (r"no space left", "The disk is full: df -h on this node and on the shared store; playbooks/registry_gc.yml removes unused blobs."),
     (r"service unavailable|\b503\b|health check",
-     "The registry says that its store does not answer. Is the shared store mounted and its server up (findmnt, ls on it)?"),
+     "The registry reports that its store does not answer. Is the shared store mounted, and does its server run (findmnt, ls on it)?"),
     (r"\b405\b|method not allowed|unsupported",
-     "This registry is a reader. Only the master's registry takes pushes; build and push there (--tags images)."),
+     "This registry is a reader. Only the master's registry accepts pushes; build and push there (--tags images)."),
     (r"http response to https client",
-     "The engine speaks HTTPS to a plain registry. Use the name localhost:5000; engines from 29.10 with insecure-registries set "
-     "need localhost:5000 listed there."),
+     "The engine uses HTTPS, but the registry uses HTTP. Use the name localhost:5000; engines from 29.10 with insecure-registries set "
+     "need localhost:5000 in that list."),
     (r"manifest unknown|name unknown|not found|repository does not exist|pull access denied",
-     "The registry does not have this image. Push it with: ansible-playbook site.yml --tags images. Just pushed: a node that "
-     "asked earlier may "
-     "remember the absence for up to 60 s where the shared store is mounted without lookupcache=positive."),
+     "The registry does not have this image. Push it with: ansible-playbook site.yml --tags images. If it was just pushed: a node that "
+     "looked earlier may cache the missing file for up to 60 s if the shared store is mounted without lookupcache=positive."),
 )
 
 
 def explain_pull_error(text):
-    """The likely reason of an engine's pull or push error and what to do, as one text; "" when nothing is known about it."""
+    """The likely cause of an engine's pull or push error and what to do, as one text; "" if unknown."""
     for pattern, hint in _HINTS:
         if re.search(pattern, text or "", re.IGNORECASE):
             return hint
@@ -364,7 +356,7 @@ def explain_pull_error(text):
 
 
 def summary(container, config_text, store_id):
-    """What a diff shows of a node's registry as it is: {"registry": flat dict, "config": text with the secret masked}."""
+    """The present state of a node's registry for the diff: {"registry": flat dict, "config": text with the secret masked}."""
     facts = {"container": "absent", "store": store_id or "none"}
     if container:
         facts.update(container=container["status"], kind=container["kind"], settings=container["hash"][:12], image=container["image_id"])
@@ -372,7 +364,7 @@ def summary(container, config_text, store_id):
 
 
 def wish_summary(spec, image, config_text, store_id):
-    """The same of what is wanted. image: {"id"}, or None when it is known only after it was fetched."""
+    """The desired state in the same form. image: {"id"}, or None if it is known only after the image was fetched."""
     labels = spec["Labels"]
     facts = {"container": "running", "kind": labels["skp.registry"], "settings": labels["skp.hash"][:12], "store": store_id}
     facts["image"] = image["id"] if image else spec["Image"]

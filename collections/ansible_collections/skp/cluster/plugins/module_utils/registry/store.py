@@ -1,7 +1,7 @@
 # Copyright (c) 2026 skp.cluster contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Private to skp.cluster. Reads a registry's store on disk and says what in it is broken.
+"""Private to skp.cluster. Reads a registry's store on disk and reports its errors.
 
 The layout is that of distribution's filesystem driver, the same in registry 2 and 3, below ``<store>/docker/registry/v2``::
 
@@ -11,9 +11,9 @@ The layout is that of distribution's filesystem driver, the same in registry 2 a
     repositories/<name>/_layers/sha256/<hex>/link
     blobs/sha256/<first two>/<hex>/data
 
-A registry that was killed while it wrote could leave empty link files (before 3.1), and a pull then fails with an unclear message. The
-disk is read directly, and not through the registry's API: the API hides which file is at fault, and answers only for what it believes to
-have.
+A registry (before 3.1) that is killed during a write can leave empty link files; a pull then fails with an unclear message. The
+disk is read directly and not through the registry's API: the API does not show which file is damaged, and it reports only what it has
+indexed.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ MANIFEST_LIMIT = 4 * 1024 * 1024
 
 
 def verify(store, workers=4, progress=None):
-    """Check everything below a store: each tag -> manifest -> blob, every link file, and the hash of every blob, also of those no tag uses.
+    """Check all files of a store: each tag -> manifest -> blob, every link file, and the hash of every blob, also of unused ones.
 
-    A blob nobody uses counts because the registry would offer it to the next push as "already there".
+    Unused blobs count because the next push would treat them as already present.
     workers: threads that hash (hashing releases the interpreter's lock). progress: called as progress(done, total, bytes) after each blob.
     Returns {"problems": [...], "tags": ["repository:tag", ...], "repositories", "blobs", "bytes": ints, "seconds": float}.
     Each problem is {"kind", "path", "digest", "found", "used_by": ["repository:tag", ...], "manifests": [digests], "msg"};
     kinds: link_empty, link_invalid, link_missing, blob_missing, blob_corrupt, blob_size, manifest_invalid, unreadable.
-    Raises Failure when the store is not there.
+    Raises Failure if the store does not exist.
     """
     started = time.monotonic()
     if not os.path.isdir(store):
@@ -62,17 +62,17 @@ def verify(store, workers=4, progress=None):
 
 
 def _finish(problem, users, parents):
-    """A problem with who is hit by it, and the sentence for people."""
+    """A problem with the tags concerned and a message."""
     digest = problem["digest"]
     used_by = sorted(problem.pop("tags") | users.get(digest, set()))
     manifests = sorted(parents.get(digest, set()))
     text = {
-        "link_empty": "link file is empty (the writer was killed while it wrote)",
-        "link_invalid": "link file holds no digest",
+        "link_empty": "link file is empty (the writer was killed during a write)",
+        "link_invalid": "link file does not contain a digest",
         "link_missing": "link file is missing",
         "blob_missing": "blob is missing",
         "blob_corrupt": "blob does not match its digest",
-        "blob_size": "blob has another size than its manifest says",
+        "blob_size": "blob size does not match its manifest",
         "manifest_invalid": "manifest cannot be read",
         "unreadable": "cannot be read",
     }[problem["kind"]]
@@ -87,7 +87,7 @@ def _finish(problem, users, parents):
 
 
 class _Walk:
-    """One pass over a store. `problems` fill up; `users` and `parents` map a digest to its tags and to the manifests that name it."""
+    """One pass over a store. Collects `problems`; `users` and `parents` map a digest to its tags and to the manifests that name it."""
 
     def __init__(self, root):
         self.root = root
@@ -95,11 +95,11 @@ class _Walk:
         self.users = {}
         self.parents = {}
         self.repositories = list(self._find_repositories())
-        self.checked = set()  # (repository, digest, tag) seen, so that an index that names a manifest twice is walked once
+        self.checked = set()  # (repository, digest, tag) done, so that a manifest named twice in an index is checked once
 
     def _add(self, kind, path, digest="", found="", tag=None):
         entry = {"kind": kind, "path": path, "digest": digest, "found": found, "tags": set()}
-        self.problems.setdefault((kind, path), entry)["tags"].update([tag] if tag else [])  # one file may be met through many tags
+        self.problems.setdefault((kind, path), entry)["tags"].update([tag] if tag else [])  # many tags can lead to the same file
 
     def _find_repositories(self):
         """Names of the repositories: directories that have a `_manifests`. Names have several parts, so this is a walk."""
@@ -114,7 +114,7 @@ class _Walk:
             self._add("unreadable", error.filename or self.root, found=error.strerror or str(error))
 
     def tags(self):
-        """Walk every tag; then every link file that no tag led to. Returns the names `repository:tag`."""
+        """Check every tag, then the link files that no tag leads to. Returns the names `repository:tag`."""
         found = []
         for repository in self.repositories:
             base = os.path.join(self.root, "repositories", repository)
@@ -133,7 +133,7 @@ class _Walk:
         return sorted(found)
 
     def _link(self, path, tag, expected=None):
-        """The digest in a link file, or None; whatever is wrong with the file is noted."""
+        """The digest in a link file, or None; an error in the file is recorded."""
         try:
             with open(path, encoding="utf-8", errors="replace") as handle:
                 text = handle.read(256).strip()
@@ -152,7 +152,7 @@ class _Walk:
         return text
 
     def _manifest(self, repository, digest, tag, depth=0):
-        """A manifest or index of a repository: its revision link, its blob, and all it names."""
+        """A manifest or index of a repository: its revision link, its blob, and all its entries."""
         if (repository, digest, tag) in self.checked:
             return
         self.checked.add((repository, digest, tag))
@@ -164,7 +164,7 @@ class _Walk:
             with open(path, "rb") as handle:
                 content = json.loads(handle.read(MANIFEST_LIMIT).decode("utf-8"))
             if not isinstance(content, dict):
-                raise ValueError("it is no JSON object")
+                raise ValueError("it is not a JSON object")
         except FileNotFoundError:
             self._add("blob_missing", path, digest, tag=tag)
             return
@@ -173,7 +173,7 @@ class _Walk:
             return
         for child in _descriptors(content, "manifests"):
             self.parents.setdefault(child["digest"], set()).add(digest)
-            if depth < 4:  # an index of indexes is allowed; a ring is impossible but for damage
+            if depth < 4:  # an index of indexes is allowed; only a damaged store has a cycle
                 self._manifest(repository, child["digest"], tag, depth + 1)
         for layer in _descriptors(content, "layers") + _descriptors({"config": [content.get("config")]}, "config"):
             self._layer(base, layer, digest, tag)
@@ -196,15 +196,15 @@ class _Walk:
             self._add("unreadable", path, digest, found=exc.strerror, tag=tag)
             return
         if isinstance(layer.get("size"), int) and size != layer["size"]:
-            self._add("blob_size", path, digest, found="%d bytes in place of %d" % (size, layer["size"]), tag=tag)
+            self._add("blob_size", path, digest, found="%d bytes instead of %d" % (size, layer["size"]), tag=tag)
 
     def blob_path(self, digest):
-        """Where the bytes of a digest lie."""
+        """Path of the file of a digest."""
         algorithm, value = _parts(digest)
         return os.path.join(self.root, "blobs", algorithm, value[:2], value, "data")
 
     def hash_blobs(self, workers, progress):
-        """Hash every blob there is. Returns (blobs, bytes)."""
+        """Hash every blob. Returns (blobs, bytes)."""
         blobs = []
         for algorithm in _names(os.path.join(self.root, "blobs")):
             for prefix in _names(os.path.join(self.root, "blobs", algorithm)):
@@ -217,7 +217,7 @@ class _Walk:
             for done, (digest, path, found, size, error) in enumerate(pool.map(_hash, blobs), 1):
                 total += size
                 if isinstance(error, FileNotFoundError):
-                    # A directory without data is what a deleted blob leaves; it is a problem only for those who need it, and they found it.
+                    # A deleted blob leaves a directory without data; it is an error only if a manifest needs it, which was checked above.
                     continue
                 if error is not None:
                     self._add("unreadable", path, digest, found=error.strerror or str(error))
@@ -247,7 +247,7 @@ def _hash(blob):
 
 
 def _names(path):
-    """Sorted names in a directory; none when it is not there."""
+    """Sorted names in a directory; none if it does not exist."""
     try:
         return sorted(os.listdir(path))
     except (FileNotFoundError, NotADirectoryError):
