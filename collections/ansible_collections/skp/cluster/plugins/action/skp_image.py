@@ -26,16 +26,16 @@ MODULE = "skp.cluster.skp_image"
 JOB_SECONDS = 4 * 3600
 POLL_SECONDS = 2
 JOB_POLLS = 10
-"""The job's state is asked for when the module says that it has ended, and every so many polls in case it could not say so."""
+"""The job's state is read when the module reports its end, and also after this number of polls, in case it could not report it."""
 END = "end"
 """The last line of a progress file."""
 
 QUIET_SECONDS = 20
-"""After so long without a line, one is printed that says that the job still runs."""
+"""After this time without output, a line is printed that the job is still running."""
 
 
 def find_context(wanted, roots):
-    """The first directory `wanted` below one of the roots (absolute: itself) that holds a Dockerfile, or None."""
+    """The first directory `wanted` below one of the roots (absolute: itself) with a Dockerfile, or None."""
     for root in roots:
         directory = os.path.join(root, os.path.expanduser(wanted))
         if os.path.isfile(os.path.join(directory, "Dockerfile")):
@@ -57,7 +57,7 @@ def read_context(directory):
 
 
 def read_pem(given, places):
-    """extra_ca as PEM text. It is given as such, or as a path on the controller, relative to one of the places."""
+    """extra_ca as PEM text. The option is PEM text, or a path on the controller, relative to one of the places."""
     if not given or "-----BEGIN" in given:
         return given
     paths = [os.path.join(place, os.path.expanduser(given)) for place in places]
@@ -68,11 +68,11 @@ def read_pem(given, places):
                     return handle.read()
             except (OSError, ValueError) as exc:
                 raise AnsibleActionFail("extra_ca: %s cannot be read on the controller: %s" % (path, exc)) from exc
-    raise AnsibleActionFail("extra_ca: there is no file %s on the controller." % " or ".join(dict.fromkeys(paths)))
+    raise AnsibleActionFail("extra_ca: the file %s does not exist on the controller." % " or ".join(dict.fromkeys(paths)))
 
 
 def finished_lines(data):
-    """The lines of some bytes that have their end, and how many bytes they are: the last line of a file may still be written to."""
+    """The complete lines in some bytes, and their number of bytes: the last line of a file may be incomplete."""
     data = data[: data.rfind(b"\n") + 1]
     return data.decode("utf-8", "replace").split("\n")[:-1], len(data)
 
@@ -80,7 +80,7 @@ def finished_lines(data):
 class ActionModule(ActionBase):
     """Runs `skp_image` with the contexts of its images."""
 
-    _supports_async = False  # a task's own async is refused: the progress would not be seen
+    _supports_async = False  # async of the task is refused: it would hide the progress
     _requires_connection = True
 
     def run(self, tmp=None, task_vars=None):
@@ -89,16 +89,16 @@ class ActionModule(ActionBase):
         del tmp
         arguments = dict(self._task.args)
         if arguments.get("state", "built") == "built":
-            # Of the shims of a checkout the playbook lies in the collection: what a person names is rather beside the inventory.
+            # With the shims of a checkout, the playbook is in the collection: a user's relative path is more likely beside the inventory.
             places = [place for place in (self._loader.get_basedir(), task_vars.get("inventory_dir"), os.getcwd()) if place]
             arguments["images"] = [self._with_files(image, places) for image in arguments.get("images") or []]
             arguments["extra_ca"] = read_pem(arguments.get("extra_ca") or "", places)
         result.update(self._plan_and_run(arguments, task_vars))
-        result.pop("invocation", None)  # holds the contexts again
+        result.pop("invocation", None)  # contains the contexts again
         return result
 
     def _plan_and_run(self, arguments, task_vars):
-        """One call where that is enough, else a job that is followed."""
+        """One call if that is enough, else a job with progress."""
         if arguments.get("state") == "loaded" or self._task.check_mode or boolean(arguments.get("plan_only", False)):
             return self._execute_module(module_name=MODULE, module_args=arguments, task_vars=task_vars)
         planned = self._execute_module(module_name=MODULE, module_args=dict(arguments, plan_only=True), task_vars=task_vars)
@@ -109,7 +109,7 @@ class ActionModule(ActionBase):
     def _with_files(self, image, places):
         """An entry of `images` with the files of its context."""
         if not isinstance(image, dict) or not isinstance(image.get("name"), str):
-            raise AnsibleActionFail("Every entry of images is a dictionary with a name; found: %r" % (image,))
+            raise AnsibleActionFail("Every entry of images must be a dictionary with a name; found: %r" % (image,))
         if image.get("files"):
             return image
         name = image["name"]
@@ -123,7 +123,7 @@ class ActionModule(ActionBase):
         return dict({key: value for key, value in image.items() if key != "context"}, files=read_context(directory))
 
     def _run_live(self, arguments, task_vars):
-        """Run the module as a job of its own and print what it says, until it has ended. Returns its result."""
+        """Run the module as a separate job and print its progress until it has ended. Returns its result."""
         host = self._task.delegate_to or task_vars.get("inventory_hostname", "")
         made = self._execute_module(module_name="ansible.builtin.tempfile", module_args={"prefix": "skp_image."}, task_vars=task_vars)
         if made.get("failed"):
@@ -152,7 +152,7 @@ class ActionModule(ActionBase):
             if new:
                 spoken = now
             elif now - spoken >= QUIET_SECONDS:
-                self._say(host, "still at it (%d s)" % (now - started))
+                self._say(host, "still running (%d s)" % (now - started))
                 spoken = now
             if ended or polls % JOB_POLLS == 0:
                 state = self._execute_module(module_name="ansible.builtin.async_status", module_args=ask, task_vars=task_vars)
@@ -163,9 +163,9 @@ class ActionModule(ActionBase):
         return {key: value for key, value in state.items() if key not in of_the_job}
 
     def _show(self, host, path, seen):
-        """Print the lines after the first `seen` bytes. Returns (bytes read now, whether a line was new, whether the module says that it has ended)."""
-        # A command, not a module: this happens every other second, and a module would take that time of the builds it looks at.
-        # In base64: a terminal on the way changes line ends.
+        """Print the lines after the first `seen` bytes. Returns (bytes read now, whether a line was new, whether the module reported its end)."""
+        # A command, not a module: this runs every two seconds, and a module would take CPU time from the builds.
+        # In base64, because a terminal changes line ends.
         answer = self._low_level_execute_command("tail -c +%d %s | base64" % (seen + 1, shlex.quote(path)))
         lines, size = finished_lines(base64.b64decode(answer.get("stdout") or ""))
         for line in lines:

@@ -6,12 +6,12 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: found_ids
-short_description: The member ids that the data on the nodes of a service carries
+short_description: The member ids in the data on the nodes of a service
 version_added: 0.1.0
 author: skp.cluster contributors (@comafire)
 description:
   - For the option O(skp.cluster.skp_members#module:found).
-  - A host that was not visited in this run (unreachable, or outside C(--limit)) is left out. It keeps the id the swarm remembers.
+  - A host that was not inspected in this run (unreachable, or outside C(--limit)) is omitted. It keeps its id from the swarm's record.
 options:
   _input:
     description: Inventory names of the hosts of the service.
@@ -36,7 +36,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: Inventory name to id, null where the directory holds no data yet.
+  description: Inventory name to id, null if the directory has no data yet.
   type: dict
   sample: {c01: 1, c02: null}
 """

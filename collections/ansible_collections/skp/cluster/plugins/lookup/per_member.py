@@ -11,8 +11,8 @@ version_added: 0.1.0
 author: skp.cluster contributors (@comafire)
 description:
   - Loads a YAML file and templates its values for each member, with C(member) set to its V(host) and V(id), and with C(members) set to the
-    list of all.
-  - So a role describes the service of one member as plain YAML, and one task hands over the services of all members.
+    list of all members.
+  - So a role describes the service of one member as plain YAML, and one task passes the services of all members.
 options:
   _terms:
     description: Name of the file, searched in C(vars/) of the role, then beside the playbook.

@@ -11,8 +11,8 @@ version_added: 0.1.0
 author: skp.cluster contributors (@comafire)
 description:
   - Returns the options of C(meta/argument_specs.yml) of a role, together with those of the roles that its C(meta/main.yml) names as dependencies.
-  - For M(ansible.builtin.validate_argument_spec). Ansible's own validation of a role runs on every host, for every dependency, and whatever C(--tags) says.
-    A role of this collection validates its variables in one task on one host, and only where it is asked for.
+  - For M(ansible.builtin.validate_argument_spec). Ansible's own validation of a role runs on every host, for every dependency, and with all C(--tags).
+    A role of this collection validates its variables in one task on one host, and only if it is selected.
 options:
   _terms:
     description: Directory of the role, C(role_path) in its tasks.

@@ -11,11 +11,11 @@ short_description: Build images on the master, pull them on nodes, load them fro
 version_added: 0.1.0
 description:
   - Builds images on this machine's engine and pushes them to the cluster's registry, only when their content changed.
-  - Content means the files of the build context, the build arguments and the content of the base image; it is kept as the label C(skp.hash).
+  - Content means the files of the build context, the build arguments and the content of the base image; its hash is the label C(skp.hash).
   - Pulls images on a node by digest.
-  - Carries an image past the registry as an archive on the shared store; the registry's own image goes that way.
-  - What does not depend on each other is built and pushed side by side.
-  - Images are built by BuildKit where the command docker has it, else by the engine's own builder. For a Dockerfile that uses C(RUN --mount) BuildKit is
+  - Stores an image as an archive on the shared store, and loads it from there without a registry; the registry's own image is distributed this way.
+  - Images that do not depend on each other are built and pushed in parallel.
+  - Images are built by BuildKit if the command docker has it, else by the engine's own builder. For a Dockerfile with C(RUN --mount), BuildKit is
     installed (Debian's package docker-buildx).
   - An action plugin of the same name reads the contexts on the controller and shows the progress of builds, pushes and pulls while they run.
 author: skp.cluster contributors (@comafire)
@@ -24,7 +24,7 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     support: full
-    details: Nothing is built, pushed or pulled. Where the engine or the registry is not there yet, they are taken as empty.
+    details: Nothing is built, pushed or pulled. An engine or registry that does not exist yet counts as empty.
   diff_mode:
     support: full
     details: Shows the images before and after.
@@ -34,15 +34,15 @@ attributes:
 options:
   state:
     description:
-      - V(built), every image of O(images) has the content wanted in the registry (with O(push)), or else on this engine, or in its archive where it has one.
-        What a registry, an archive or this engine still holds is used and not built again.
-      - V(pulled), every image of O(names) is on this node's engine, at the digest O(digests) gives or the registry has.
+      - V(built), every image of O(images) has the wanted content in the registry (with O(push)), else on this engine, or in its archive if it has one.
+        Images in a registry, an archive or this engine with that content are used and not built again.
+      - V(pulled), every image of O(names) is on this node's engine, with the digest of O(digests) or of the registry.
       - V(loaded), the image in O(archive) is on this node's engine.
     type: str
     choices: [built, pulled, loaded]
     default: built
   images:
-    description: With O(state=built), the images. They are built in the order their bases ask for.
+    description: With O(state=built), the images. They are built in the order of their bases.
     type: list
     elements: dict
     default: []
@@ -56,22 +56,22 @@ options:
         type: str
       context:
         description:
-          - Directory on the controller with the Dockerfile. A relative one is looked for in the role, beside the playbook, beside the
+          - Directory on the controller with the Dockerfile. A relative path is searched in the role, beside the playbook, beside the
             inventory and in the collection.
           - By default C(images/NAME) with O(images[].name) without a leading C(docker-).
         type: str
       base:
         description:
-          - What it is built from, given to the Dockerfile as build argument C(BASE). The name of another image of the list or a reference.
+          - Base image, passed to the Dockerfile as build argument C(BASE). The name of another image of the list or a reference.
           - Empty means O(base_image), or a bootstrapped Debian.
         type: str
         default: ""
       args:
-        description: Build arguments. They can be read from the finished image, so they are no place for secrets.
+        description: Build arguments. They can be read from the finished image, so do not put secrets here.
         type: dict
         default: {}
       archive:
-        description: With O(state=built), keep an archive of the image in O(archive_dir).
+        description: With O(state=built), store an archive of the image in O(archive_dir).
         type: bool
         default: false
       files:
@@ -95,35 +95,35 @@ options:
   names:
     description:
       - Names of images, without registry and C(skp/). With O(state=pulled), those to pull.
-      - With O(state=built), those to build, and what they are built from; the others of O(images) are left alone. Empty means all of them.
+      - With O(state=built), those to build, with their bases; the other O(images) are not changed. Empty means all images.
     type: list
     elements: str
     default: []
   alongside:
     description:
-      - With O(state=built), names of images of O(images) that are built too when one of O(names) has to be, and otherwise left alone. They are not pushed.
-      - For the first run, which builds the registry's image while there is no registry to push the others to.
+      - With O(state=built), names of O(images) that are also built (not pushed) if one of O(names) must be built.
+      - For the first run, which builds the registry's image before there is a registry for the other images.
     type: list
     elements: str
     default: []
   jobs:
     description:
-      - How many builds and pushes run at a time. V(0) means one more than this machine has processors, so that something computes while
-        something else waits for the network.
+      - Number of parallel builds and pushes. V(0) means one more than this machine's processors, so that a processor is in use while another
+        job waits for the network.
     type: int
     default: 0
   digests:
     description:
-      - With O(state=pulled), the digests of images by name, as RV(images) of O(state=built) has them. The registry is asked for those that are not here.
-      - An empty digest says that the image is yet to be built, which only a dry run can say.
+      - With O(state=pulled), the digests of images by name, from RV(images) of O(state=built). Missing digests are read from the registry.
+      - An empty digest means that the image is not built yet (check mode only).
     type: dict
     default: {}
   tag:
-    description: Tag of all images that are not given their own.
+    description: Tag of all images without their own tag.
     type: str
     default: latest
   registry:
-    description: The registry as image names spell it.
+    description: The registry, as in image names.
     type: str
     default: localhost:5000
   push:
@@ -131,7 +131,7 @@ options:
     type: bool
     default: true
   archive_dir:
-    description: Directory on the shared store for archives. They are named C(NAME-HASH.tar); one with the wanted content is loaded rather than built again.
+    description: Directory on the shared store for archives. They are named C(NAME-HASH.tar); one with the wanted content is loaded instead of a new build.
     type: path
   archive:
     description: Archive to load. Required with O(state=loaded).
@@ -141,7 +141,7 @@ options:
     type: dict
     default: {}
   base_image:
-    description: Reference of the image that images without a base are built from; it is pulled. Empty bootstraps Debian with mmdebstrap.
+    description: Reference of the base of images without O(images[].base); it is pulled. Empty bootstraps Debian with mmdebstrap.
     type: str
     default: ""
   base_suite:
@@ -149,18 +149,18 @@ options:
     type: str
     default: trixie
   refresh:
-    description: Any text, part of the content of the lowest image. Change it (to a date) to build everything again with the packages of today.
+    description: Any text, part of the content of the lowest image. Change it (to a date) to build all images again with the newest packages.
     type: str
     default: ""
   extra_ca:
     description:
-      - Certificates (PEM) that builds trust besides the system's. In a task also a path on the controller, absolute or relative to the
+      - Additional certificates (PEM) that builds trust. In a task also a path on the controller, absolute or relative to the
         playbook or the inventory.
-      - They are used in build stages only and are in no finished image.
+      - They are used in build stages only; finished images do not contain them.
     type: str
     default: ""
   apt_mirror:
-    description: Base URL of a Debian mirror for builds, or whole C(deb) lines. It may hold a login. Empty for the default.
+    description: Base URL of a Debian mirror for builds, or complete C(deb) lines. It may contain a login. Empty for the default.
     type: str
     default: ""
   pip_index:
@@ -176,7 +176,7 @@ options:
     type: str
     default: ""
   plan_only:
-    description: Return the plan and touch nothing, with C(changed) saying whether there is something to do. Used by the action plugin.
+    description: Return the plan and change nothing; C(changed) is true if there is something to do. Used by the action plugin.
     type: bool
     default: false
   progress_file:
@@ -199,7 +199,7 @@ EXAMPLES = r"""
     state: pulled
     names: [docker-kafka]
 
-- name: Make the registry's own image before there is a registry
+- name: Build the registry's own image before there is a registry
   skp.cluster.skp_image:
     push: false
     archive_dir: /srv/skp/images
@@ -210,7 +210,7 @@ EXAMPLES = r"""
         archive: true
   register: registry_image
 
-- name: Load it on a node
+- name: Load the image on a node
   skp.cluster.skp_image:
     state: loaded
     archive: "{{ registry_image.images['docker-registry'].archive }}"
@@ -218,7 +218,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 images:
-  description: What is known of each image, by name.
+  description: Facts of each image, by name.
   returned: success
   type: dict
   sample:
@@ -230,7 +230,7 @@ images:
       hash: 89ab
       archive: ""
 plan:
-  description: What was done, or would be in check mode, one line for each step.
+  description: Steps done, or predicted in check mode, one line each.
   returned: success
   type: list
   elements: str
@@ -256,7 +256,7 @@ SITE_OPTIONS = ("extra_ca", "apt_mirror", "pip_index", "maven_mirror", "go_proxy
 
 
 def built(module, client, progress):
-    """State built: the whole of it, from the options to the result."""
+    """State built, from the options to the result."""
     options = module.params
     goals = [image["name"] for image in plan.needed(options["images"], options["names"])]
     images = plan.expand(
@@ -285,7 +285,7 @@ def built(module, client, progress):
 
 
 def _run(module, steps, images, site, progress):
-    """Do the steps of a plan, side by side where they do not depend on each other."""
+    """Do the steps of a plan, in parallel if they do not depend on each other."""
     by_name = {image["name"]: image for image in images}
     building = [by_name[step["image"]] for step in steps if step["do"] == "build"]
     buildkit = bool(building) and image_io.has_buildkit(
@@ -307,13 +307,13 @@ def _run(module, steps, images, site, progress):
 
     def clean():
         client = engine.connect()
-        # The ends of all stages but the last: images without a name, with the site's settings in them.
+        # The last layers of all stages except the final one: unnamed images that contain the site's settings.
         for layer in sorted(set(stages)):
             image_io.remove_image(client, layer)
         if buildkit and plan.has_login(module.params):
             image_io.forget_builds(client)
         for name in sorted({image["base_ref"] for image in building if image["bootstrap"]}):
-            image_io.remove_image(client, name)  # its name; its layers are part of what was built
+            image_io.remove_image(client, name)  # only the name; the built images contain its layers
 
     try:
         image_io.side_by_side(plan.Schedule(steps, jobs), jobs, work)
@@ -325,7 +325,7 @@ def _run(module, steps, images, site, progress):
 
 
 def _facts(ref, repository, digest, found, archive=""):
-    """An entry of the result: the shape RETURN shows, for all states. found: {"id", "hash"}."""
+    """An entry of the result as in RETURN, for all states. found: {"id", "hash"}."""
     return {"ref": ref, "digest": digest, "reference": "%s@%s" % (repository, digest) if digest else "", "id": found["id"], "hash": found["hash"],
             "archive": archive}
 
@@ -334,7 +334,7 @@ def _with_dockerfile(image):
     for item in image["files"]:
         if item["path"] == "Dockerfile":
             return dict(image, dockerfile=image_io.text_of(item), files=[image_io.with_sum(found) for found in image["files"]])
-    raise plan.ImageError("Image '%s': its context holds no Dockerfile." % image["name"], "no_dockerfile", image=image["name"])
+    raise plan.ImageError("Image '%s': its context has no Dockerfile." % image["name"], "no_dockerfile", image=image["name"])
 
 
 def _planning(module):
@@ -342,7 +342,7 @@ def _planning(module):
 
 
 def _registry(module, needed):
-    """A client, or None where no registry answers: that is an error when it is needed, and emptiness in check mode."""
+    """A client, or None if no registry answers: an error if the registry is needed, in check mode an empty registry."""
     registry = image_io.registry_client(module.params["registry"])
     healthy, text = registry.health()
     if healthy:
@@ -352,12 +352,12 @@ def _registry(module, needed):
     if module.check_mode:
         module.warn("Check mode predicts from an empty registry: %s" % text)
         return None
-    raise plan.ImageError("The registry %s of this machine does not answer: %s. Run it first (--tags registry); its last words: docker logs registry-skp."
+    raise plan.ImageError("The registry %s of this machine does not answer: %s. Start it first (--tags registry). Its log: docker logs registry-skp."
                           % (module.params["registry"], text), "registry_unreachable", registry=module.params["registry"])
 
 
 def _present(client, registry, image):
-    """What there is of one image: {"engine" (hash), "id", "registry" (hash), "digest", "archive" (bool)}."""
+    """The present state of one image: {"engine" (hash), "id", "registry" (hash), "digest", "archive" (bool)}."""
     local = image_io.in_engine(client, image["ref"])
     remote = image_io.in_registry(registry, image["path"], image["tag"]) if registry else {"hash": "", "digest": ""}
     return {"engine": local["hash"], "id": local["id"], "registry": remote["hash"], "digest": remote["digest"],
@@ -385,13 +385,13 @@ def _apply(module, client, step, image, site, buildkit, progress):
 
 
 def _load(client, path, wanted, progress):
-    """Load an archive and make sure that it gave the content it promised."""
+    """Load an archive and check that it has the expected content."""
     inside = image_io.in_archive(path)
     if inside is None or not inside["ref"]:
         raise plan.ImageError("There is no image archive %s. Is the shared store mounted here? The master writes it with --tags registry." % path,
                               "archive_missing", path=path)
     if wanted and inside["hash"] != wanted:
-        raise plan.ImageError("%s holds content %s, expected %s. Remove it on the master; it is written anew." % (path, inside["hash"][:12], wanted[:12]),
+        raise plan.ImageError("%s has content %s, expected %s. Remove it on the master; the next run writes it." % (path, inside["hash"][:12], wanted[:12]),
                               "bad_archive", path=path, found=inside["hash"], expected=wanted)
     image_io.load(client, path, progress, inside["ref"])
     return inside
@@ -483,7 +483,7 @@ def argument_spec():
 
 
 def main():
-    """Connect, plan, and unless this is a dry run act."""
+    """Connect, plan, and apply outside check mode."""
     module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True, required_if=[("state", "loaded", ["archive"])])
     progress = image_io.Progress(module.params["progress_file"] or "")
     try:
@@ -491,7 +491,7 @@ def main():
         image_io.patient(client)
         result = {"built": built, "pulled": pulled, "loaded": loaded}[module.params["state"]](module, client, progress)
     except RegistryError as exc:
-        exc.msg += ". Is the registry of this machine well? docker logs registry-skp."
+        exc.msg += ". Is the registry of this machine healthy? See docker logs registry-skp."
         fail(module, exc)
     except Failure as exc:
         fail(module, exc)

@@ -7,16 +7,15 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: skp_node
-short_description: What the services of one node need there, in one call
+short_description: Directories of all services on a node, in one call
 version_added: 0.1.0
 author: skp.cluster contributors (@comafire)
 description:
-  - Makes the data directories of all services of a node, with owner and mode (parents belong to root, mode 0755), and returns which file
-    system they are on and to which member the data in them belongs.
-  - Nothing below a directory is ever touched, except that O(state=absent) removes what this module made.
-  - Returns also which secrets the node keeps and which images its engine has, so that other tasks need no call of their own where all is
-    as it should be.
-  - All services are looked at before anything is changed. What is wrong with one of them leaves all as they are.
+  - Creates the data directories of all services of a node, with owner and mode (parents belong to root, mode 0755), and returns their
+    file system and the member id of the data in them.
+  - The content of a directory is never changed; only O(state=absent) removes directories that this module created.
+  - Also returns the node's secrets (as hashes) and the images of its engine, so that other tasks need no call if nothing has to change.
+  - All services are inspected before any change. If one has an error, none is changed.
 extends_documentation_fragment:
   - ansible.builtin.action_common_attributes
 attributes:
@@ -61,7 +60,7 @@ options:
             type: str
             default: '0755'
           identity:
-            description: File in which the data itself says which member it belongs to.
+            description: File in the data that contains the member id.
             type: dict
             suboptions:
               file:
@@ -69,7 +68,7 @@ options:
                 type: str
                 required: true
               keys:
-                description: Names in a properties file; the first one found is the id. Without any, the whole file is the id.
+                description: Names in a properties file; the first existing one is the id. Without names, the content of the file is the id.
                 type: list
                 elements: str
                 default: []
@@ -99,7 +98,7 @@ options:
     description: Directory whose secrets are listed in RV(secrets). Without it RV(secrets) is empty.
     type: path
   state:
-    description: V(absent) removes the directories with everything in them; only directories that this module made.
+    description: V(absent) removes the directories and their content, but only directories that this module created.
     type: str
     choices: [present, absent]
     default: present
@@ -131,12 +130,12 @@ services:
   type: dict
   sample: {kafka: {id: 1, directories: [{path: /var/lib/skp/kafka, existed: true, fstype: ext4, free_bytes: 8123456789, identity: {broker.id: "1"}, id: 1}]}}
 secrets:
-  description: SHA-256 of each secret in O(secrets_dir), by name. The secrets are random, so the hash tells nothing about them.
+  description: SHA-256 of each secret in O(secrets_dir), by name. The secrets are random, so a hash does not help to guess them.
   returned: success
   type: dict
   sample: {jupyter_cookie_secret: 0b8f6e...}
 images:
-  description: Digests of the images the engine has, as C(repository@digest). Empty where no engine answers.
+  description: Digests of the engine's images, as C(repository@digest). Empty if no engine answers.
   returned: success
   type: list
   elements: str
@@ -157,7 +156,7 @@ from ansible_collections.skp.cluster.plugins.module_utils.failure import Failure
 
 
 def run(module):
-    """Look at all directories of all services, plan all, and only then act."""
+    """Inspect all directories of all services, plan all, and only then apply."""
     params = module.params
     present = params["state"] == "present"
     with open("/proc/self/mountinfo", encoding="utf-8") as stream:
@@ -191,13 +190,13 @@ def plan_of(service, mounts, present):
 
 
 def facts(rows):
-    """What is returned of each directory."""
+    """The returned facts of each directory."""
     keys = ("path", "fstype", "free_bytes", "identity", "id")
     return [dict({key: found[key] for key in keys}, existed=found["kind"] == "directory") for found, _owner, _steps in rows]
 
 
 def one_id(service, rows):
-    """The id all directories of a service agree on, or None. Raises Failure when they do not."""
+    """The id of all directories of a service, or None. Raises Failure if they have different ids."""
     owners = {found["path"]: found["id"] for found, _owner, _steps in rows if found["id"] is not None}
     if len(set(owners.values())) > 1:
         raise Failure(
@@ -223,7 +222,7 @@ def digests(directory):
 
 
 def images():
-    """Digests of the engine's images; [] where no engine answers, for example in a dry run on a new machine."""
+    """Digests of the engine's images; [] if no engine answers, for example in check mode on a new machine."""
     try:
         return sorted(digest for image in engine_facts.ask("/images/json") for digest in image.get("RepoDigests") or [])
     except (OSError, RuntimeError):

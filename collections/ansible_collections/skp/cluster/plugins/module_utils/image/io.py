@@ -24,14 +24,14 @@ from ..registry.plan import explain_pull_error
 from . import plan
 
 CONTEXT_TIME = 315532800
-"""Time of every file of a build context: 1980, the oldest date a zip file can hold. A build must not depend on when a checkout was made."""
+"""Time of all files of a build context: 1980, the oldest date in a zip file. A build must not depend on the time of a checkout."""
 
 SILENCE = 1800
-"""Seconds an engine may say nothing during a build, push or pull: compiling the registry is silent for minutes."""
+"""Maximum seconds without output of the engine during a build, push or pull: compiling the registry has no output for minutes."""
 
 
 class Progress:
-    """Lines for a person, to a file that the action plugin reads while the module runs ("" for none)."""
+    """Progress lines, to a file that the action plugin reads while the module runs ("" for none)."""
 
     def __init__(self, path=""):
         self._path = path
@@ -44,7 +44,7 @@ class Progress:
                 handle.write("[%4.0f s] %s\n" % (time.monotonic() - self._start, text))
 
     def end(self):
-        """Say that nothing more will come."""
+        """Write the line that marks the end."""
         if self._path:
             with open(self._path, "a", encoding="utf-8") as handle:
                 handle.write("end\n")
@@ -53,7 +53,7 @@ class Progress:
 def side_by_side(schedule, jobs, work):
     """Run the steps of a `Schedule`, at most `jobs` at a time: work(number) in a thread for each.
 
-    Once one has failed none is started; those that run are let to their end, so that the next run finds what they made. Then the first error is raised.
+    After a failure no step is started; running steps continue to their end, so that the next run finds their results. Then the first error is raised.
     """
     errors, running = [], {}
 
@@ -77,24 +77,24 @@ def side_by_side(schedule, jobs, work):
 
 
 def registry_client(registry):
-    """A client for a registry named as images name it (`localhost:5000`). IPv4: registries listen on 127.0.0.1 only."""
+    """A client for a registry, named as in image names (`localhost:5000`). IPv4: registries listen on 127.0.0.1 only."""
     host, _colon, port = registry.partition(":")
     return RegistryClient("http://%s:%s" % ("127.0.0.1" if host == "localhost" else host, port or "80"))
 
 
 def in_registry(registry, path, tag):
-    """{"digest", "hash"} of a tag in a registry (a `RegistryClient`), both "" when it is not there. Raises RegistryError."""
+    """{"digest", "hash"} of a tag in a registry (a `RegistryClient`), both "" if it does not exist. Raises RegistryError."""
     digest = registry.digest(path, tag)
     config = registry.config(path, digest) if digest else None
     return {"digest": digest or "", "hash": _label(config or {})}
 
 
 def in_engine(client, ref):
-    """{"id", "hash", "digests": [repository@digest, ...]} of an image in this engine, all empty when it is not there."""
+    """{"id", "hash", "digests": [repository@digest, ...]} of an image in this engine, all empty if it does not exist."""
     if client is None:
         return {"id": "", "hash": "", "digests": []}
     try:
-        found = engine.get(client, "/images/%s/json" % ref, what="looking at image %s" % ref)
+        found = engine.get(client, "/images/%s/json" % ref, what="reading image %s" % ref)
     except engine.EngineError as exc:
         if exc.failure.get("status") == 404:
             return {"id": "", "hash": "", "digests": []}
@@ -107,7 +107,7 @@ def _label(found):
 
 
 def in_archive(path):
-    """{"hash", "ref"} of the first image of a `docker save` archive, or None when the file is not there. Raises ImageError for anything else."""
+    """{"hash", "ref"} of the first image of a `docker save` archive, or None if the file does not exist. Raises ImageError for other errors."""
     try:
         with tarfile.open(path) as archive:
             entry = json.load(archive.extractfile("manifest.json"))[0]
@@ -115,13 +115,13 @@ def in_archive(path):
     except FileNotFoundError:
         return None
     except (OSError, tarfile.TarError, KeyError, IndexError, ValueError, AttributeError) as exc:
-        raise plan.ImageError("%s is no readable image archive: %s. Remove it on the master and run --tags registry; it is written anew." % (path, exc),
+        raise plan.ImageError("%s is not a readable image archive: %s. Remove it on the master and run --tags registry to write it again." % (path, exc),
                               "bad_archive", path=path) from exc
     return {"hash": _label(config), "ref": (entry.get("RepoTags") or [""])[0]}
 
 
 def patient(client):
-    """Let the engine of a client be silent for as long as a build may be; to be called after it has answered once. Returns the client."""
+    """Increase the client's timeout to that of builds; call it after the first answer of the engine. Returns the client."""
     if client is not None:
         engine.raw(client).timeout = SILENCE
     return client
@@ -146,7 +146,7 @@ def _events(stream, what):
                 hint = explain_pull_error(text)
                 raise engine.EngineError("%s: %s%s" % (what, text, "\n" + hint if hint else ""), kind="api", what=what, engine_message=text)
             yield message
-    except OSError as exc:  # requests' and the SDK's own errors among them
+    except OSError as exc:  # includes errors of requests and the SDK
         raise engine.EngineError("%s: %s" % (what, exc), kind="engine_unreachable", what=what) from exc
 
 
@@ -178,7 +178,7 @@ def context_archive(files, site):
 
 
 def build(client, image, site, buildkit, progress):
-    """Build one image (of `expand`) and tag it, with BuildKit or the engine's own builder. Returns the ids of the layers its earlier stages ended with."""
+    """Build one image (of `expand`) and tag it, with BuildKit or the engine's own builder. Returns the ids of the last layers of the earlier stages."""
     what, step, error = "building %s" % image["ref"], "", ""
     labels, arguments = {plan.LABEL: image["hash"]}, dict(image["args"], BASE=image["base_ref"])
     if buildkit:
@@ -193,14 +193,14 @@ def build(client, image, site, buildkit, progress):
                 progress("%s: %s" % (image["name"], text))
     except engine.EngineError as exc:
         error = getattr(log, "error", "") or exc.failure.get("engine_message", "")
-        raise plan.ImageError("%s at %s. The last lines of the build:\n%s" % (
+        raise plan.ImageError("%s at %s. Last lines of the build:\n%s" % (
             "%s: %s" % (what, error) if error else exc.msg, step or "its start", "\n".join(log.tail)), "build_failed",
             image=image["name"], step=step, log=log.tail, engine_message=error) from exc
     return log.stages
 
 
 def _classic(client, ref, context, arguments, labels, what):
-    """The lines of a build by the engine's own builder. Raises EngineError when it fails."""
+    """The lines of a build by the engine's own builder. Raises EngineError if it fails."""
     with _sdk(what):
         stream = engine.raw(client).build(fileobj=context, custom_context=True, decode=True, tag=ref, rm=True, forcerm=True,
                                           buildargs=arguments, labels=labels, timeout=SILENCE)
@@ -209,12 +209,12 @@ def _classic(client, ref, context, arguments, labels, what):
 
 
 def _buildkit(ref, context, arguments, labels, what):
-    """The lines of a build by BuildKit, which the engine offers to the command docker alone. Raises EngineError when it fails."""
+    """The lines of a build by BuildKit, which only the command docker can use. Raises EngineError if it fails."""
     argv = ["docker", "build", "--progress", "plain", "--tag", ref]
     for option, values in (("--build-arg", arguments), ("--label", labels)):
         for name, value in sorted(values.items()):
             argv += [option, "%s=%s" % (name, value)]
-    with tempfile.TemporaryFile() as handle:  # it holds the site's settings: no name, no other reader
+    with tempfile.TemporaryFile() as handle:  # it contains the site's settings, so it has no name
         handle.write(context.read())
         handle.seek(0)
         with subprocess.Popen([*argv, "-"], stdin=handle, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
@@ -226,7 +226,7 @@ def _buildkit(ref, context, arguments, labels, what):
 
 
 def has_buildkit(run, progress, needed):
-    """Whether the command docker builds with BuildKit. Where it has to (needed), what it lacks is installed (Debian 13). run: `module.run_command`."""
+    """Whether the command docker builds with BuildKit. If BuildKit is needed, a missing plugin is installed (Debian 13). run: `module.run_command`."""
     try:
         code, _out, _err = run(["docker", "build", "--help"], environ_update={"DOCKER_BUILDKIT": "1"}, handle_exceptions=False)
     except OSError:
@@ -260,7 +260,7 @@ def pull(client, repository, reference, progress, name):
 
 
 def pull_reference(client, reference, progress):
-    """Pull an image by its whole reference (`name`, `name:tag` or `name@digest`)."""
+    """Pull an image by its full reference (`name`, `name:tag` or `name@digest`)."""
     name, at, version = reference.partition("@")
     if not at and ":" in reference.rpartition("/")[2]:
         name, _colon, version = reference.rpartition(":")
@@ -289,13 +289,13 @@ def load(client, path, progress, name):
         raise plan.ImageError("%s cannot be read: %s. Is the shared store mounted here? The master writes it with --tags registry." % (path, exc.strerror),
                               "archive_missing", path=path) from exc
     with handle, _sdk(what):
-        # The request is made when the first message is asked for.
+        # Reading the first message starts the request.
         for _message in _events(engine.raw(client).load_image(handle), what):
             pass
 
 
 def save(client, image, progress):
-    """Write the archive of one image, whole or not at all; archives of its earlier contents go."""
+    """Write the archive of one image atomically; remove archives of its earlier contents."""
     path = image["archive"]
     directory, what = os.path.dirname(path), "saving %s to %s" % (image["ref"], path)
     progress("%s: saving %s" % (image["name"], path))
@@ -320,7 +320,7 @@ def save(client, image, progress):
 
 
 def remove_image(client, reference):
-    """Remove a name or an image of this engine, with its parents that have no name; one that is in use is left."""
+    """Remove a name or an image of this engine, with its unnamed parents; an image in use stays."""
     try:
         engine.delete(client, "/images/%s" % reference, what="removing %s" % reference)
     except engine.EngineError as exc:
@@ -329,27 +329,27 @@ def remove_image(client, reference):
 
 
 def forget_builds(client):
-    """Drop what BuildKit keeps of earlier stages, with the site's settings in them. What it keeps of downloads (RUN --mount=type=cache) stays."""
-    engine.post(client, "/build/prune", params={"all": "true", "filters": {"type": ["regular"]}}, what="removing what builds left")
+    """Remove BuildKit's cache of earlier stages, which contains the site's settings. Its cache of downloads (RUN --mount=type=cache) stays."""
+    engine.post(client, "/build/prune", params={"all": "true", "filters": {"type": ["regular"]}}, what="removing the build cache")
 
 
 BOOTSTRAP_OPTIONS = (
     "--quiet", "--variant=minbase", "--include=ca-certificates",
     "--dpkgopt=path-exclude=/usr/share/man/*", "--dpkgopt=path-exclude=/usr/share/info/*",
     "--dpkgopt=path-exclude=/usr/share/doc/*", "--dpkgopt=path-include=/usr/share/doc/*/copyright",
-    # What belongs to this machine or to its site does not stay in the image.
+    # Remove files of this machine and its site from the image.
     '--customize-hook=rm -f "$1/etc/hostname" "$1/etc/resolv.conf"',
     """--customize-hook=sed -i -E 's#(://)[^/ @]*@#\\1#' "$1/etc/apt/sources.list\"""",
 )
 
 WORK_DIRECTORY = "/var/lib"
-"""Where a system is bootstrapped. /tmp is often mounted noexec, and programs of the new system run there; dpkg needs to run some below /var/lib too."""
+"""Directory for bootstrapping. /tmp is often mounted noexec, but programs of the new system must run; so must programs of dpkg below /var/lib."""
 
 
 def bootstrap(client, ref, suite, site, run, progress):
-    """Make Debian's smallest system with mmdebstrap and import it as `ref`. run: `module.run_command`.
+    """Bootstrap a minimal Debian with mmdebstrap and import it as `ref`. run: `module.run_command`.
 
-    The mirror goes to mmdebstrap on standard input, not on its command line, and its login does not stay in the image.
+    mmdebstrap reads the mirror from standard input, not from its command line, and the mirror's login does not stay in the image.
     """
     def command(argv, **options):
         code, out, err = run(argv, **options)
@@ -367,10 +367,10 @@ def bootstrap(client, ref, suite, site, run, progress):
 
     progress("bootstrapping Debian %s" % suite)
     with tempfile.TemporaryDirectory(dir=WORK_DIRECTORY, prefix="skp-bootstrap-") as directory:
-        os.chmod(directory, 0o755)  # apt fetches as a user of its own
+        os.chmod(directory, 0o755)  # apt downloads as another user
         target = os.path.join(directory, "root.tar")
-        # mmdebstrap, as root, makes every mount of the machine private: of a namespace of its own, so that mounts made on this node
-        # later still reach containers.
+        # mmdebstrap, as root, makes every mount private: it runs in its own mount namespace, so that later mounts on this node
+        # still reach containers.
         argv = ["unshare", "--mount", "mmdebstrap"] + list(BOOTSTRAP_OPTIONS)
         authorities = "".join(site[path] for path in sorted(site) if path.startswith("ca/"))
         if authorities:

@@ -1,12 +1,12 @@
 # Copyright (c) 2026 skp.cluster contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Private to skp.cluster. What `skp_image` has to do, as pure functions of plain data.
+"""Private to skp.cluster. The plan of `skp_image`: pure functions of plain data.
 
-An image is known by its content hash, kept as its label `skp.hash`: the files of its context, its build arguments and the hash of the image it
-is built from (of a foreign base its reference, of a bootstrapped one the Debian suite). Site settings (mirrors, certificates) are no part of it:
-they say where things come from, not what is built. So the hash of every image is known before anything is built or fetched, and a machine that has lost
-its engine's store finds again what an archive or the registry still holds.
+The content hash identifies an image; it is its label `skp.hash`: the files of the context, the build arguments and the hash of the base image
+(for an upstream base its reference, for a bootstrapped one the Debian suite). Site settings (mirrors, certificates) are not part of it:
+they are sources, not content. So the hash of every image is known before it is built or fetched, and a machine that has lost its
+engine's store finds its images in an archive or the registry.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE--
 
 
 class ImageError(Failure):
-    """What was asked for cannot be built, or what was found is not the image that is wanted."""
+    """The wanted image cannot be built, or the found image is not the wanted one."""
 
 
 def _sha256(value):
@@ -36,24 +36,24 @@ def _sha256(value):
 
 
 def normal_mode(mode):
-    """0o755 for a file anybody may execute, else 0o644: what git keeps, so that the umask of a checkout changes no hash."""
+    """0o755 for an executable file, else 0o644: the modes of git, so that the umask of a checkout changes no hash."""
     return 0o755 if mode & 0o111 else 0o644
 
 
 def declared_args(dockerfile):
-    """Names of the build arguments a Dockerfile declares with ARG (set of str)."""
+    """Names of the build arguments that a Dockerfile declares with ARG (set of str)."""
     return set(_ARG.findall(dockerfile))
 
 
 def needs_buildkit(dockerfile):
-    """Whether a Dockerfile uses what the classic builder does not know: RUN --mount, for caches that outlive a build."""
+    """Whether a Dockerfile uses RUN --mount (caches that outlive a build), which the classic builder does not support."""
     return bool(_MOUNT.search(dockerfile))
 
 
 def content_hash(files, args, base):
     """The content hash (64 hex digits) of one image.
 
-    files: [{"path", "mode" (int), "sha256"}], args: {name: value}, base: what identifies the image it is built from (str).
+    files: [{"path", "mode" (int), "sha256"}], args: {name: value}, base: identifies the base image (str).
     """
     return _sha256({
         "files": sorted([item["path"], normal_mode(item["mode"]), item["sha256"]] for item in files),
@@ -63,11 +63,11 @@ def content_hash(files, args, base):
 
 
 def in_order(images):
-    """The images (dicts with "name" and "base") such that each comes after the one it is built from. Raises ImageError on a cycle or a double name."""
+    """The images (dicts with "name" and "base"), each one after its base. Raises ImageError on a cycle or a duplicate name."""
     by_name = {}
     for image in images:
         if not _NAME.match(image["name"]):
-            raise ImageError("'%s' is no image name: lower case letters and digits, joined by single '.', '_' or '-'." % image["name"], "bad_name",
+            raise ImageError("'%s' is not an image name: use lower case letters and digits, joined by single '.', '_' or '-'." % image["name"], "bad_name",
                              image=image["name"])
         if image["name"] in by_name:
             raise ImageError("Image '%s' is listed twice." % image["name"], "duplicate", image=image["name"])
@@ -76,7 +76,7 @@ def in_order(images):
 
     def visit(name, path):
         if name in path:
-            raise ImageError("Images are built from each other in a circle: %s." % " <- ".join(path + [name]), "cycle", images=path + [name])
+            raise ImageError("The images' bases form a cycle: %s." % " <- ".join(path + [name]), "cycle", images=path + [name])
         if name in done or name not in by_name:
             return
         visit(by_name[name].get("base") or "", path + [name])
@@ -89,11 +89,11 @@ def in_order(images):
 
 
 def needed(images, names):
-    """The images of these names and all they are built from, in the order given; all of them when no name is given. Raises ImageError on an unknown name."""
+    """The images of these names and all their bases, in the given order; all images without names. Raises ImageError on an unknown name."""
     by_name = {image["name"]: image for image in images}
     unknown = sorted(set(names) - set(by_name))
     if unknown:
-        raise ImageError("No image is called %s; there are %s." % (", ".join(unknown), ", ".join(sorted(by_name)) or "none"), "unknown_image", images=unknown)
+        raise ImageError("Unknown image %s; known images: %s." % (", ".join(unknown), ", ".join(sorted(by_name)) or "none"), "unknown_image", images=unknown)
     wanted, todo = set(), list(names or by_name)
     while todo:
         name = todo.pop()
@@ -104,7 +104,7 @@ def needed(images, names):
 
 
 def expand(images, registry, common_args=None, base_image="", base_suite="trixie", refresh="", archive_dir=""):
-    """The images in build order, each with all that follows from the options.
+    """The images in build order, each with the values derived from the options.
 
     images: [{"name", "tag", "base" (name of another one, a reference, or empty), "args", "archive" (bool), "files": [{"path", "mode", "sha256"}],
     "dockerfile" (text)}]. common_args go to the images that declare them. base_image, base_suite, refresh describe the root for images without a base.
@@ -131,7 +131,7 @@ def expand(images, registry, common_args=None, base_image="", base_suite="trixie
             identity = "bootstrap:%s:%s" % (base_suite, refresh)
             base_ref = "%s:%s" % (BOOTSTRAP_REPOSITORY, base_suite)
         if image.get("archive") and not archive_dir:
-            raise ImageError("Image '%s' is to have an archive, but archive_dir is not given." % image["name"], "bad_options", image=image["name"])
+            raise ImageError("Image '%s' needs an archive, but archive_dir is not set." % image["name"], "bad_options", image=image["name"])
         path = "skp/" + image["name"]
         item = dict(image, path=path, repository="%s/%s" % (registry, path), args=args, base_ref=base_ref, parent=parent["name"] if parent else "",
                     bootstrap=not parent and not base and not base_image, hash=content_hash(image["files"], args, identity))
@@ -145,12 +145,12 @@ def expand(images, registry, common_args=None, base_image="", base_suite="trixie
 def plan_built(images, present, push, alongside=()):
     """The steps (list of dicts {"do", "image", "why", "after"}) that bring the images to the registry (push) or to this engine and their archives.
 
-    images: the result of `expand`. present: {name: {"engine": hash or "", "registry": hash or "", "archive": bool}}; what is not there is "".
-    Without push, an image that others are built from is only fetched or built when one of them has to be; one with an archive needs the archive alone.
-    alongside: names of images that are no goal of their own: they are built, and only that, when a goal has to be built anyway.
+    images: the result of `expand`. present: {name: {"engine": hash or "", "registry": hash or "", "archive": bool}}; "" means absent.
+    Without push, a base image is fetched or built only if an image that needs it must be built; for an image with an archive, only the archive counts.
+    alongside: names of images that are built (not pushed) only if another image must be built anyway.
 
-    do is one of bootstrap, pull_base (the root of all), build, load (archive), pull (our registry), push, save (archive).
-    after: the numbers (from 0) of the steps that have to be done first. All others may run at the same time.
+    do is one of bootstrap, pull_base (the root of all), build, load (archive), pull (cluster's registry), push, save (archive).
+    after: the numbers (from 0) of the steps that must be done first. All others may run at the same time.
     """
     by_name = {image["name"]: image for image in images}
     goals = [image for image in images if image["name"] not in alongside]
@@ -162,7 +162,7 @@ def plan_built(images, present, push, alongside=()):
         return len(steps) - 1
 
     def ensure_local(name):
-        """The number of the step after which the image is on this engine, or None where it is there now."""
+        """The number of the step after which the image is on this engine, or None if it is present."""
         if name not in local:
             local[name] = _ensure_local(name)
         return local[name]
@@ -172,9 +172,9 @@ def plan_built(images, present, push, alongside=()):
         if found["engine"] == image["hash"]:
             return None
         if found["archive"]:
-            return add("load", name, "its archive has the content wanted")
+            return add("load", name, "its archive has the wanted content")
         if found["registry"] == image["hash"]:
-            return add("pull", name, "the registry has the content wanted")
+            return add("pull", name, "the registry has the wanted content")
         if image["parent"]:
             base = ensure_local(image["parent"])
         else:
@@ -188,12 +188,12 @@ def plan_built(images, present, push, alongside=()):
     for image in goals:
         name, found = image["name"], present[image["name"]]
         if push and found["registry"] != image["hash"]:
-            # Images that share layers are pushed one after the other: the second then finds them in the registry, else they would be sent twice.
+            # Images that share layers are pushed one after the other: so the registry already has them for the second, else they would be sent twice.
             kin = [pushed.get(other["name"]) for other in goals if other["name"] == image["parent"] or other["files"] == image["files"]]
             pushed[name] = add("push", name, "the registry has %s" % (("content " + found["registry"][:12]) if found["registry"] else "no such image"),
                                [ensure_local(name), *kin])
         if image["archive"] and not found["archive"]:
-            add("save", name, "%s is not there" % image["archive"], [ensure_local(name)])
+            add("save", name, "%s does not exist" % image["archive"], [ensure_local(name)])
         if not push and not image["archive"] and name not in parents:
             ensure_local(name)
     if any(step["do"] == "build" for step in steps):
@@ -204,10 +204,10 @@ def plan_built(images, present, push, alongside=()):
 
 
 class Schedule:
-    """Which steps of `plan_built` may start, given those that run and those that have ended. It only keeps account; who runs them tells it what happens.
+    """The steps of `plan_built` that may start, from those that run and those that have ended. It only tracks them; the caller runs them.
 
-    `start()` gives the numbers of the steps to start now and counts them as running; `end()` is told how each of them ended. After the first failure
-    nothing more is started. Of the steps that may start, builds come first: others wait for them, but none waits long for a push or an archive.
+    `start()` returns the numbers of the steps to start now and counts them as running; `end()` records how a step ended. After the first failure
+    no step is started. Builds start first, because other steps wait for them; no step waits long for a push or an archive.
     """
 
     def __init__(self, steps, jobs):
@@ -218,7 +218,7 @@ class Schedule:
         self._failed = False
 
     def start(self):
-        """The numbers of the steps to start now. Empty while all that may run do, and at the end."""
+        """The numbers of the steps to start now. Empty if no other step may start, and at the end."""
         started = []
         if self._failed:
             return started
@@ -230,7 +230,7 @@ class Schedule:
         return started
 
     def end(self, number, failed=False):
-        """A step that was started has ended."""
+        """Record that a started step has ended."""
         self._running.remove(number)
         if failed:
             self._failed = True
@@ -244,15 +244,15 @@ def archived_name(path):
 
 
 def plan_pulled(wanted, present):
-    """Names of the images to pull. wanted: {name: digest or ""}; present: {name: digest of what the tag on this engine names, or ""}.
+    """Names of the images to pull. wanted: {name: digest or ""}; present: {name: digest of the tag on this engine, or ""}.
 
-    "" as the wanted digest means that it is not known (check mode before the images are built): it counts as a pull.
+    "" as the wanted digest means unknown (check mode before the images are built): it counts as a pull.
     """
     return [name for name in sorted(wanted) if not wanted[name] or present.get(name, "") != wanted[name]]
 
 
 def describe(step, images):
-    """One line for a person about one step of a plan."""
+    """One line of text about one step of a plan."""
     image = {item["name"]: item for item in images}[step["image"]]
     what = {
         "bootstrap": "bootstrap %s for %s" % (image["base_ref"], image["name"]),
@@ -267,7 +267,7 @@ def describe(step, images):
 
 
 def diff_built(images, present, push):
-    """{"before", "after"}: the content hash of each image where it is wanted: in the registry with push, else in this engine or in its archive."""
+    """{"before", "after"}: the content hash of each image in its target: the registry with push, else this engine or the archive."""
     before, after = [], []
     parents = {image["parent"] for image in images if image["parent"]}
     for image in images:
@@ -290,10 +290,10 @@ def as_text(pairs):
 
 
 def certificates(pem):
-    """The certificates of a PEM text, each as a text of its own. Raises ImageError when there is none in a text that is not empty."""
+    """The certificates of a PEM text, as a list. Raises ImageError if a non-empty text has none."""
     found = [text + "\n" for text in _CERTIFICATE.findall(pem or "")]
     if (pem or "").strip() and not found:
-        raise ImageError("extra_ca holds no certificate (no '-----BEGIN CERTIFICATE-----').", "bad_ca")
+        raise ImageError("extra_ca contains no certificate (no '-----BEGIN CERTIFICATE-----').", "bad_ca")
     return found
 
 
@@ -308,12 +308,12 @@ def apt_sources(mirror, suite):
 
 
 def without_login(text):
-    """The text with `user:password@` taken out of its URLs."""
+    """The text without `user:password@` in its URLs."""
     return re.sub(r"(?<=://)[^/\s@]*@", "", text)
 
 
 def has_login(options):
-    """Whether the site's settings (as for `site_files`) hold a login: a user and password in one of their URLs."""
+    """Whether the site's settings (as for `site_files`) contain a login: user and password in a URL."""
     return any(without_login(options.get(name) or "") != (options.get(name) or "") for name in ("apt_mirror", "pip_index", "maven_mirror", "go_proxy"))
 
 
@@ -332,7 +332,7 @@ def maven_settings(url):
 
 
 def site_files(options, suite):
-    """What a build sees below /skp-site: {path: text}. options: extra_ca (PEM), apt_mirror, pip_index, maven_mirror, go_proxy; empty means default."""
+    """The files of a build below /skp-site: {path: text}. options: extra_ca (PEM), apt_mirror, pip_index, maven_mirror, go_proxy; empty means default."""
     files = {"ca/site-%02d.crt" % number: text for number, text in enumerate(certificates(options.get("extra_ca")))}
     env = {}
     if files:
@@ -356,10 +356,10 @@ _LAYER = re.compile(r"^ ---> ([0-9a-f]{12,})$")
 
 
 class BuildLog:
-    """Follows the output of a classic build line by line.
+    """Reads the output of a classic build line by line.
 
-    `feed(line)` returns a text worth showing, or None. `stages` holds the ids of the last layers of all stages but the final one: images without a
-    name that keep a build's cache, and with it the site's settings. `tail` holds the last lines, for an error message.
+    `feed(line)` returns a progress text, or None. `stages` has the ids of the last layers of all stages except the final one: unnamed images
+    with the build's cache, which contains the site's settings. `tail` has the last lines, for an error message.
     """
 
     def __init__(self):
@@ -387,9 +387,9 @@ class BuildLog:
 
 
 class BuildKitLog:
-    """Follows the plain progress of BuildKit (`#7 [build 2/5] RUN make`, `#7 0.314 output`, `#7 DONE 3.2s`) line by line.
+    """Reads the plain progress of BuildKit (`#7 [build 2/5] RUN make`, `#7 0.314 output`, `#7 DONE 3.2s`) line by line.
 
-    As `BuildLog`; there are no `stages`: BuildKit keeps its cache to itself.
+    Like `BuildLog`, without `stages`: BuildKit's cache has no images.
     """
 
     _STEP = re.compile(r"#(\d+) (\[(?:[\w.-]+ +)?\d+/\d+\] .*)$")
@@ -418,9 +418,9 @@ class BuildKitLog:
 
 
 class LayerLog:
-    """Follows the messages of a push or pull; `feed(message)` returns a text when a layer is through, or None."""
+    """Reads the messages of a push or pull; `feed(message)` returns a text when a layer is complete, or None."""
 
-    _DONE = {"Pushed": "pushed", "Pull complete": "pulled", "Layer already exists": "already there", "Already exists": "already there"}
+    _DONE = {"Pushed": "pushed", "Pull complete": "pulled", "Layer already exists": "already present", "Already exists": "already present"}
 
     def __init__(self):
         self._layers = {}

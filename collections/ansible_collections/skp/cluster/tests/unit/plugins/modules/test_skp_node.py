@@ -88,5 +88,5 @@ def test_only_directories_of_ours_are_removed(tmp_path):
     assert skp_node.run(Module(state="absent", **wanted))["changed"] and not path.exists()
     assert not skp_node.run(Module(state="absent", **wanted))["changed"]
     path.mkdir()
-    with pytest.raises(skp_node.Failure, match="not made by this collection"):
+    with pytest.raises(skp_node.Failure, match="did not create it"):
         skp_node.run(Module(state="absent", **wanted))

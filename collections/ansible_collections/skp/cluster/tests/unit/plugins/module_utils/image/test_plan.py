@@ -380,7 +380,7 @@ def test_layer_log_says_each_layer_once():
         {"id": "aaaa", "status": "Pushing", "progressDetail": {"current": 5, "total": 2000000}}, {"id": "aaaa", "status": "Pushed"},
         {"id": "aaaa", "status": "Pushed"},
     ]
-    assert [text for text in map(log.feed, messages) if text] == ["layer bbbb already there (1 of 2)", "layer aaaa pushed, 2.0 MB (2 of 2)"]
+    assert [text for text in map(log.feed, messages) if text] == ["layer bbbb already present (1 of 2)", "layer aaaa pushed, 2.0 MB (2 of 2)"]
 
 
 CHAIN = [{"name": "kafka", "base": "java"}, {"name": "base", "base": ""}, {"name": "java", "base": "base"}, {"name": "ds", "base": "java"},
@@ -398,7 +398,7 @@ def test_only_what_is_needed_and_what_it_is_built_from(names, expected):
 
 
 def test_a_needed_image_that_nobody_knows_is_named():
-    with pytest.raises(plan.ImageError, match="No image is called redis; there are base, ds, java, kafka, own"):
+    with pytest.raises(plan.ImageError, match="Unknown image redis; known images: base, ds, java, kafka, own"):
         plan.needed(CHAIN, ["kafka", "redis"])
 
 
