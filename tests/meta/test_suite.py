@@ -5,13 +5,15 @@
 from __future__ import annotations
 
 import pathlib
+import re
 import sys
 
 from tree import ROOT, files, relative
 
 sys.path.insert(0, str(ROOT / "tests" / "tools"))
 
-import suite  # noqa: E402  (the path above comes first)
+import quick  # noqa: E402  (the path above comes first)
+import suite  # noqa: E402
 
 
 def named(phases):
@@ -53,3 +55,10 @@ def test_phases_run_in_the_order_of_the_directories():
 def test_every_scenario_runs_by_itself_in_soak():
     scenarios = {argv[-1] for _, lanes in suite.soak() for argv in lanes.values() if argv[:2] == ["molecule", "test"]}
     assert scenarios == {path.parent.name for path in files() if path.is_relative_to(ROOT / "molecule") and path.name == "molecule.yml"}
+
+
+def test_the_table_of_make_quick_knows_the_tree():
+    """Each of its patterns matches a file, and each file of a test on the lab concerns somebody by name, not by being unknown."""
+    paths = [relative(path) for path in files()]
+    assert [pattern for pattern, _ in quick.TABLE if not any(re.match(pattern, path) for path in paths)] == []
+    assert [str(path) for path in lab_tests() if quick.concerns(str(path)) == {quick.ALL}] == []

@@ -27,7 +27,7 @@ UNIT = "unit"
 SERVICE = "(?P<service>%s)" % "|".join(SERVICES)
 TABLE = (
     (r"docs/|README|CONTRIBUTING|COPYING|%s/(README|CHANGELOG|changelogs/)|tests/lab/README" % COLLECTION, (META,)),
-    (r"tests/(meta|bench)/|\.config/ansible-lint|\.ansible-lint|\.yamllint|\.ci/|inventory/cluster/", (META,)),
+    (r"tests/(meta|bench)/|\.ansible-lint|\.yamllint|\.ci/|inventory/cluster/", (META,)),
     (r"%s/tests/unit/|roles/lab/tests/|tests/tools/" % COLLECTION, (UNIT,)),
     (r"%s/(roles|images|plugins/module_utils)/%s/" % (COLLECTION, SERVICE), (r"\g<service>",)),
     (r"%s/playbooks/%s(_\w+)?\.yml|playbooks/%s(_\w+)?\.yml" % (COLLECTION, SERVICE, SERVICE.replace("?P<service>", "?P<shim>")), (r"\g<service>\g<shim>",)),
@@ -39,7 +39,7 @@ TABLE = (
     (r"tests/lab/znodes\.py", ("zookeeper",)),
     (r"tests/lab/sparks\.py", ("spark",)),
     (r"tests/lab/notebooks\.py", ("jupyter",)),
-    (r"tests/lab/[24-6]_.*test_\w+\.py|tests/lab/soak/test_\w+\.py", (r"\g<0>",)),
+    (r"tests/lab/(\d_\w+|soak)/.*test_\w+\.py", (r"\g<0>",)),
 )
 
 
