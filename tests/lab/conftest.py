@@ -4,10 +4,13 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from pathlib import Path
 
 import pytest
 
+# kafka-python gives it two hundred times when it is imported.
+warnings.filterwarnings("ignore", message="(read|open)_text is deprecated", category=DeprecationWarning)
 sys.path.insert(0, str(Path(__file__).parent))
 
 import lablib  # noqa: E402  (the path above comes first)

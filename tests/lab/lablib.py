@@ -133,7 +133,9 @@ def edited_hosts(change):
 
 def write_hosts(text):
     """Replace hosts.json in one step: another process that reads it sees the old text or the new one."""
-    aside = HOSTS_JSON.with_suffix(".new")
+    # Not beside it: Ansible would read it as one more inventory, and what lies there uncommitted counts as part of the tree.
+    aside = ROOT / "build" / f"hosts.json.{os.getpid()}"
+    aside.parent.mkdir(exist_ok=True)
     aside.write_text(text, encoding="utf-8")
     aside.replace(HOSTS_JSON)
 
