@@ -11,12 +11,12 @@ version_added: 0.1.0
 author: skp.cluster contributors (@comafire)
 description:
   - Selects, from what all services need, what concerns one node, in the form of the option O(skp.cluster.skp_node#module:services).
-  - Data directories concern the hosts of the service. Directories on the shared store concern one manager. Secrets concern all managers.
+  - Data directories concern the hosts of the service. Directories on the shared store concern one manager.
   - A service that is not enabled needs nothing.
 options:
   _input:
     description:
-      - Service name to a dictionary of C(hosts) (those with the data directories), C(directories), C(shared_directories), C(secrets) and C(enabled)
+      - Service name to a dictionary of C(hosts) (those with the data directories), C(directories), C(shared_directories) and C(enabled)
         (whether the service runs at all; by default, whether it has hosts). All but C(hosts) are optional.
     type: dict
     required: true
@@ -28,17 +28,12 @@ options:
     description: The manager through which the cluster is changed; it makes the directories on the shared store.
     type: str
     required: true
-  managers:
-    description: All managers.
-    type: list
-    elements: str
-    required: true
 """
 
 EXAMPLES = r"""
 - name: Directories of Kafka on c02
   ansible.builtin.debug:
-    msg: "{{ {'kafka': {'hosts': ['c02'], 'directories': [{'path': '/var/lib/skp/kafka'}]}} | skp.cluster.node_needs('c02', 'c01', ['c01']) }}"
+    msg: "{{ {'kafka': {'hosts': ['c02'], 'directories': [{'path': '/var/lib/skp/kafka'}]}} | skp.cluster.node_needs('c02', 'c01') }}"
 """
 
 RETURN = r"""
@@ -55,7 +50,7 @@ def is_enabled(service):
     return service.get("enabled", bool(service["hosts"]))
 
 
-def node_needs(needs, host, manager, managers):
+def node_needs(needs, host, manager):
     """See DOCUMENTATION."""
     found = []
     for name, service in needs.items():
@@ -66,7 +61,7 @@ def node_needs(needs, host, manager, managers):
             "directories": service.get("directories", []) if host in service["hosts"] else [],
             "shared_directories": service.get("shared_directories", []) if host == manager else [],
         }
-        if entry["directories"] or entry["shared_directories"] or (service.get("secrets") and host in managers):
+        if entry["directories"] or entry["shared_directories"]:
             found.append(entry)
     return found
 

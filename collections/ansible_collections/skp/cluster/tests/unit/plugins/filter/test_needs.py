@@ -4,37 +4,35 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import pytest
 
 from ansible_collections.skp.cluster.plugins.filter.found_ids import found_ids
 from ansible_collections.skp.cluster.plugins.filter.node_needs import node_needs
+from ansible_collections.skp.cluster.plugins.filter.secrets_behind import secrets_behind
 from ansible_collections.skp.cluster.plugins.filter.secrets_plan import secrets_plan
 
 DATA = [{"path": "/var/lib/skp/kafka"}]
 SHARED = [{"path": "/srv/skp/spark"}]
 NEEDS = {
     "kafka": {"hosts": ["c01", "c03"], "directories": DATA},
-    "spark": {"hosts": [], "enabled": True, "shared_directories": SHARED, "secrets": ["spark_auth_secret"]},
-    "jupyter": {"hosts": [], "shared_directories": SHARED, "secrets": ["jupyter_password"]},
+    "spark": {"hosts": [], "enabled": True, "shared_directories": SHARED},
+    "jupyter": {"hosts": [], "shared_directories": SHARED},
 }
-MANAGERS = ["c01", "c02"]
 
 
 @pytest.mark.parametrize(
     ("host", "expected"),
     [
         ("c01", [("kafka", DATA, []), ("spark", [], SHARED)]),
-        ("c02", [("spark", [], [])]),
+        ("c02", []),
         ("c03", [("kafka", DATA, [])]),
         ("c04", []),
     ],
 )
 def test_needs_of_a_node(host, expected):
-    assert [tuple(entry.values()) for entry in node_needs(NEEDS, host, "c01", MANAGERS)] == expected
-
-
-def visit(**secrets):
-    return {"__service_visit": {"services": {}, "secrets": secrets}}
+    assert [tuple(entry.values()) for entry in node_needs(NEEDS, host, "c01")] == expected
 
 
 def test_ids_of_hosts_that_were_visited():
@@ -48,27 +46,38 @@ def test_ids_of_hosts_that_were_visited():
     assert found_ids(sorted(hostvars), hostvars, "kafka") == {"c01": 3, "c02": None}
 
 
+def asked(**answers):
+    """Results of a loop over managers: their secrets, or None for one that did not answer."""
+    return [{"item": host, "unreachable": True} if secrets is None else {"item": host, "secrets": secrets} for host, secrets in answers.items()]
+
+
 @pytest.mark.parametrize(
-    ("hostvars", "fetch", "make", "behind"),
+    ("answers", "fetched", "make"),
     [
-        ({"c01": visit(a="1"), "c02": visit(a="1")}, {}, [], []),
-        ({"c01": visit(), "c02": visit()}, {}, ["a"], ["c02"]),
-        ({"c01": visit(), "c02": visit(a="1")}, {"c02": ["a"]}, [], []),
-        ({"c01": visit(), "c02": visit(a="1"), "c03": visit()}, {"c02": ["a"]}, [], ["c03"]),
-        ({"c01": visit(a="1", b="2"), "c02": visit(a="1")}, {}, [], ["c02"]),
-        ({"c01": visit(a="1"), "c02": visit(a="other")}, {}, [], ["c02"]),
-        ({"c01": visit(a="1"), "c02": {}}, {}, [], []),
+        ({}, {}, ["a", "b"]),
+        ({"c02": {}}, {}, ["a", "b"]),
+        ({"c02": {"a": "1"}}, {"a": "1"}, ["b"]),
+        ({"c02": {"a": "1", "b": "2", "other": "3"}, "c03": None}, {"a": "1", "b": "2"}, []),
+        ({"c02": {"a": "1"}, "c03": {"a": "differs", "b": "2"}}, {"a": "1", "b": "2"}, []),
     ],
 )
-def test_secrets(hostvars, fetch, make, behind):
-    assert secrets_plan(sorted(hostvars), hostvars, "c01", ["a"]) == {"fetch": fetch, "make": make, "behind": behind, "problem": ""}
+def test_missing_secrets(answers, fetched, make):
+    assert secrets_plan(["a", "b"], asked(**answers)) == {"fetched": fetched, "make": make, "problem": ""}
 
 
-def test_no_secret_is_made_while_a_manager_was_not_asked():
-    plan = secrets_plan(["c01", "c02", "c03"], {"c01": visit(), "c02": {}, "c03": visit(b="1")}, "c01", ["a", "b"])
-    assert "The secrets a are on none of the managers that were asked (c01, c03), and c02 could not be asked" in plan["problem"]
+def test_no_secret_is_made_while_a_manager_does_not_answer():
+    plan = secrets_plan(["a", "b"], asked(c02=None, c03={"b": "1"}))
+    assert "No manager that answered has the secrets a, and c02 did not answer" in plan["problem"]
 
 
-def test_nothing_is_done_where_the_manager_was_not_asked():
-    plan = secrets_plan(["c01", "c02"], {"c01": {}, "c02": visit(a="1")}, "c01", ["a"])
-    assert "The secrets on the manager c01 were not read in this run" in plan["problem"]
+def test_managers_that_need_a_copy():
+    digest = hashlib.sha256(b"1").hexdigest()
+    hostvars = {
+        "same": {"__service_visit": {"services": {}, "secrets": {"a": digest, "more": "0"}}},
+        "lacks": {"__service_visit": {"services": {}, "secrets": {}}},
+        "other": {"__service_visit": {"services": {}, "secrets": {"a": "0"}}},
+        "unknown": {},
+        "asked": {},
+    }
+    assert secrets_behind({"a": "1"}, sorted(hostvars), hostvars) == ["lacks", "other"]
+    assert secrets_behind({"a": "1"}, sorted(hostvars), hostvars, asked(asked={}, lacks={"a": "1"})) == ["asked", "other"]
