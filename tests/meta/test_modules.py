@@ -5,10 +5,11 @@
 from __future__ import annotations
 
 import ast
+import re
 
 import pytest
 import yaml
-from tree import COLLECTION, load, modules
+from tree import COLLECTION, ROOT, load, modules
 
 
 def documentation(path):
@@ -19,13 +20,26 @@ def documentation(path):
     raise AssertionError("%s has no DOCUMENTATION" % path.name)
 
 
+def attributes(path):
+    """Return a module's attributes: those of the collection's fragment with the module's own over them."""
+    module = documentation(path)
+    found = module.get("attributes", {})
+    fragments = ast.parse((COLLECTION / "plugins/doc_fragments/attributes.py").read_text(encoding="utf-8"))
+    texts = {node.targets[0].id: yaml.safe_load(node.value.value) for node in ast.walk(fragments) if isinstance(node, ast.Assign)}
+    for name in module["extends_documentation_fragment"]:
+        if name.startswith("skp.cluster.attributes"):
+            fragment = texts[(name.split(".")[3:] or ["documentation"])[0].upper()]["attributes"]
+            found = {key: {**value, **found.get(key, {})} for key, value in {**found, **fragment}.items()}
+    return found
+
+
 @pytest.mark.parametrize("module", modules(), ids=lambda path: path.stem)
 def test_check_and_diff_mode_are_stated(module):
-    attributes = documentation(module)["attributes"]
+    stated = attributes(module)
     for name in ("check_mode", "diff_mode"):
-        assert attributes[name]["support"] in ("full", "partial", "none", "N/A")
-        assert attributes[name]["support"] != "partial" or attributes[name]["details"], "partial needs its details"
-    assert attributes["check_mode"]["support"] in ("full", "partial"), "every module tells the truth in check mode"
+        assert stated[name]["support"] in ("full", "partial", "none", "N/A")
+        assert stated[name]["support"] != "partial" or stated[name]["details"], "partial needs its details"
+    assert stated["check_mode"]["support"] in ("full", "partial"), "every module tells the truth in check mode"
 
 
 @pytest.mark.parametrize("module", modules(), ids=lambda path: path.stem)
@@ -72,6 +86,18 @@ def test_every_package_has_a_plan():
     packages = {name.split(".")[0] for name in module_utils() if "." in name}
     assert [package for package in sorted(packages) if "%s.plan" % package not in module_utils()] == []
     assert [package for package in sorted(packages) if not (COLLECTION / "plugins/module_utils" / package / "__init__.py").exists()] == []
+
+
+def test_the_page_on_the_architecture_names_every_file_of_module_utils():
+    page = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    rows = {package: cells for package, *cells in re.findall(r"^\| `(\w+)` \| (.*) \| (.*) \|$", page, re.MULTILINE)}
+    files = {}
+    for name in module_utils():
+        if "." in name:
+            package, stem = name.split(".")
+            files.setdefault(package, (set(), set()))[stem not in PURE].add(stem)
+    named = {package: tuple(set(re.findall(r"(?:^|, )`(\w+)`", cell)) for cell in rows.get(package, ("", ""))) for package in files}
+    assert named == files
 
 
 def test_plans_are_pure():

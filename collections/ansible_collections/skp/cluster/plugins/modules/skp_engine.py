@@ -19,17 +19,12 @@ description:
   - Changes of keys that the engine can reload are reloaded at once. All others are only written and reported as
     RV(restart_required); O(state=restarted) does the restart, and refuses it if the swarm's managers would lose their quorum.
 extends_documentation_fragment:
-  - ansible.builtin.action_common_attributes
+  - skp.cluster.attributes
 attributes:
   check_mode:
-    support: full
     details: Predicts the change. A machine without an engine counts as a machine without any configuration.
   diff_mode:
-    support: full
     details: Shows C(daemon.json) before and after.
-  platform:
-    support: full
-    platforms: posix
 options:
   state:
     description:

@@ -20,17 +20,12 @@ description:
   - An action plugin of the same name reads the contexts on the controller and shows the progress of builds, pushes and pulls while they run.
 author: skp.cluster contributors (@comafire)
 extends_documentation_fragment:
-  - ansible.builtin.action_common_attributes
+  - skp.cluster.attributes
 attributes:
   check_mode:
-    support: full
     details: Nothing is built, pushed or pulled. An engine or registry that does not exist yet counts as empty.
   diff_mode:
-    support: full
     details: Shows the images before and after.
-  platform:
-    support: full
-    platforms: posix
 options:
   state:
     description:

@@ -16,17 +16,13 @@ description:
     The module itself never fails because of the facts.
   - An action plugin of the same name records the controller's time before and after the call, to compare the clocks.
 extends_documentation_fragment:
-  - ansible.builtin.action_common_attributes
+  - skp.cluster.attributes
 attributes:
   check_mode:
-    support: full
     details: Reads the same facts, but writes no marker to the shared store.
   diff_mode:
     support: none
     details: There is nothing to show.
-  platform:
-    support: full
-    platforms: posix
 options:
   host:
     description: Inventory name of the node; the name of its marker in the shared store.

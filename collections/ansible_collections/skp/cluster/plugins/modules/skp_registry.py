@@ -18,15 +18,12 @@ description:
   - Collects garbage (with the writer stopped) and verifies all blobs in the store.
 author: skp.cluster contributors (@comafire)
 extends_documentation_fragment:
-  - ansible.builtin.action_common_attributes
+  - skp.cluster.attributes
 attributes:
   check_mode:
-    support: full
     details: With O(state=gc), C(registry garbage-collect --dry-run) lists what would be removed.
   diff_mode:
-    support: full
   platform:
-    support: full
     platforms: posix
 options:
   state:

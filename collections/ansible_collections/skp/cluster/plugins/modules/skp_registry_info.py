@@ -13,15 +13,7 @@ description:
   - Reads the container, the registry's HTTP API and the store of this node. Changes nothing.
 author: skp.cluster contributors (@comafire)
 extends_documentation_fragment:
-  - ansible.builtin.action_common_attributes
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: none
-  platform:
-    support: full
-    platforms: posix
+  - skp.cluster.attributes.info
 options:
   name:
     description: Name of the container.

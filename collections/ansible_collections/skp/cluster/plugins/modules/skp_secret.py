@@ -15,17 +15,12 @@ description:
   - The result contains the secrets. Set C(no_log=true) on the task.
 author: skp.cluster contributors (@comafire)
 extends_documentation_fragment:
-  - ansible.builtin.action_common_attributes
+  - skp.cluster.attributes
 attributes:
   check_mode:
-    support: full
     details: A secret that would be generated is returned as a random value that is not stored, so that dependent objects show as changed.
   diff_mode:
-    support: full
     details: Names only.
-  platform:
-    support: full
-    platforms: posix
 options:
   directory:
     description: Directory of the files.

@@ -20,15 +20,7 @@ description:
 requirements:
   - docker >= 5.0.3 (python3-docker)
 extends_documentation_fragment:
-  - ansible.builtin.action_common_attributes
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: full
-  platform:
-    support: full
-    platforms: posix
+  - skp.cluster.attributes
 options:
   role:
     description: Owner of the services. Only services with this role as their label are changed or removed.

@@ -18,17 +18,12 @@ description:
     promotes managers one at a time, so the manager token never leaves the managers.
   - The filter P(skp.cluster.swarm_bootstrap#filter) decides first, from the facts of all nodes, which node initialises a swarm.
 extends_documentation_fragment:
-  - ansible.builtin.action_common_attributes
+  - skp.cluster.attributes
 attributes:
   check_mode:
-    support: full
     details: Predicts the change. If the engine, the SDK or the swarm does not exist yet, predicts from an empty state.
   diff_mode:
-    support: full
     details: Shows labels, roles and the network that change.
-  platform:
-    support: full
-    platforms: posix
 options:
   state:
     description:

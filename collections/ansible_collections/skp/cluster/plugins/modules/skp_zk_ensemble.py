@@ -20,16 +20,13 @@ description:
 requirements:
   - docker >= 5.0.3 (python3-docker)
 extends_documentation_fragment:
-  - ansible.builtin.action_common_attributes
+  - skp.cluster.attributes
 attributes:
   check_mode:
-    support: full
     details:
       - If there is something to change, check mode also queries the members, through a container on this manager that is removed at the end.
   diff_mode:
-    support: full
   platform:
-    support: full
     platforms: posix
 options:
   hosts:

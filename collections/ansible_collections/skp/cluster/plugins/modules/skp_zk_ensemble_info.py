@@ -19,13 +19,11 @@ extends_documentation_fragment:
   - ansible.builtin.action_common_attributes
 attributes:
   check_mode:
-    support: full
   diff_mode:
     support: N/A
     details:
       - The module changes nothing.
   platform:
-    support: full
     platforms: posix
 options:
   name_prefix:
