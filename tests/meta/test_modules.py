@@ -161,7 +161,7 @@ def test_every_failure_names_its_kind():
     for path in [*module_utils().values(), *modules()]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             name = isinstance(node, ast.Call) and (getattr(node.func, "id", "") or getattr(node.func, "attr", ""))
-            if name in ("Failure", "EngineError", "RegistryError", "ImageError"):
+            if name in ("Failure", "EngineError", "RegistryError"):
                 seen += 1
                 named = {keyword.arg for keyword in node.keywords}
                 if len(node.args) < 2 and not named & {"kind", None}:  # None: **failure of another one

@@ -329,7 +329,7 @@ def _with_dockerfile(image):
     for item in image["files"]:
         if item["path"] == "Dockerfile":
             return dict(image, dockerfile=image_io.text_of(item), files=[image_io.with_sum(found) for found in image["files"]])
-    raise plan.ImageError("Image '%s': its context has no Dockerfile." % image["name"], "no_dockerfile", image=image["name"])
+    raise Failure("Image '%s': its context has no Dockerfile." % image["name"], "no_dockerfile", image=image["name"])
 
 
 def _planning(module):
@@ -347,8 +347,8 @@ def _registry(module, needed):
     if module.check_mode:
         module.warn("Check mode predicts from an empty registry: %s" % text)
         return None
-    raise plan.ImageError("The registry %s of this machine does not answer: %s. Start it first (--tags registry). Its log: docker logs registry-skp."
-                          % (module.params["registry"], text), "registry_unreachable", registry=module.params["registry"])
+    raise Failure("The registry %s of this machine does not answer: %s. Start it first (--tags registry). Its log: docker logs registry-skp."
+                  % (module.params["registry"], text), "registry_unreachable", registry=module.params["registry"])
 
 
 def _present(client, registry, image):
@@ -383,11 +383,11 @@ def _load(client, path, wanted, progress):
     """Load an archive and check that it has the expected content."""
     inside = image_io.in_archive(path)
     if inside is None or not inside["ref"]:
-        raise plan.ImageError("There is no image archive %s. Is the shared store mounted here? The master writes it with --tags registry." % path,
-                              "archive_missing", path=path)
+        raise Failure("There is no image archive %s. Is the shared store mounted here? The master writes it with --tags registry." % path,
+                      "archive_missing", path=path)
     if wanted and inside["hash"] != wanted:
-        raise plan.ImageError("%s has content %s, expected %s. Remove it on the master; the next run writes it." % (path, inside["hash"][:12], wanted[:12]),
-                              "bad_archive", path=path, found=inside["hash"], expected=wanted)
+        raise Failure("%s has content %s, expected %s. Remove it on the master; the next run writes it." % (path, inside["hash"][:12], wanted[:12]),
+                      "bad_archive", path=path, found=inside["hash"], expected=wanted)
     image_io.load(client, path, progress, inside["ref"])
     return inside
 
@@ -397,8 +397,8 @@ def loaded(module, client, progress):
     path = module.params["archive"]
     inside = image_io.in_archive(path)
     if inside is None and not module.check_mode:
-        raise plan.ImageError("There is no image archive %s. Is the shared store mounted here? The master writes it with --tags registry." % path,
-                              "archive_missing", path=path)
+        raise Failure("There is no image archive %s. Is the shared store mounted here? The master writes it with --tags registry." % path,
+                      "archive_missing", path=path)
     ref = inside["ref"] if inside else ""
     found = image_io.in_engine(client, ref) if ref else {"hash": "", "id": ""}
     changed = not inside or not found["id"] or found["hash"] != inside["hash"]
@@ -424,8 +424,8 @@ def pulled(module, client, progress):
         ref = "%s:%s" % (repository, options["tag"])
         digest = options["digests"].get(name) or (registry and name in asked and registry.digest(path, options["tag"])) or ""
         if not digest and not module.check_mode:
-            raise plan.ImageError("The registry %s has no image %s. Build it on the master first (--tags images)." % (options["registry"], ref),
-                                  "not_in_registry", image=name, ref=ref)
+            raise Failure("The registry %s has no image %s. Build it on the master first (--tags images)." % (options["registry"], ref),
+                          "not_in_registry", image=name, ref=ref)
         found = image_io.in_engine(client, ref)
         digests = [text.partition("@")[2] for text in found["digests"] if text.startswith(repository + "@")]
         wanted[name] = digest

@@ -17,15 +17,7 @@ description:
   - Also returns the node's secrets (as hashes) and the images of its engine, so that other tasks need no call if nothing has to change.
   - All services are inspected before any change. If one has an error, none is changed.
 extends_documentation_fragment:
-  - ansible.builtin.action_common_attributes
-attributes:
-  check_mode:
-    support: full
-  diff_mode:
-    support: full
-  platform:
-    support: full
-    platforms: posix
+  - skp.cluster.attributes
 options:
   services:
     description: The services.

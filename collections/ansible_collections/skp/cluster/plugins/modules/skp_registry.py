@@ -22,9 +22,6 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     details: With O(state=gc), C(registry garbage-collect --dry-run) lists what would be removed.
-  diff_mode:
-  platform:
-    platforms: posix
 options:
   state:
     description:

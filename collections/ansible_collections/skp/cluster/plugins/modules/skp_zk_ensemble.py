@@ -25,9 +25,6 @@ attributes:
   check_mode:
     details:
       - If there is something to change, check mode also queries the members, through a container on this manager that is removed at the end.
-  diff_mode:
-  platform:
-    platforms: posix
 options:
   hosts:
     description:

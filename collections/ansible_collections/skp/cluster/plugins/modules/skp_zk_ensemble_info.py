@@ -16,15 +16,7 @@ description:
 requirements:
   - docker >= 5.0.3 (python3-docker)
 extends_documentation_fragment:
-  - ansible.builtin.action_common_attributes
-attributes:
-  check_mode:
-  diff_mode:
-    support: N/A
-    details:
-      - The module changes nothing.
-  platform:
-    platforms: posix
+  - skp.cluster.attributes.info
 options:
   name_prefix:
     description: Prefix of the service names, C(<name_prefix>-<id>).

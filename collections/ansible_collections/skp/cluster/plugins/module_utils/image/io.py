@@ -19,6 +19,7 @@ import threading
 import time
 
 from ..engine import client as engine
+from ..failure import Failure
 from ..registry.http import RegistryClient
 from ..registry.plan import explain_pull_error
 from . import plan
@@ -107,7 +108,7 @@ def _label(found):
 
 
 def in_archive(path):
-    """{"hash", "ref"} of the first image of a `docker save` archive, or None if the file does not exist. Raises ImageError for other errors."""
+    """{"hash", "ref"} of the first image of a `docker save` archive, or None if the file does not exist. Raises Failure for other errors."""
     try:
         with tarfile.open(path) as archive:
             entry = json.load(archive.extractfile("manifest.json"))[0]
@@ -115,8 +116,8 @@ def in_archive(path):
     except FileNotFoundError:
         return None
     except (OSError, tarfile.TarError, KeyError, IndexError, ValueError, AttributeError) as exc:
-        raise plan.ImageError("%s is not a readable image archive: %s. Remove it on the master and run --tags registry to write it again." % (path, exc),
-                              "bad_archive", path=path) from exc
+        raise Failure("%s is not a readable image archive: %s. Remove it on the master and run --tags registry to write it again." % (path, exc),
+                      "bad_archive", path=path) from exc
     return {"hash": _label(config), "ref": (entry.get("RepoTags") or [""])[0]}
 
 
@@ -193,7 +194,7 @@ def build(client, image, site, buildkit, progress):
                 progress("%s: %s" % (image["name"], text))
     except engine.EngineError as exc:
         error = getattr(log, "error", "") or exc.failure.get("engine_message", "")
-        raise plan.ImageError("%s at %s. Last lines of the build:\n%s" % (
+        raise Failure("%s at %s. Last lines of the build:\n%s" % (
             "%s: %s" % (what, error) if error else exc.msg, step or "its start", "\n".join(log.tail)), "build_failed",
             image=image["name"], step=step, log=log.tail, engine_message=error) from exc
     return log.stages
@@ -238,8 +239,8 @@ def has_buildkit(run, progress, needed):
     run(["apt-get", "-q", "update"], environ_update=environment)
     code, out, err = run(["apt-get", "-q", "-y", "--no-install-recommends", "install", "docker-buildx"], environ_update=environment)
     if code:
-        raise plan.ImageError("The command docker has no BuildKit, and the package docker-buildx could not be installed:\n%s\nInstall it on the master "
-                              "(in Docker's own packages it is docker-buildx-plugin)." % "\n".join((out + err).strip().splitlines()[-5:]), "no_buildkit")
+        raise Failure("The command docker has no BuildKit, and the package docker-buildx could not be installed:\n%s\nInstall it on the master "
+                      "(in Docker's own packages it is docker-buildx-plugin)." % "\n".join((out + err).strip().splitlines()[-5:]), "no_buildkit")
     return True
 
 
@@ -286,8 +287,8 @@ def load(client, path, progress, name):
     try:
         handle = open(path, "rb")
     except OSError as exc:
-        raise plan.ImageError("%s cannot be read: %s. Is the shared store mounted here? The master writes it with --tags registry." % (path, exc.strerror),
-                              "archive_missing", path=path) from exc
+        raise Failure("%s cannot be read: %s. Is the shared store mounted here? The master writes it with --tags registry." % (path, exc.strerror),
+                      "archive_missing", path=path) from exc
     with handle, _sdk(what):
         # Reading the first message starts the request.
         for _message in _events(engine.raw(client).load_image(handle), what):
@@ -313,7 +314,7 @@ def save(client, image, progress):
     except OSError as exc:
         if partial and os.path.exists(partial):
             os.unlink(partial)
-        raise plan.ImageError("%s: %s" % (what, exc), "archive_write", path=path) from exc
+        raise Failure("%s: %s" % (what, exc), "archive_write", path=path) from exc
     for name in os.listdir(directory):
         if name.startswith(image["name"] + "-") and name.endswith(".tar") and len(name) == len(os.path.basename(path)) and name != os.path.basename(path):
             os.unlink(os.path.join(directory, name))
@@ -355,8 +356,8 @@ def bootstrap(client, ref, suite, site, run, progress):
         code, out, err = run(argv, **options)
         if code:
             program = "mmdebstrap" if "mmdebstrap" in argv else argv[0]
-            raise plan.ImageError("Bootstrapping Debian %s: %s failed:\n%s" % (suite, program, "\n".join((out + err).strip().splitlines()[-15:])),
-                                  "bootstrap_failed", command=program, status=code)
+            raise Failure("Bootstrapping Debian %s: %s failed:\n%s" % (suite, program, "\n".join((out + err).strip().splitlines()[-15:])),
+                          "bootstrap_failed", command=program, status=code)
 
     code, _out, _err = run(["sh", "-c", "command -v mmdebstrap && test -e /usr/share/keyrings/debian-archive-keyring.gpg"])
     if code:

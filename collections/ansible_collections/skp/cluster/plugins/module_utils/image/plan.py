@@ -27,10 +27,6 @@ _NAME = re.compile(r"^[a-z0-9]+([._-][a-z0-9]+)*$")
 _CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
 
 
-class ImageError(Failure):
-    """The wanted image cannot be built, or the found image is not the wanted one."""
-
-
 def _sha256(value):
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
@@ -63,20 +59,20 @@ def content_hash(files, args, base):
 
 
 def in_order(images):
-    """The images (dicts with "name" and "base"), each one after its base. Raises ImageError on a cycle or a duplicate name."""
+    """The images (dicts with "name" and "base"), each one after its base. Raises Failure on a cycle or a duplicate name."""
     by_name = {}
     for image in images:
         if not _NAME.match(image["name"]):
-            raise ImageError("'%s' is not an image name: use lower case letters and digits, joined by single '.', '_' or '-'." % image["name"], "bad_name",
-                             image=image["name"])
+            raise Failure("'%s' is not an image name: use lower case letters and digits, joined by single '.', '_' or '-'." % image["name"], "bad_name",
+                          image=image["name"])
         if image["name"] in by_name:
-            raise ImageError("Image '%s' is listed twice." % image["name"], "duplicate", image=image["name"])
+            raise Failure("Image '%s' is listed twice." % image["name"], "duplicate", image=image["name"])
         by_name[image["name"]] = image
     done, result = set(), []
 
     def visit(name, path):
         if name in path:
-            raise ImageError("The images' bases form a cycle: %s." % " <- ".join(path + [name]), "cycle", images=path + [name])
+            raise Failure("The images' bases form a cycle: %s." % " <- ".join(path + [name]), "cycle", images=path + [name])
         if name in done or name not in by_name:
             return
         visit(by_name[name].get("base") or "", path + [name])
@@ -89,11 +85,11 @@ def in_order(images):
 
 
 def needed(images, names):
-    """The images of these names and all their bases, in the given order; all images without names. Raises ImageError on an unknown name."""
+    """The images of these names and all their bases, in the given order; all images without names. Raises Failure on an unknown name."""
     by_name = {image["name"]: image for image in images}
     unknown = sorted(set(names) - set(by_name))
     if unknown:
-        raise ImageError("Unknown image %s; known images: %s." % (", ".join(unknown), ", ".join(sorted(by_name)) or "none"), "unknown_image", images=unknown)
+        raise Failure("Unknown image %s; known images: %s." % (", ".join(unknown), ", ".join(sorted(by_name)) or "none"), "unknown_image", images=unknown)
     wanted, todo = set(), list(names or by_name)
     while todo:
         name = todo.pop()
@@ -116,8 +112,8 @@ def expand(images, registry, common_args=None, base_image="", base_suite="trixie
         declared = declared_args(image["dockerfile"])
         unknown = sorted(set(image.get("args") or {}) - declared)
         if unknown:
-            raise ImageError("Image '%s': its Dockerfile declares no ARG %s (it declares %s)."
-                             % (image["name"], ", ".join(unknown), ", ".join(sorted(declared)) or "none"), "unknown_args", image=image["name"], args=unknown)
+            raise Failure("Image '%s': its Dockerfile declares no ARG %s (it declares %s)."
+                          % (image["name"], ", ".join(unknown), ", ".join(sorted(declared)) or "none"), "unknown_args", image=image["name"], args=unknown)
         args = {key: str(value) for key, value in (common_args or {}).items() if key in declared}
         args.update({key: str(value) for key, value in (image.get("args") or {}).items()})
         base = image.get("base") or ""
@@ -131,7 +127,7 @@ def expand(images, registry, common_args=None, base_image="", base_suite="trixie
             identity = "bootstrap:%s:%s" % (base_suite, refresh)
             base_ref = "%s:%s" % (BOOTSTRAP_REPOSITORY, base_suite)
         if image.get("archive") and not archive_dir:
-            raise ImageError("Image '%s' needs an archive, but archive_dir is not set." % image["name"], "bad_options", image=image["name"])
+            raise Failure("Image '%s' needs an archive, but archive_dir is not set." % image["name"], "bad_options", image=image["name"])
         path = "skp/" + image["name"]
         item = dict(image, path=path, repository="%s/%s" % (registry, path), args=args, base_ref=base_ref, parent=parent["name"] if parent else "",
                     bootstrap=not parent and not base and not base_image, hash=content_hash(image["files"], args, identity))
@@ -290,10 +286,10 @@ def as_text(pairs):
 
 
 def certificates(pem):
-    """The certificates of a PEM text, as a list. Raises ImageError if a non-empty text has none."""
+    """The certificates of a PEM text, as a list. Raises Failure if a non-empty text has none."""
     found = [text + "\n" for text in _CERTIFICATE.findall(pem or "")]
     if (pem or "").strip() and not found:
-        raise ImageError("extra_ca contains no certificate (no '-----BEGIN CERTIFICATE-----').", "bad_ca")
+        raise Failure("extra_ca contains no certificate (no '-----BEGIN CERTIFICATE-----').", "bad_ca")
     return found
 
 

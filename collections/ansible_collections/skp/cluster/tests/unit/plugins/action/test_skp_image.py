@@ -14,6 +14,7 @@ import pytest
 from ansible.errors import AnsibleActionFail
 
 from ansible_collections.skp.cluster.plugins.action import skp_image as action
+from ansible_collections.skp.cluster.plugins.module_utils.failure import Failure
 from ansible_collections.skp.cluster.plugins.module_utils.image import io as image_io, plan
 
 
@@ -94,7 +95,7 @@ def test_an_archive_that_is_none(tmp_path):
     (tmp_path / "cut.tar").write_bytes(b"no tar")
     archive_of(tmp_path / "other.tar", "other.json", "c", [])
     for name in ("cut.tar", "other.tar"):
-        with pytest.raises(plan.ImageError) as caught:
+        with pytest.raises(Failure) as caught:
             image_io.in_archive(str(tmp_path / name))
         assert name in caught.value.msg
 
@@ -132,13 +133,13 @@ def test_a_failure_starts_nothing_new_lets_the_others_end_and_is_the_error():
 
     def work(number):
         if number == 0:
-            raise plan.ImageError("zero", "build_failed")
+            raise Failure("zero", "build_failed")
         assert first_is_over.wait(30)
         ended.append(number)
         if number == 2:
-            raise plan.ImageError("two", "build_failed")
+            raise Failure("two", "build_failed")
 
-    with pytest.raises(plan.ImageError, match="zero"):
+    with pytest.raises(Failure, match="zero"):
         image_io.side_by_side(schedule, 3, work)
     assert sorted(ended) == [1, 2]
 

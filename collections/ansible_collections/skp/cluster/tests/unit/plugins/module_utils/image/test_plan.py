@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from ansible_collections.skp.cluster.plugins.module_utils.failure import Failure
 from ansible_collections.skp.cluster.plugins.module_utils.image import plan
 
 FILES = [{"path": "Dockerfile", "mode": 0o644, "sha256": "a"}, {"path": "bin/run", "mode": 0o755, "sha256": "b"}]
@@ -91,7 +92,7 @@ def test_common_args_go_only_where_they_are_declared():
     ([image("a", archive=True)], "bad_options"),
 ])
 def test_what_is_refused(images, kind):
-    with pytest.raises(plan.ImageError) as caught:
+    with pytest.raises(Failure) as caught:
         plan.expand(images, "localhost:5000")
     assert caught.value.failure["kind"] == kind
     assert images[0]["name"] in caught.value.msg
@@ -313,7 +314,7 @@ def test_one_file_for_each_certificate():
 
 
 def test_a_ca_that_is_none_is_refused():
-    with pytest.raises(plan.ImageError):
+    with pytest.raises(Failure):
         plan.certificates("no certificate")
     assert plan.certificates(" \n") == []
 
@@ -398,7 +399,7 @@ def test_only_what_is_needed_and_what_it_is_built_from(names, expected):
 
 
 def test_a_needed_image_that_nobody_knows_is_named():
-    with pytest.raises(plan.ImageError, match="Unknown image redis; known images: base, ds, java, kafka, own"):
+    with pytest.raises(Failure, match="Unknown image redis; known images: base, ds, java, kafka, own"):
         plan.needed(CHAIN, ["kafka", "redis"])
 
 
