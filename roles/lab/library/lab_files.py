@@ -2,7 +2,7 @@
 # Copyright (c) 2026 skp.cluster contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Write what the controller needs to reach the lab: keys, known_hosts, hosts.json, generated variables."""
+"""Write the controller's files for the lab: keys, known_hosts, hosts.json, generated variables."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ DOCUMENTATION = r"""
 module: lab_files
 short_description: The lab's files in its inventory directory
 description:
-  - One key for the user and one host key per node are made once and kept, so known_hosts stays true when a node is re-created.
-  - hosts.json is written for new nodes and addresses only; what its user edited stays.
+  - One key for the user and one host key per node are created once, so known_hosts stays valid when a node is re-created.
+  - hosts.json is written for new nodes and addresses only; the user's edits stay.
 author: skp.cluster contributors (@comafire)
 options:
   directory: {type: path, required: true, description: The inventory directory.}
   nodes: {type: list, elements: dict, required: true, description: "Name and address of every node, in order."}
-  hosts_override: {type: dict, default: {}, description: "Host name -> keys that replace what hosts.json would say."}
+  hosts_override: {type: dict, default: {}, description: "Host name -> keys that replace those of hosts.json."}
   variables: {type: dict, required: true, description: Host variables for group_vars/all/generated.yml.}
 """
 
@@ -43,7 +43,7 @@ HEADER = "# SPDX-License-Identifier: GPL-3.0-or-later\n# Written by `make up` fr
 
 
 class Dumper(yaml.SafeDumper):
-    """YAML with text of several lines (certificates) as a block."""
+    """YAML with multi-line text (certificates) as a block."""
 
 
 def _represent_text(dumper, text):
@@ -54,7 +54,7 @@ Dumper.add_representer(str, _represent_text)
 
 
 class Writer:
-    """Files below one directory, written only where their content or mode is not yet what it should be."""
+    """Files below one directory, written only if their content or mode differs."""
 
     def __init__(self, module, directory):
         self.module = module
@@ -63,7 +63,7 @@ class Writer:
         self.diff = []
 
     def read(self, name):
-        """Text of a file, None when it is not there."""
+        """Text of a file, None if it does not exist."""
         try:
             with open(os.path.join(self.directory, name), encoding="utf-8") as handle:
                 return handle.read()
@@ -71,12 +71,12 @@ class Writer:
             return None
 
     def folder(self, name, mode=0o755):
-        """Make a directory where it is missing."""
+        """Create a missing directory."""
         if not self.module.check_mode:
             os.makedirs(os.path.join(self.directory, name), mode=mode, exist_ok=True)
 
     def write(self, name, text, mode=0o644):
-        """Put a file in place in one step, so that a reader never meets half of it."""
+        """Write a file atomically, so that a reader never sees a part of it."""
         before = self.read(name)
         if before == text:
             return
@@ -91,7 +91,7 @@ class Writer:
         os.replace(path + ".new", path)
 
     def key(self, name, comment):
-        """Make an ed25519 key pair where it is missing; its public half (empty in check mode before the first run)."""
+        """Create a missing ed25519 key pair; returns the public key (empty in check mode before the first run)."""
         public = self.read(name + ".pub")
         if public is not None and self.read(name) is not None:
             return public

@@ -2,10 +2,10 @@
 # Copyright (c) 2026 skp.cluster contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Make the image of the lab's nodes, and before it the base image: pulled where a pull works, bootstrapped where not.
+"""Build the image of the lab's nodes, and before it the base image: pulled if possible, else bootstrapped.
 
-community.docker's image modules build without a word until the end (and need buildx, which a plain Debian lacks); here every line
-goes to a log file at once, from which the playbook's progress callback shows the last one.
+community.docker's image modules show no output until the end of a build (and need buildx, which a plain Debian lacks); here every line
+goes to a log file at once, and the playbook's progress callback shows the last line.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ module: lab_image
 short_description: Build the node image, with its base
 author: skp.cluster contributors (@comafire)
 options:
-  image: {type: str, required: true, description: Tag to make; nothing is done when the engine has it.}
-  labels: {type: dict, required: true, description: Labels of the images made.}
+  image: {type: str, required: true, description: Tag to build; nothing is done if the engine has it.}
+  labels: {type: dict, required: true, description: Labels of the built images.}
   context: {type: path, required: true, description: Build context.}
-  base_image: {type: str, required: true, description: Image to start from when the engine has it or can pull it.}
+  base_image: {type: str, required: true, description: Base image, if the engine has it or can pull it.}
   base_suite: {type: str, required: true, description: Debian suite to bootstrap otherwise.}
   base_fallback: {type: str, required: true, description: Tag of the bootstrapped image.}
   apt_mirror: {type: str, default: "", description: Debian mirror; empty for the default one.}
-  pull_timeout: {type: int, default: 20, description: Seconds without a sign of life after which a pull is given up.}
+  pull_timeout: {type: int, default: 20, description: Seconds without progress after which a pull is aborted.}
   log: {type: path, required: true, description: File that receives every line.}
 """
 
@@ -34,9 +34,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 base:
-  description: The base image used and how it was had (present, pulled, bootstrapped).
+  description: The base image used and its origin (present, pulled, bootstrapped).
   type: dict
-  returned: when the image was built
+  returned: if the image was built
 """
 
 import os
@@ -53,7 +53,7 @@ BOOTSTRAP_TIMEOUT = 900
 
 
 class Log:
-    """The step's log file: every line at once, and the last ones for an error message."""
+    """The step's log file: every line at once, and the last lines for an error message."""
 
     def __init__(self, path):
         os.makedirs(os.path.dirname(path), exist_ok=True)
@@ -78,7 +78,7 @@ def has_image(client, tag):
 
 
 def pull(module, log):
-    """Try to pull the base image; the reason when it cannot be had."""
+    """Try to pull the base image; returns the reason if that fails."""
     client = connect(module, timeout=module.params["pull_timeout"])
     tag = module.params["base_image"]
     try:
@@ -87,13 +87,13 @@ def pull(module, log):
             if "error" in event:
                 return event["error"]
     except (DockerException, OSError) as exc:
-        # requests' ReadTimeout is an OSError: the registry is not refused but swallowed by a firewall
+        # ReadTimeout of requests is an OSError: a firewall drops the packets to the registry
         return str(getattr(exc, "explanation", None) or exc)
     return "" if has_image(client, tag) else "the engine did not say why"
 
 
 def split_tag(tag):
-    """Repository and tag; a port in the registry's name is no tag.
+    """Repository and tag; a port in the registry's name is not a tag.
 
     >>> split_tag("localhost:5000/debian")
     ('localhost:5000/debian', 'latest')
@@ -103,17 +103,17 @@ def split_tag(tag):
 
 
 def bootstrap(module, client, log, why_no_pull):
-    """Make the base image with mmdebstrap and import it."""
+    """Bootstrap the base image with mmdebstrap and import it."""
     params = module.params
     tool = shutil.which("mmdebstrap") or install_mmdebstrap(module, log, why_no_pull)
     with tempfile.TemporaryDirectory(prefix="skp-lab-") as folder:
         # mmdebstrap in its unshare mode (a normal user's) writes through another user id
         os.chmod(folder, 0o711)
         archive = os.path.join(folder, "base.tar")
-        # As a normal user only this mode gives a true file system; what mmdebstrap would fall back to fails in the middle.
+        # For a normal user, only this mode creates a complete file system; mmdebstrap's fallback fails half-way.
         mode = "root" if os.geteuid() == 0 else "unshare"
         command = [tool, "--mode=%s" % mode, "--variant=minbase", "--include=ca-certificates", params["base_suite"], archive]
-        failure = "the base image %s cannot be pulled (%s), and mmdebstrap cannot make one" % (params["base_image"], why_no_pull)
+        failure = "the base image %s cannot be pulled (%s), and mmdebstrap cannot create one" % (params["base_image"], why_no_pull)
         if mode == "unshare":
             failure += (
                 "; as a normal user it needs `sudo apt-get install uidmap` and your name in /etc/subuid and /etc/subgid. "
@@ -129,11 +129,11 @@ def bootstrap(module, client, log, why_no_pull):
 
 
 def install_mmdebstrap(module, log, why_no_pull):
-    """Install the tool as root; a clear way out for everybody else."""
+    """Install mmdebstrap as root; for other users, fail with a message that says what to do."""
     where = "the base image %s is not in the engine, cannot be pulled (%s)" % (module.params["base_image"], why_no_pull)
     if os.geteuid() != 0 or not shutil.which("apt-get"):
         module.fail_json(
-            msg="%s, and mmdebstrap is missing to make one: `sudo apt-get install mmdebstrap uidmap`, or load an image of Debian %s "
+            msg="%s, and mmdebstrap is not installed to create one: `sudo apt-get install mmdebstrap uidmap`, or load an image of Debian %s "
             "into the engine and name it with -e lab_base_image=..." % (where, module.params["base_suite"])
         )
     environment = dict(os.environ, DEBIAN_FRONTEND="noninteractive")
@@ -156,9 +156,9 @@ def run_logged(module, log, command, failure, environment=None):
             log.add(line)
             if time.monotonic() > deadline:
                 process.kill()
-                module.fail_json(msg="%s: not done after %d s. Its last lines:\n%s" % (failure, BOOTSTRAP_TIMEOUT, log.tail()))
+                module.fail_json(msg="%s: not finished after %d s. Last lines of its output:\n%s" % (failure, BOOTSTRAP_TIMEOUT, log.tail()))
     if process.returncode != 0:
-        module.fail_json(msg="%s (exit code %d). Its last lines:\n%s" % (failure, process.returncode, log.tail(8)))
+        module.fail_json(msg="%s (exit code %d). Last lines of its output:\n%s" % (failure, process.returncode, log.tail(8)))
 
 
 def build(module, client, log, base):
@@ -176,11 +176,11 @@ def build(module, client, log, base):
     for event in events:
         log.add(re.sub(r"\x1b\[[0-9;]*m", "", event.get("stream") or event.get("status") or ""))
         if "error" in event:
-            module.fail_json(msg="the node image cannot be built: %s. The last lines:\n%s" % (event["error"].strip(), log.tail()))
+            module.fail_json(msg="the node image cannot be built: %s. Last lines of the build:\n%s" % (event["error"].strip(), log.tail()))
 
 
 def main():
-    """Nothing when the image is there; else base, then build."""
+    """Nothing if the image exists; else base, then build."""
     module = AnsibleModule(
         argument_spec={
             "image": {"type": "str", "required": True},

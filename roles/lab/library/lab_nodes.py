@@ -2,7 +2,7 @@
 # Copyright (c) 2026 skp.cluster contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Create the node containers that are missing, start those that do not run, and wait until systemd is up in each.
+"""Create missing node containers, start stopped ones, and wait until systemd is up in each.
 
 One call for all nodes. Not docker_container, which cannot leave /proc/sys writable (see lab_plan.container_config).
 """
@@ -15,12 +15,12 @@ short_description: The lab's node containers
 author: skp.cluster contributors (@comafire)
 options:
   plan: {type: dict, required: true, description: The plan of M(lab_state).}
-  home: {type: path, required: true, description: Inventory directory; its ssh/ holds the keys the nodes are given.}
-  timeout: {type: int, default: 90, description: Seconds until systemd has to be up in all nodes.}
+  home: {type: path, required: true, description: Inventory directory; its ssh/ has the nodes' keys.}
+  timeout: {type: int, default: 90, description: Seconds until systemd must be up in all nodes.}
 """
 
 EXAMPLES = r"""
-- name: Make the nodes
+- name: Create the nodes
   lab_nodes: {plan: "{{ lab_plan }}", home: /x/inventory/lab}
 """
 
@@ -34,7 +34,7 @@ started:
   type: list
   returned: success
 failed_units:
-  description: Node name -> units that failed at its start; empty when all is well.
+  description: Node name -> units that failed at its start; empty if none failed.
   type: dict
   returned: success
 """
@@ -53,7 +53,7 @@ STATE_COMMAND = ["sh", "-c", "systemctl is-system-running; systemctl list-units 
 
 
 def keys(home, host_name):
-    """Files a new node is given: (local path, path in the node, mode, owner)."""
+    """Files of a new node: (local path, path in the node, mode, owner)."""
     host_key = "%s/ssh/host_keys/%s" % (home, host_name)
     return [
         (host_key, "/etc/ssh/ssh_host_ed25519_key", 0o600, 0),
@@ -76,12 +76,12 @@ def pack(files):
 
 
 def create(client, plan, node, home):
-    """Create one node container and put its keys into it; it is removed again when it cannot have them."""
+    """Create one node container and copy its keys into it; it is removed again if that fails."""
     config = container_config(plan, node, home)
     try:
         client.api.create_container_from_config(config, node["container"])
     except DockerException as exc:
-        # Engines of 26 and newer refuse to drop what they do not have themselves, and leave it out of ALL; older ones need the drop.
+        # Engines of 26 and newer refuse to drop a capability that they do not have, and omit it from ALL; older engines need the drop.
         if "invalid CapDrop" not in str(exc):
             raise
         config["HostConfig"]["CapDrop"] = []
@@ -94,14 +94,14 @@ def create(client, plan, node, home):
 
 
 def system_state(client, container):
-    """What systemd in a node says of itself: its state (starting, running, degraded ...) and its failed units."""
+    """The state of systemd in a node (starting, running, degraded ...) and its failed units."""
     task = client.api.exec_create(container, STATE_COMMAND, stderr=False)
     lines = client.api.exec_start(task["Id"]).decode(errors="replace").split()
     return (lines[0] if lines else "", lines[1:])
 
 
 def wait(client, nodes, timeout):
-    """Until systemd is up in all nodes: failed units by node, and state by node of those that were too late."""
+    """Wait until systemd is up in all nodes: failed units by node, and state by node of those that were too late."""
     deadline = time.monotonic() + timeout
     failed_units, late = {}, {node["name"]: "" for node in nodes}
     while late:

@@ -8,18 +8,18 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: lab_state
-short_description: What the lab is and what is missing of it
+short_description: Present state of the lab, and the plan to complete it
 description:
   - Reads the engine at E(DOCKER_HOST) and this machine in one call and returns the plan of the lab.
 author: skp.cluster contributors (@comafire)
 options:
   name: {type: str, required: true, description: The lab's name; prefix of all its objects.}
-  nodes: {type: int, required: true, description: "1, 3 or 5; 0 as many as there are, 3 for a new lab."}
+  nodes: {type: int, required: true, description: "1, 3 or 5; 0 keeps the present number, 3 for a new lab."}
   subnets: {type: list, elements: str, required: true, description: Candidates in order of preference.}
   ui_ports: {type: list, elements: int, required: true, description: Ports of c01 to publish on 127.0.0.1.}
-  home: {type: path, required: true, description: Inventory directory that holds the lab's keys.}
+  home: {type: path, required: true, description: Inventory directory with the lab's keys.}
   context: {type: path, required: true, description: Build context of the node image.}
-  build_words: {type: list, elements: str, required: true, description: What else decides the content of the node image.}
+  build_words: {type: list, elements: str, required: true, description: Further values that determine the content of the node image.}
 """
 
 EXAMPLES = r"""
@@ -33,11 +33,11 @@ plan:
   type: dict
   returned: success
 extra_ca:
-  description: PEM text of the certificates this machine trusts beyond its distribution's list.
+  description: PEM text of the certificates that this machine trusts in addition to its distribution's list.
   type: str
   returned: success
 resolvers:
-  description: This machine's own name servers, as far as a container can reach them.
+  description: This machine's name servers that a container can reach.
   type: list
   returned: success
 """
@@ -53,7 +53,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.lab_engine import connect
 from ansible.module_utils.lab_plan import LabError, LABEL, engine_objection, extra_certificates, plan, resolvers
 
-# Debian's layout first; on a machine without the distribution's single files only what its owner added can be told apart.
+# Debian's layout first; without the distribution's single files, only certificates added by the owner can be identified.
 CA_BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
 CA_DISTRIBUTED = "/usr/share/ca-certificates/mozilla/*.crt"
 CA_ADDED = ("/usr/local/share/ca-certificates/**/*.crt", "/etc/pki/ca-trust/source/anchors/*")
@@ -61,7 +61,7 @@ RESOLV_CONF = ("/run/systemd/resolve/resolv.conf", "/etc/resolv.conf")
 
 
 def read_text(path):
-    """Text of a file, empty when it cannot be read."""
+    """Text of a file, empty if it cannot be read."""
     try:
         with open(path, encoding="utf-8", errors="replace") as handle:
             return handle.read()
@@ -70,7 +70,7 @@ def read_text(path):
 
 
 def read_engine(client, name):
-    """The engine as lab_plan.plan wants it; containers and volumes of other owners by name only."""
+    """The engine's state for lab_plan.plan; containers and volumes of other owners by name only."""
     info = client.info()
     docker_host = client.api.base_url.replace("http+docker://localhost", "unix://")
     objection = engine_objection(info, os.environ.get("DOCKER_HOST") or docker_host)
@@ -101,7 +101,7 @@ def read_engine(client, name):
 
 
 def read_routes():
-    """CIDR -> description, of every IPv4 route of this machine but the default one."""
+    """CIDR -> description of every IPv4 route of this machine except the default one."""
     output = subprocess.run(["ip", "-4", "route"], capture_output=True, text=True, check=False, timeout=10).stdout
     found = {}
     for line in output.splitlines():
@@ -112,7 +112,7 @@ def read_routes():
 
 
 def busy_ports(ports):
-    """Those of the ports that something already listens on, on this machine's loopback."""
+    """The ports that are already in use on this machine's loopback."""
     busy = []
     for port in ports:
         with socket.socket() as probe:
@@ -125,7 +125,7 @@ def busy_ports(ports):
 
 
 def read_extra_ca():
-    """PEM text of the certificates that somebody added to this machine."""
+    """PEM text of the certificates that were added to this machine."""
     distributed = glob.glob(CA_DISTRIBUTED)
     if distributed:
         return extra_certificates(read_text(CA_BUNDLE), [read_text(path) for path in distributed])
@@ -134,7 +134,7 @@ def read_extra_ca():
 
 
 def content_hash(context, words):
-    """sha256 over the files of the build context, their modes and the words: decides whether the image is built anew."""
+    """sha256 of the files of the build context, their modes and the words: decides whether the image is built again."""
     digest = hashlib.sha256("\0".join(words).encode())
     for path in sorted(glob.glob(os.path.join(context, "**"), recursive=True)):
         if os.path.isfile(path):
@@ -145,7 +145,7 @@ def content_hash(context, words):
 
 
 def main():
-    """Read, plan, answer."""
+    """Read, plan, return."""
     module = AnsibleModule(
         argument_spec={
             "name": {"type": "str", "required": True},
@@ -177,7 +177,7 @@ def main():
     servers = next((found for found in (resolvers(read_text(path)) for path in RESOLV_CONF) if found), [])
     if not servers:
         result["notes"].append(
-            "this machine's resolver listens on its loopback only; containers inside the nodes ask Docker's default resolvers"
+            "this machine's resolver listens on its loopback only; containers inside the nodes use Docker's default resolvers"
         )
     module.exit_json(changed=False, plan=result, extra_ca=read_extra_ca(), resolvers=servers)
 

@@ -1,13 +1,13 @@
 # Copyright (c) 2026 skp.cluster contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the lab should look like: functions of plain data, no engine, no Ansible.
+"""The plan of the lab: functions of plain data, no engine, no Ansible.
 
-Shapes used throughout:
+Terms:
 
 * host name: ``c01`` ...; container: ``<lab_name>-c01``; address: the lab's subnet plus 10 plus the node's number.
-* label ``skp.lab=<lab_name>``: on every object of the lab, the only ones that are ever removed.
-* label ``skp.lab.home=<inventory directory>``: on every node container, which checkout holds its keys.
+* label ``skp.lab=<lab_name>``: on every object of the lab; only objects with it are ever removed.
+* label ``skp.lab.home=<inventory directory>``: on every node container; the checkout with its keys.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ LABEL_HOME = "skp.lab.home"
 LABEL_HOST = "skp.lab.host"
 SHARED_PATH = "/srv/skp"
 CACHE_PATH = "/var/cache/skp-lab"
-# A node's own state; the rest of it is its container's file system. Both outlive `docker kill` and a start.
+# A node's volumes; the rest of its state is in its container's file system. Both survive `docker kill` and a start.
 NODE_VOLUMES = {"docker": "/var/lib/docker", "data": "/var/lib/skp"}
-# Everything a machine may do but what some hosts withhold from root itself; never --privileged.
+# All capabilities except those that some hosts withhold even from root; never --privileged.
 SECURITY = ["seccomp=unconfined", "apparmor=unconfined"]
 FIRST_ADDRESS = 10
 NODE_COUNTS = (1, 3, 5)
@@ -36,7 +36,7 @@ NODE_LABELS = ("spark-worker",)
 
 
 class LabError(Exception):
-    """One message a person can act on."""
+    """An error with a message that says what to do."""
 
 
 def host_names(count):
@@ -49,32 +49,32 @@ def host_names(count):
 
 
 def cgroup_options(version):
-    """How a systemd node container is given its cgroups.
+    """The cgroup settings of a systemd node container.
 
     :arg version: the engine's CgroupVersion, "1" or "2" (empty: an engine older than 20.10, which knows only 1).
     :returns: dict ``CgroupnsMode`` and ``Binds``, parts of the engine's HostConfig.
 
-    v1: systemd needs the host's hierarchies writable, and sees its own place in them only in the host's namespace.
+    v1: systemd needs the host's hierarchies writable, and finds its own cgroup in them only in the host's namespace.
     v2: one private namespace, whose root is the container's own cgroup; the node's first process (files/node/lab-init)
-    makes that mount writable, so nothing of the host's tree is shown.
+    makes that mount writable, so the host's tree is not visible.
     """
     if str(version) == "2":
         return {"CgroupnsMode": "private", "Binds": []}
     if str(version) in ("1", ""):
         return {"CgroupnsMode": "host", "Binds": ["/sys/fs/cgroup:/sys/fs/cgroup:rw"]}
-    raise LabError("the engine reports cgroup version %r; the lab knows 1 and 2" % (version,))
+    raise LabError("the engine reports cgroup version %r; the lab supports 1 and 2" % (version,))
 
 
 def engine_objection(info, docker_host):
-    """Why an engine that answers cannot carry the lab, as one sentence; None when it can.
+    """Why an engine that answers cannot run the lab, as one sentence; None if it can.
 
-    The nodes are reached at their own addresses on a bridge, which must lie on this machine.
+    The nodes are reached at their own addresses on a bridge, which must be on this machine.
 
     :arg info: the answer of the engine's /info.
-    :arg docker_host: URL the engine was reached at.
+    :arg docker_host: URL of the engine.
     """
     where = "the engine at %s" % docker_host
-    way_out = "choose a local engine with DOCKER_HOST=unix:///var/run/docker.sock or `docker context use default`"
+    way_out = "use a local engine with DOCKER_HOST=unix:///var/run/docker.sock or `docker context use default`"
     if not docker_host.startswith(("unix://", "http+unix://")):
         return "%s is not on this machine, so its containers' addresses cannot be reached: %s" % (where, way_out)
     if any("rootless" in option for option in info.get("SecurityOptions") or []):
@@ -90,7 +90,7 @@ def choose_subnet(candidates, used):
     """The first candidate that overlaps none of the networks in use.
 
     :arg candidates: list of CIDR strings, in order of preference.
-    :arg used: dict of CIDR string -> who uses it ("network devnet", "route on eth0").
+    :arg used: dict of CIDR string -> its user ("network devnet", "route on eth0").
     """
     clashes = []
     for candidate in candidates:
@@ -114,12 +114,12 @@ def parse_network(text):
     except ValueError as exc:
         raise LabError("lab_subnets: %s" % exc)
     if network.version != 4 or network.prefixlen > 28:
-        raise LabError("lab_subnets: %s is no IPv4 network of at least 16 addresses" % text)
+        raise LabError("lab_subnets: %s is not an IPv4 network of at least 16 addresses" % text)
     return network
 
 
 def node_address(subnet, number):
-    """Address of the node with this number (1 ...): the same for as long as the subnet stays.
+    """Address of the node with this number (1 ...): the same as long as the subnet is the same.
 
     >>> node_address("172.30.77.0/24", 1)
     '172.30.77.11'
@@ -128,10 +128,10 @@ def node_address(subnet, number):
 
 
 def node_count(asked, existing):
-    """How many nodes the lab has after this run.
+    """The nodes of the lab after this run.
 
-    :arg asked: 1, 3 or 5; 0 means as many as there are, 3 for a new lab.
-    :arg existing: names of the nodes that are there (running or not).
+    :arg asked: 1, 3 or 5; 0 keeps the present number, 3 for a new lab.
+    :arg existing: names of the existing nodes (running or not).
     """
     known = set(host_names(max(NODE_COUNTS)))
     there = sorted(name for name in existing if name in known)
@@ -142,14 +142,14 @@ def node_count(asked, existing):
         raise LabError("lab_nodes is %s; it can be %s" % (asked, ", ".join(map(str, NODE_COUNTS))))
     if highest > asked:
         raise LabError(
-            "the lab has the nodes %s and lab_nodes asks for %d: nodes are not taken away from a running lab, "
+            "the lab has the nodes %s and lab_nodes is %d: nodes of a running lab are not removed, "
             "run `make down` first" % (", ".join(there), asked)
         )
     return asked
 
 
 def plan(settings, engine, host):
-    """The whole lab and what is missing of it.
+    """The complete lab and its missing parts.
 
     :arg settings: dict ``name``, ``nodes``, ``subnets``, ``ui_ports``, ``home`` (inventory directory), ``image``.
     :arg engine: dict ``cgroup_version``, ``networks`` [{name, labels, subnets}], ``containers`` [{name, labels, running,
@@ -169,8 +169,8 @@ def plan(settings, engine, host):
         home = item["labels"].get(LABEL_HOME)
         if home != settings["home"]:
             raise LabError(
-                "the lab %s was made from another place: node %s has its keys in %s, this one is %s; "
-                "run `make down` in either of them first, or choose another -e lab_name" % (name, host_name, home, settings["home"])
+                "the lab %s was created from another checkout: node %s has its keys in %s, this checkout is %s; "
+                "run `make down` in one of them first, or choose another -e lab_name" % (name, host_name, home, settings["home"])
             )
     count = node_count(settings["nodes"], ours)
     network = _plan_network(name, settings["subnets"], engine["networks"], host["routes"])
@@ -181,12 +181,12 @@ def plan(settings, engine, host):
         present = ours.get(host_name)
         if present is None and container in containers:
             raise LabError(
-                "a container %s is there that the lab did not make (no label %s=%s): rename it or choose another -e lab_name"
+                "a container %s exists that the lab did not create (no label %s=%s): rename it or choose another -e lab_name"
                 % (container, LABEL, name)
             )
         address = node_address(network["subnet"], number)
         if present is not None and present["image"] != settings["image"]:
-            notes.append("%s was made from the earlier node image %s; `make down` and `make up` renew it" % (host_name, present["image"]))
+            notes.append("%s was created from the earlier node image %s; `make down` and `make up` renew it" % (host_name, present["image"]))
         if present is not None:
             ports = sorted(present["ports"])
         else:
@@ -204,7 +204,7 @@ def plan(settings, engine, host):
     skipped = sorted(set(settings["ui_ports"]) - set(nodes[0]["ports"]))
     if skipped:
         notes.append(
-            "not published on 127.0.0.1 because something else listened there when c01 was made: %s"
+            "not published on 127.0.0.1 because another program listened there when c01 was created: %s"
             % ", ".join(map(str, skipped))
         )
     if not host["fuse"]:
@@ -225,13 +225,13 @@ def plan(settings, engine, host):
 
 
 def _plan_network(name, subnets, networks, routes):
-    """The lab's network: the one that is there, or a new one on a free subnet."""
+    """The lab's network: the existing one, or a new one on a free subnet."""
     for item in networks:
         if item["name"] != name:
             continue
         if item["labels"].get(LABEL) != name:
             raise LabError(
-                "a Docker network %s is there that the lab did not make (no label %s=%s): choose another -e lab_name"
+                "a Docker network %s exists that the lab did not create (no label %s=%s): choose another -e lab_name"
                 % (name, LABEL, name)
             )
         return {"name": name, "subnet": item["subnets"][0], "exists": True}
@@ -245,8 +245,8 @@ def _plan_network(name, subnets, networks, routes):
 def container_config(plan_, node, home):
     """The body of the engine's container create call for one node.
 
-    ``MaskedPaths`` and ``ReadonlyPaths`` empty are what the docker command calls ``systempaths=unconfined``: with /proc/sys
-    read-only an engine inside the node cannot join an overlay network. No module of community.docker can say it.
+    Empty ``MaskedPaths`` and ``ReadonlyPaths`` are ``systempaths=unconfined`` of the docker command: with a read-only /proc/sys,
+    an engine inside the node cannot join an overlay network. No module of community.docker has this option.
     """
     name = plan_["name"]
     labels = {LABEL: name}
@@ -286,10 +286,10 @@ def container_config(plan_, node, home):
 
 
 def default_host(number, count):
-    """What hosts.json says of a node that nobody has edited (seed form).
+    """The entry of a node in hosts.json before any edit (first format).
 
-    ZooKeeper and Kafka run on the managers, so both have an odd number of members with any lab_nodes. What there is once is on the first node, whose
-    web interfaces this machine publishes.
+    ZooKeeper and Kafka run on the managers, so both have an odd number of members with any lab_nodes. Single services are on the first node, whose
+    web UIs this machine publishes.
     """
     managers = min(count, MANAGERS)
     labels = ["registry"] + (list(MANAGER_LABELS) if number <= managers else []) + (list(FIRST_LABELS) if number == 1 else []) + list(NODE_LABELS)
@@ -298,9 +298,9 @@ def default_host(number, count):
 
 
 def merge_hosts(text, nodes, override=None):
-    """The content of hosts.json for these nodes, with what the user edited kept.
+    """The content of hosts.json for these nodes, with the user's edits.
 
-    A host that stays keeps everything but its address. A file that needs no change is returned as it is, byte for byte.
+    A host that stays keeps everything except its address. A file that needs no change is returned unchanged, byte for byte.
 
     :arg text: the present file, or None.
     :arg nodes: list of dict ``name``, ``address``.
@@ -311,9 +311,9 @@ def merge_hosts(text, nodes, override=None):
         try:
             present = json.loads(text)
         except ValueError as exc:
-            raise LabError("hosts.json is not JSON (%s): correct it, or delete it to have it written anew" % exc)
+            raise LabError("hosts.json is not JSON (%s): correct it, or delete it and run again to write a new one" % exc)
         if not isinstance(present, dict) or not all(isinstance(value, dict) for value in present.values()):
-            raise LabError("hosts.json is not an object of hosts: correct it, or delete it to have it written anew")
+            raise LabError("hosts.json is not an object of hosts: correct it, or delete it and run again to write a new one")
     wanted = {}
     for number, node in enumerate(nodes, start=1):
         entry = {"ipv4": node["address"]}
@@ -327,7 +327,7 @@ def merge_hosts(text, nodes, override=None):
 
 
 def hosts_text(hosts):
-    """hosts.json as a person would write it: one label per line, short lists on one line."""
+    """hosts.json in readable form: one label per line, short lists on one line."""
     lines = []
     for name, entry in hosts.items():
         fields = []
@@ -352,7 +352,7 @@ def known_hosts(nodes, public_keys):
 
 
 def resolvers(text):
-    """Name servers of a resolv.conf that a container can reach too: neither this machine's loopback nor its link's.
+    """Name servers of a resolv.conf that a container can reach: no loopback and no link-local addresses.
 
     >>> resolvers("nameserver 127.0.0.53\\nnameserver 10.0.0.2\\n")
     ['10.0.0.2']
@@ -391,10 +391,10 @@ def certificates(text):
 
 
 def extra_certificates(bundle, distributed):
-    """PEM text of what this machine trusts beyond the distribution's own list.
+    """PEM text of the certificates that this machine trusts in addition to the distribution's list.
 
     :arg bundle: the text of the machine's CA bundle.
-    :arg distributed: texts of the certificates the distribution ships.
+    :arg distributed: texts of the distribution's certificates.
     """
     known = set()
     for text in distributed:

@@ -174,7 +174,7 @@ def test_a_node_of_an_earlier_image_is_named_and_left_alone():
     there = engine(networks=[NETWORK], containers=[node("c01", image="skp-lab/node:old")])
     plan = lab_plan.plan(settings(nodes=1, ui_ports=[]), there, host())
     assert plan["create"] == []
-    assert "c01 was made from the earlier node image skp-lab/node:old" in plan["notes"][0]
+    assert "c01 was created from the earlier node image skp-lab/node:old" in plan["notes"][0]
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 skp.cluster contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Signs of life from the lab's playbooks: while a task runs long, its name, how long it has run, and the last line of its log."""
+"""Progress of the lab's playbooks: for a long task its name, its duration, and the last line of its log."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from ansible.plugins.callback import CallbackBase
 DOCUMENTATION = r"""
 name: lab_progress
 type: notification
-short_description: Tells every few seconds what a long task of the lab is doing
+short_description: Shows the progress of long tasks of the lab
 description:
   - Prints C([lab] <since the start> <task> (<in this task>) <last line of .cache/lab/step.log>) every ten seconds of a long task.
-  - At the end prints the tasks that took longest.
+  - At the end, prints the tasks that took longest.
 """
 
 EVERY = 10
@@ -47,7 +47,7 @@ def last_line(path, since):
 
 
 class CallbackModule(CallbackBase):
-    """One thread that only looks and prints."""
+    """One thread that only reads and prints."""
 
     CALLBACK_VERSION = 2.0
     CALLBACK_TYPE = "notification"
