@@ -1,7 +1,7 @@
 # Copyright (c) 2026 skp.cluster contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The attributes of the collection's modules. A module adds C(details), or another C(support), for what is special to it."""
+"""The attributes of the collection's modules. A module can add C(details) or another C(support)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ attributes:
     description: Shows in diff mode what changes, or in check mode what would change.
     support: full
   platform:
-    description: Systems the module runs on.
+    description: Systems that the module runs on.
     support: full
     platforms: posix
 """
@@ -26,13 +26,13 @@ attributes:
     INFO = r"""
 attributes:
   check_mode:
-    description: Reads in check mode as it does otherwise.
+    description: Reads in check mode too.
     support: full
   diff_mode:
-    description: Changes nothing, so that there is no difference to show.
+    description: The module changes nothing, so there is no difference to show.
     support: N/A
   platform:
-    description: Systems the module runs on.
+    description: Systems that the module runs on.
     support: full
     platforms: posix
 """

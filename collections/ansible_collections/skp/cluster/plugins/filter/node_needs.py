@@ -6,11 +6,11 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: node_needs
-short_description: What the services of a run need on one node
+short_description: The needs of a run's services on one node
 version_added: 0.1.0
 author: skp.cluster contributors (@comafire)
 description:
-  - Selects, from what all services need, what concerns one node, in the form of the option O(skp.cluster.skp_node#module:services).
+  - Selects from the needs of all services those of one node, in the form of the option O(skp.cluster.skp_node#module:services).
   - Data directories concern the hosts of the service. Directories on the shared store concern one manager.
   - A service that is not enabled needs nothing.
 options:
@@ -25,7 +25,7 @@ options:
     type: str
     required: true
   manager:
-    description: The manager through which the cluster is changed; it makes the directories on the shared store.
+    description: The manager through which the cluster is changed; it creates the directories on the shared store.
     type: str
     required: true
 """

@@ -10,9 +10,9 @@ short_description: The managers that lack a secret, or have another value of it
 version_added: 0.1.0
 author: skp.cluster contributors (@comafire)
 description:
-  - Compares the secrets with what this run knows of each manager. That are the hashes that M(skp.cluster.skp_node) returned, or the secrets
-    themselves where M(skp.cluster.skp_secret) read them.
-  - A manager that this run did not look at is left out.
+  - Compares the secrets with the data of each manager in this run, which are the hashes from M(skp.cluster.skp_node), or the secrets
+    themselves if M(skp.cluster.skp_secret) has read them.
+  - A manager that was not inspected in this run is omitted.
 options:
   _input:
     description: Name and value of all secrets.
@@ -35,7 +35,7 @@ options:
 """
 
 EXAMPLES = r"""
-- name: Name the managers that need a copy
+- name: List the managers that need a copy
   ansible.builtin.debug:
     msg: "{{ {'spark_auth_secret': '...'} | skp.cluster.secrets_behind(['c02', 'c03'], hostvars) }}"
 """

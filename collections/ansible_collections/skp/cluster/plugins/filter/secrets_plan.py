@@ -6,13 +6,13 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: secrets_plan
-short_description: Which secrets are fetched from another manager, and which are made
+short_description: Which secrets are fetched from another manager, and which are generated
 version_added: 0.1.0
 author: skp.cluster contributors (@comafire)
 description:
-  - Every manager keeps a copy of every secret. A secret that the manager in use does not have is fetched from another manager that has it.
-  - It is made only when all managers answered and none has it, because a new secret does not open what an old one closed.
-  - The result holds secrets. Use it in tasks with C(no_log) only, except for C(problem).
+  - Every manager has a copy of every secret. A secret that the manager in use does not have is fetched from another manager that has it.
+  - It is generated only if all managers answered and none has it, because data protected by an old secret cannot be read with a new one.
+  - The result contains secrets. Use it in tasks with C(no_log) only, except for C(problem).
 options:
   _input:
     description: Names of the secrets that the manager in use does not have.
@@ -27,7 +27,7 @@ options:
 """
 
 EXAMPLES = r"""
-- name: Stop where a secret could be lost
+- name: Fail if a secret could be lost
   ansible.builtin.fail:
     msg: "{{ (['spark_auth_secret'] | skp.cluster.secrets_plan(asked.results)).problem }}"
 """
@@ -35,7 +35,7 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description:
-    - C(fetched) is a dictionary of name and value, C(make) the names to make, C(problem) why none may be made, or empty.
+    - C(fetched) is a dictionary of name and value, C(make) the names to generate, C(problem) why none may be generated, or empty.
   type: dict
   sample: {fetched: {}, make: [spark_auth_secret], problem: ""}
 """
@@ -52,7 +52,7 @@ def secrets_plan(missing, asked):
     problem = ""
     if make and silent:
         problem = (
-            "No manager that answered has the secrets %s, and %s did not answer. New secrets would not open what the old ones closed. "
+            "No manager that answered has the secrets %s, and %s did not answer. Data protected by the old secrets cannot be read with new ones. "
             "Nothing was changed. Run again when all managers answer." % (", ".join(make), ", ".join(silent))
         )
     return {"fetched": fetched, "make": make, "problem": problem}

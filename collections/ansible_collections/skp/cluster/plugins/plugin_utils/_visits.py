@@ -7,6 +7,6 @@ from __future__ import annotations
 
 
 def visit_of(hostvars, host):
-    """The result of skp_node on a host, {} where the host was not visited in this run or the call failed."""
+    """The result of skp_node on a host, {} if the host was not visited in this run or the call failed."""
     visit = hostvars[host].get("__service_visit") or {}
     return visit if "services" in visit else {}
