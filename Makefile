@@ -1,6 +1,6 @@
 # Copyright (c) 2026 skp.cluster contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-# `make help` lists the targets. Each does its work with the tools of .venv and this repository's ansible.cfg, whatever the caller's environment.
+# `make help` lists the targets. Each uses the tools of .venv and this repository's ansible.cfg, independent of the caller's environment.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -31,7 +31,7 @@ venv: ## Make .venv, the controller's environment (nothing to do when it is up t
 	@tests/tools/venv.sh
 
 .PHONY: up
-up: venv ## Bring the embedded three-node lab up, run site.yml on it, show services and addresses
+up: venv ## Start the three-node lab, run site.yml on it, show services and addresses
 	@python tests/tools/suite.py up
 
 .PHONY: status
@@ -39,25 +39,25 @@ status: venv ## Show the services and addresses of the running lab
 	@ansible-playbook playbooks/status.yml
 
 .PHONY: down
-down: venv ## Remove the lab: its containers, networks and volumes, nothing else
+down: venv ## Remove the lab's containers, networks and volumes, nothing else
 	@ansible-playbook -i localhost, roles/lab/playbooks/down.yml
 
 ##### Tests
 
 .PHONY: test
-test: venv ## All tests, from nothing or on the lab that is up; what CI runs (about 45 minutes on 2 cores)
+test: venv ## All tests, as in CI; on the running lab, or on a new one (about 45 minutes on 2 cores)
 	@python tests/tools/suite.py test
 
 .PHONY: check
-check: venv ## The part of the tests that needs no engine: unit, meta, syntax, lint, sanity (minutes)
+check: venv ## All tests that need no engine: unit, meta, syntax, lint, sanity (minutes)
 	@python tests/tools/suite.py check
 
 .PHONY: quick
-quick: venv ## What the changed files concern, on the lab that is up (BASE=<commit> to compare with another commit)
+quick: venv ## The tests of the changed files, on the running lab (BASE=<commit> to compare with another commit)
 	@python tests/tools/quick.py $(BASE)
 
 .PHONY: soak
-soak: venv ## Before a release: rounds of outages, all orders, large data, product time-outs, each scenario alone (hours)
+soak: venv ## Before a release: rounds of outages, all orders, large data, default time-outs, each scenario alone (hours)
 	@python tests/tools/suite.py soak
 
 .PHONY: lint
@@ -69,11 +69,11 @@ sanity: venv ## ansible-test sanity on the collection
 	@tests/tools/sanity.sh
 
 .PHONY: unit
-unit: venv ## Unit tests, the table of broken hosts.json files among them
+unit: venv ## Unit tests, including the table of broken hosts.json files
 	@pytest -q -n 2 $(COLLECTION)/tests/unit roles/lab/tests tests/tools/tests
 
 .PHONY: meta
-meta: venv ## Tests of the tree itself: shims, role specs, headers, the built collection
+meta: venv ## Tests of the repository's files: shims, role specs, headers, the built collection
 	@pytest -q -n 2 tests/meta
 
 .PHONY: syntax
@@ -81,7 +81,7 @@ syntax: venv ## Syntax of all molecule scenarios
 	@molecule syntax --all
 
 .PHONY: molecule
-molecule: venv ## All molecule scenarios on one lab, which stays up (one alone: molecule test -s kafka)
+molecule: venv ## All molecule scenarios on one lab, which is kept (one scenario: molecule test -s kafka)
 	@tests/tools/browser.sh
 	@SKP_LAB_KEEP=1 molecule test --all
 
@@ -101,18 +101,18 @@ build: venv ## Build the collection's tarball into dist/
 	@mkdir -p dist && ansible-galaxy collection build --force --output-path dist $(COLLECTION)
 
 .PHONY: shims
-shims: ## Write playbooks/*.yml for the collection's playbooks that have none yet
+shims: ## Write missing playbooks/*.yml for the collection's playbooks
 	@tests/tools/shims.sh
 
 .PHONY: lock
-lock: ## Write tests/constraints.txt anew from the newest versions setup.cfg allows
+lock: ## Update tests/constraints.txt to the newest versions that setup.cfg allows
 	@tests/tools/lock.sh
 
 .PHONY: lock-images
-lock-images: ## Write the lock files of images/ds anew from the newest versions its requirements*.in allow
+lock-images: ## Update the lock files of images/ds to the newest versions that its requirements*.in allow
 	@tests/tools/lock_images.sh
 
 .PHONY: clean
-clean: ## Remove what the other targets made, except the lab (make down) and its caches
+clean: ## Remove the files of the other targets, except the lab (make down) and its caches
 	@rm -rf .venv .collections .ansible .pytest_cache build dist collections/*.egg-info $(COLLECTION)/tests/output
 	@find . -name __pycache__ -not -path './.git/*' -prune -exec rm -rf {} +

@@ -36,7 +36,7 @@ def pytest_runtest_logreport(report):
 def lab():
     """Refuse to run without a lab: a message for the reader instead of a hundred errors."""
     if not lablib.HOSTS_JSON.exists():
-        pytest.exit("inventory/lab/hosts.json is not there: run `make up` first", returncode=2)
+        pytest.exit("inventory/lab/hosts.json does not exist: run `make up` first", returncode=2)
     return lablib
 
 

@@ -106,8 +106,8 @@ def alive(node=None):
     return [worker for worker in state(node)["workers"] if worker["state"] == "ALIVE"]
 
 
-def whole(node=None):
-    """True when the master on a node is in charge and has exactly the workers that run, by their addresses: one that is gone may still be listed."""
+def healthy(node=None):
+    """True if the master on a node leads and lists exactly the running workers, by their addresses: it may still list a stopped worker."""
     return state(node)["status"] == "ALIVE" and sorted(worker["host"] for worker in alive(node)) == sorted(worker_addresses(worker_nodes()).values())
 
 

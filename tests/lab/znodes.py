@@ -20,7 +20,7 @@ def members():
 
 
 def modes():
-    """{service: mode} of every member that answers; asked on each node inside its member's network, so nothing of ours is in the path."""
+    """{service: mode} of every member that answers; asked on each node inside its member's network, without code of this project."""
     seen, service = {}, None
     for line in "".join(lablib.look(ASK, check=False, timeout=30).values()).splitlines():
         if line.startswith("service "):
@@ -30,7 +30,7 @@ def modes():
     return seen
 
 
-def whole(count=3):
+def healthy(count=3):
     """True when `count` members answer and exactly one of them leads."""
     found = sorted(modes().values())
     return found == ["follower"] * (count - 1) + ["leader"]
@@ -42,7 +42,7 @@ def leader():
 
 
 def cli(*commands, service=None, timeout=60):
-    """Run zkCli.sh commands in one session in a member's container, connected to the whole ensemble. Returns its output."""
+    """Run zkCli.sh commands in one session in a member's container, connected to all members. Returns its output."""
     service = service or next(s for s, m in modes().items() if m in ("leader", "follower"))
     node, ident = lablib.task_container(service)
     connect = ",".join(f"{m}:2181" for m in members())

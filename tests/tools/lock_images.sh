@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Copyright (c) 2026 skp.cluster contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Writes the lock files of images/ds anew from the newest versions its requirements*.in allow, for Python 3.13.
+# Updates the lock files of images/ds to the newest versions that requirements*.in allow, for Python 3.13.
 # uv is told the package index that pip has in PIP_INDEX_URL.
 set -euo pipefail
 cd "$(dirname "$0")/../../collections/ansible_collections/skp/cluster/images/ds"

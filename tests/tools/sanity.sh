@@ -17,7 +17,7 @@ grep -hoE "\<pip='[0-9.]+'" "$package/_internal/python_requirements.py" | grep -
 done
 
 # Real interpreters only: ansible-test drops the variables that a version manager's shims need. Three are enough: the oldest a node
-# may have, the controller's own and the newest; those that are not there are left out by ansible-test itself.
+# may have, the controller's own and the newest; ansible-test itself skips missing ones.
 bin=$root/.cache/sanity/bin
 rm -rf "$bin"
 mkdir -p "$bin"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Copyright (c) 2026 skp.cluster contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-# `make shims`: playbooks/*.yml for every playbook of the collection that has none yet. What a shim does is said in the first play's name.
+# `make shims`: playbooks/*.yml for every playbook of the collection without a shim. The shim's name is the name of the first play.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 for playbook in collections/ansible_collections/skp/cluster/playbooks/*.yml; do

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 skp.cluster contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What nobody may see and what nobody may reach, for all services in one look at all nodes."""
+"""Secrets that must not be visible and ports that must be closed, for all services, in one sweep over all nodes."""
 from __future__ import annotations
 
 import contextlib

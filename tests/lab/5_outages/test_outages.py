@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A calendar of outages: nodes die and come back unattended, wiped nodes get everything back from site.yml alone. One calendar for all services.
 
-After each day of it the whole cluster is healthy and every service's data is there. Each test begins where the one before ended.
+After each day of it the cluster is healthy and every service's data is present. Each test starts with the end state of the previous one.
 """
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 skp.cluster contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Power, for long: every node by itself, every node wiped by itself, and rounds of outages that nobody planned."""
+"""Power, for hours: each node alone, each node wiped alone, and rounds of random outages."""
 from __future__ import annotations
 
 import os
@@ -33,7 +33,7 @@ def test_one_node_loses_power(node, kept, figures):
 
 @pytest.mark.parametrize("node", NODES)
 def test_one_node_is_wiped(node, kept, site, figures):
-    """Wiped: site.yml alone makes it as before, all data is there, a second run changes nothing."""
+    """Wiped: site.yml restores it, all data is present, a second run changes nothing."""
     lablib.run(lablib.BIN / "ansible-playbook", "-i", "localhost,", "roles/lab/playbooks/recreate.yml", "-e", f"lab_node={node}", timeout=300)
     figures[f"power: {node} wiped, site.yml alone, seconds"] = round(lablib.play(site).seconds)
     witness.healthy()

@@ -23,7 +23,7 @@ __all__ = ["ALL", "REMOVED", "Change", "Witness", "change", "check", "healthy", 
 ALL = (Registry(), ZooKeeper(), Kafka(), Spark(), Jupyter(), Echo())
 
 PATIENCE = 240
-"""Seconds until the whole cluster must have recovered. All nodes share two cores."""
+"""Seconds until the cluster must have recovered. All nodes share two cores."""
 
 
 def each(ask):

@@ -26,7 +26,7 @@ class Spark(Witness):
         return {"spark-skp-master", "spark-skp-worker", "spark-skp-history"}
 
     def healthy(self):
-        return sparks.whole()
+        return sparks.healthy()
 
     def keep(self):
         return sparks.compute_pi()

@@ -20,7 +20,7 @@ class ZooKeeper(Witness):
         return {f"zookeeper-skp-{node.removeprefix('c0')}" for node in self.nodes()}
 
     def healthy(self):
-        return znodes.whole(len(self.nodes()))
+        return znodes.healthy(len(self.nodes()))
 
     def keep(self):
         prefix = f"kept{uuid.uuid4().hex[:8]}"

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 skp.cluster contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The registry: the same digest on every node, one writer, damage is named, nobody outside gets in."""
+"""The registry: the same digest on every node, one writer, damage is reported, no access from outside."""
 from __future__ import annotations
 
 import json

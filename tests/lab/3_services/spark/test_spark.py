@@ -27,7 +27,7 @@ REFUSALS = ("Unknown challenge message", "AEADBadTagException", "Authentication 
 @pytest.fixture(scope="module")
 def jobs():
     """What runs in the background from the beginning: {"session": future of its output, and of each driver that must be refused}."""
-    lablib.wait("the master has all workers", sparks.whole, 180)
+    lablib.wait("the master has all workers", sparks.healthy, 180)
     where = sparks.container(sparks.CLIENT)
 
     def refused(command):
@@ -59,11 +59,11 @@ def test_pages_lead_everywhere_and_end_nothing(jobs):
     lablib.wait("a job runs", lambda: [job for job in sparks.driver(app, "jobs") if job["status"] == "RUNNING"], 60)
     for path in (f"app/kill/?id={app}&terminate=true", f"proxy/{app}/jobs/job/kill/?id=0", f"proxy/{app}/jobs/job/kill/?id=1", "workers/kill/?host=localhost"):
         lablib.run("curl", "-s", "-o", "/dev/null", "-X", "POST", f"http://{lablib.address(sparks.master_node())}:{sparks.UI}/{path}")
-    assert sparks.application("session") == app and sparks.whole()
+    assert sparks.application("session") == app and sparks.healthy()
 
 
 def test_ports_on_the_overlay():
-    """REST submission answers nobody, not even on the overlay; the port of drivers does. From outside the sweep of all ports looks at both."""
+    """REST submission is closed, even on the overlay; the port of drivers is open. The sweep of all ports tests both from outside."""
     client = sparks.container(sparks.CLIENT)
 
     def answers(host, port):
@@ -74,13 +74,13 @@ def test_ports_on_the_overlay():
 
 
 def test_every_number_is_counted_once(output):
-    """The sums of the session against the closed formula, although somebody asked to kill its jobs."""
+    """The sums of the session against the closed formula, although a client requested to kill its jobs."""
     keys, word, total = sparks.said(output, "keys")
     assert (int(keys), word, int(total)) == (97, "sum", SUM)
 
 
 def test_pi_on_several_workers(output, figures):
-    """Pi with the cluster's defaults and nothing said about the master: the number is right, two workers at least have worked."""
+    """Pi with the cluster's defaults, without a setting for the master: the number is right, at least two workers took part."""
     assert abs(float(sparks.said(output, "pi")[0]) - 3.1416) < 0.05
     workers = {worker["host"] for worker in sparks.alive()}
     assert len(workers) == len(sparks.worker_nodes())

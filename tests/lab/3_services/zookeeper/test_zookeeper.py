@@ -25,6 +25,6 @@ def test_killed_leader_writes_resume_and_nothing_is_lost(figures):
 
     _, seconds = lablib.wait("writes after the leader's death", writes, 60)
     figures["zookeeper: leader killed, a client's write done, seconds"] = seconds
-    _, seconds = lablib.wait("three members, one leader", znodes.whole, 120)
-    figures["zookeeper: ensemble whole again, seconds"] = seconds
+    _, seconds = lablib.wait("three members, one leader", znodes.healthy, 120)
+    figures["zookeeper: ensemble healthy again, seconds"] = seconds
     assert znodes.names(prefix) == {f"n{i}" for i in range(100)} | {"nafter"}

@@ -39,12 +39,12 @@ def kill(service):
 
 def test_master_killed_with_a_directory(figures):
     """The one master is killed during a job: the next one knows workers and application again, the sum is right, a second job runs."""
-    lablib.wait("the master has all workers", sparks.whole, 180)
+    lablib.wait("the master has all workers", sparks.healthy, 180)
     with sparks.running(sparks.SUMS, N, 12, 4, "master killed", options=sparks.EVERYWHERE) as job:
         app, _ = lablib.wait("the application runs", lambda: sparks.application("master killed"), 90)
         lablib.wait("tasks are done", lambda: any(s["numCompleteTasks"] for s in sparks.driver(app, "stages")), 90)
         kill("spark-skp-master")
-        _, seconds = lablib.wait("the next master knows all", lambda: sparks.whole() and sparks.application("master killed") == app, 180)
+        _, seconds = lablib.wait("the next master knows all", lambda: sparks.healthy() and sparks.application("master killed") == app, 180)
         figures["spark: the only master killed, the next has workers and application after seconds"] = seconds
         sum_is_right(job.result())
     assert "pi 3." in sparks.submit(sparks.PI)
@@ -60,7 +60,7 @@ def two_masters():
             yield masters
     finally:
         lablib.play("site.yml", "--tags", "swarm,spark")
-        lablib.wait("one master has all workers", sparks.whole, 180)
+        lablib.wait("one master has all workers", sparks.healthy, 180)
 
 
 def test_standby_takes_over(two_masters, figures):
@@ -69,7 +69,7 @@ def test_standby_takes_over(two_masters, figures):
     assert again.changed == set()
     leader, _ = lablib.wait("one of two masters is in charge", lambda: in_charge(*two_masters), 120)
     other = next(node for node in two_masters if node != leader)
-    lablib.wait("it has all workers", lambda: sparks.whole(node=leader), 120)
+    lablib.wait("it has all workers", lambda: sparks.healthy(node=leader), 120)
     assert sparks.state(other)["status"] == "STANDBY"
     client = sparks.container("spark-skp-worker", sparks.worker_nodes()[-1])
     service = next(name for name in lablib.services() if name.startswith("spark-skp-master-") and lablib.task_container(name)[0] == leader)
@@ -79,7 +79,7 @@ def test_standby_takes_over(two_masters, figures):
         kill(service)
         new, charge = lablib.wait("a master is in charge", lambda: in_charge(*two_masters), 180)
         figures["spark: master killed, another in charge after seconds"] = charge
-        _, more = lablib.wait("it knows all", lambda: sparks.whole(node=new) and sparks.application("standby", new) == app, 180)
+        _, more = lablib.wait("it knows all", lambda: sparks.healthy(node=new) and sparks.application("standby", new) == app, 180)
         figures["spark: with all workers and the application after seconds"] = round(charge + more, 1)
         assert new == other
         sum_is_right(job.result())
