@@ -15,6 +15,7 @@ import subprocess
 import sys
 
 import pytest
+import yaml
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 DOCUMENT = ROOT / "docs/hosts_json.md"
@@ -41,9 +42,9 @@ def lists() -> dict[str, str]:
     }
 
 
-def ansible_inventory(*words: str) -> subprocess.CompletedProcess[str]:
-    """The command at the root of the repository, with the ansible.cfg that is there."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "SKP_"))}
+def ansible_inventory(*words: str, **more: str) -> subprocess.CompletedProcess[str]:
+    """The command at the root of the repository, with the ansible.cfg that is there; `more` goes into its environment."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "SKP_"))} | more
     program = pathlib.Path(sys.executable).with_name("ansible-inventory")
     return subprocess.run([program, *words], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False)
 
@@ -117,6 +118,22 @@ def test_before_the_lab_is_up_its_inventory_is_empty_and_no_error(tmp_path):
     assert result.returncode == 0, result.stderr
     assert "hosts.json: the file does not exist yet, so there are no hosts" in result.stderr
     assert json.loads(result.stdout)["_meta"]["hostvars"] == {}
+
+
+@pytest.mark.parametrize(("environment", "fast"), [({}, True), ({"SKP_LAB_FAST": "1"}, True), ({"SKP_LAB_FAST": "0"}, False)])
+def test_the_labs_own_time_outs_can_be_left_out(tmp_path, environment, fast):
+    lab = ROOT / "inventory/lab"
+    (tmp_path / "hosts.json").write_text(json.dumps({"c01": {"ipv4": "192.0.2.1", "groups": ["master"], "labels": []}}), encoding="utf-8")
+    (tmp_path / "group_vars/all").mkdir(parents=True)
+    for name in ("skp.yml", "group_vars/lab_fast.yml", "group_vars/all/lab.yml"):
+        (tmp_path / name).write_bytes((lab / name).read_bytes())
+    result = ansible_inventory("-i", str(tmp_path), "--host", "c01", **environment)
+    assert result.returncode == 0, result.stderr
+    found = json.loads(result.stdout)
+    own = set(yaml.safe_load((lab / "group_vars/lab_fast.yml").read_text(encoding="utf-8")))
+    everywhere = set(yaml.safe_load((lab / "group_vars/all/lab.yml").read_text(encoding="utf-8")))
+    assert own & set(found) == (own if fast else own & everywhere)
+    assert ("TieredStopAtLevel" in result.stdout) is fast
 
 
 if __name__ == "__main__":
