@@ -8,6 +8,7 @@ Absolute times say little on a machine that others use too; a ratio taken in one
 from __future__ import annotations
 
 import dataclasses
+import os
 import statistics
 import subprocess
 import time
@@ -18,12 +19,13 @@ from collections.abc import Callable
 class Variant:
     """One thing to measure.
 
-    ``check`` is given what the command printed and raises when the run was not what the figure is to stand for (something changed, say).
+    ``environment`` is added to that of the caller. ``check`` is given what the command printed and raises when the run was not what the figure is to stand for (something changed, say).
     """
 
     name: str
     command: list[str]
     check: Callable[[str], None] = lambda printed: None
+    environment: dict[str, str] = dataclasses.field(default_factory=dict)
     seconds: list[float] = dataclasses.field(default_factory=list)
 
     @property
@@ -34,7 +36,8 @@ class Variant:
     def run(self, cwd: str) -> float:
         """Run once; return the wall time in seconds. Raises RuntimeError with the output when the command failed."""
         began = time.monotonic()
-        done = subprocess.run(self.command, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+        environment = {**os.environ, **self.environment}
+        done = subprocess.run(self.command, cwd=cwd, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
         took = time.monotonic() - began
         if done.returncode != 0:
             raise RuntimeError("%s ended with %d:\n%s" % (" ".join(self.command), done.returncode, done.stdout[-4000:]))

@@ -9,12 +9,16 @@ from __future__ import annotations
 
 import argparse
 import datetime
+import ipaddress
+import json
 import os
 import pathlib
 import platform
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
 from importlib.metadata import version
 
 from harness import Variant, measure, table
@@ -22,6 +26,9 @@ from harness import Variant, measure, table
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TARGET = ROOT / "docs/benchmarks.md"
 STOCK = "tests/bench/stock_kafka.yml"
+LAB = ROOT / "inventory/lab"
+MANY = 40
+MITOGEN = "0.3.54"
 
 HEAD = """# Benchmarks
 
@@ -72,6 +79,14 @@ def kafka_image() -> str:
     return found.group(1)
 
 
+def mitogen() -> dict[str, str]:
+    """Return the environment that makes ansible-playbook use mitogen's strategy; installed under .cache, it is no part of the project."""
+    target = ROOT / ".cache/bench/mitogen"
+    if not target.exists():
+        subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "--target", str(target), "mitogen==%s" % MITOGEN], check=True)
+    return {"ANSIBLE_STRATEGY": "mitogen_linear", "ANSIBLE_STRATEGY_PLUGINS": str(target / "ansible_mitogen/plugins/strategy"), "PYTHONPATH": str(target)}
+
+
 def second_run(rounds: int) -> list[str]:
     """Second runs of the site and of one service, against a ping of all nodes and against stock tasks for the same service."""
     stock = ["ansible-playbook", STOCK, "-e", "stock_image=%s" % kafka_image()]
@@ -79,10 +94,11 @@ def second_run(rounds: int) -> list[str]:
     try:
         lineup = measure(
             [
-                Variant("`ansible all -m ping`", ["ansible", "all", "-m", "ansible.builtin.ping"]),
+                Variant("`ansible skp -m ping`", ["ansible", "skp", "-m", "ansible.builtin.ping"]),
                 Variant("`ansible-playbook site.yml`", ["ansible-playbook", "site.yml"], nothing_changed),
                 Variant("`ansible-playbook site.yml --tags kafka`", ["ansible-playbook", "site.yml", "--tags", "kafka"], nothing_changed),
                 Variant("Kafka with the tasks of community.docker (`%s`)" % STOCK, stock, nothing_changed),
+                Variant("the same tasks under mitogen %s" % MITOGEN, stock, nothing_changed, mitogen()),
             ],
             rounds,
             str(ROOT),
@@ -98,6 +114,54 @@ def second_run(rounds: int) -> list[str]:
         *table(lineup),
         "",
         "Kafka by its role takes %.2f of the time that the same service takes as stock tasks." % (by_role.median / by_tasks.median),
+    ]
+
+
+def many(target: pathlib.Path, labels: list[dict[str, str]]) -> pathlib.Path:
+    """Write an inventory of MANY hosts: the lab's nodes and, under further addresses that are given to them here, workers with these labels.
+
+    Returns its directory. The addresses are the nodes' own until they restart; no other machine has them.
+    """
+    shutil.copytree(LAB, target)
+    hosts = json.loads((LAB / "hosts.json").read_text(encoding="utf-8"))
+    lab = os.environ.get("SKP_LAB_NAME", "skp-lab")
+    names, keys = sorted(hosts), (LAB / "ssh/known_hosts").read_text(encoding="utf-8").splitlines()
+    for number in range(len(names) + 1, MANY + 1):
+        node = names[number % len(names)]
+        address = str(ipaddress.ip_address(hosts[node]["ipv4"]) + 100 + number - number % len(names))
+        subprocess.run(
+            ["docker", "exec", "%s-%s" % (lab, node), "ip", "address", "replace", address + "/24", "dev", "eth0"], check=True
+        )  # fmt: skip
+        keys += ["%s %s" % (address, line.split(" ", 1)[1]) for line in keys if hosts[node]["ipv4"] in line.split(" ")[0].split(",")]
+        hosts["n%02d" % number] = {"ipv4": address, "labels": labels, "groups": ["worker"]}
+    (target / "hosts.json").write_text(json.dumps(hosts), encoding="utf-8")
+    (target / "ssh/known_hosts").write_text("\n".join(keys) + "\n", encoding="utf-8")
+    return target
+
+
+def many_hosts(rounds: int) -> list[str]:
+    """The run of one service with 3 hosts, with 37 further ones that have no part in it, and with 37 further ones that have."""
+    with tempfile.TemporaryDirectory() as directory:
+        bare = many(pathlib.Path(directory) / "bare", [])
+        workers = many(pathlib.Path(directory) / "workers", [{"spark-worker": "enable"}])
+        run = ["ansible-playbook", "site.yml", "--tags"]
+        lineup = measure(
+            [
+                Variant("`--tags kafka`, 3 hosts", [*run, "kafka"], nothing_changed),
+                Variant("`--tags kafka`, %d hosts, %d of them without a label" % (MANY, MANY - 3), [*run, "kafka", "-i", str(bare)], nothing_changed),
+                Variant("`ansible skp -m ping`, %d hosts" % MANY, ["ansible", "skp", "-m", "ansible.builtin.ping", "-i", str(bare)]),
+                Variant("`--tags spark`, 3 hosts with the label spark-worker", [*run, "spark"], nothing_changed),
+                Variant("`--tags spark`, %d hosts with the label spark-worker" % MANY, [*run, "spark", "-i", str(workers)], nothing_changed),
+            ],
+            rounds,
+            str(ROOT),
+        )
+    return [
+        "## Many hosts",
+        "",
+        "The further hosts are names that lead to the same three nodes. A run of Kafka does not contact hosts without its label.",
+        "",
+        *table(lineup),
     ]
 
 
@@ -120,7 +184,7 @@ def main() -> None:
         machine=machine(),
         versions=versions(),
     )
-    parts = [] if chosen.skip_lab else [second_run(chosen.rounds)]
+    parts = [] if chosen.skip_lab else [second_run(chosen.rounds), many_hosts(chosen.rounds)]
     parts.append(inventory(chosen.rounds))
     TARGET.write_text("\n".join([head, *("\n".join(part) + "\n" for part in parts)]), encoding="utf-8")
     print("written: %s" % TARGET.relative_to(ROOT))
