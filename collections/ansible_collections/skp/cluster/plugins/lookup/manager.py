@@ -13,7 +13,7 @@ description:
   - Returns the inventory name of one host of the group C(manager). The cluster is read and changed through this host's engine.
   - It is the master if its SSH port answers, else the first host of the group C(manager) whose SSH port answers.
   - If no port answers it is the master, so that the next error is about the master.
-  - The result is kept for the rest of the run of C(ansible-playbook): every task uses the same manager, and the ports are tested once.
+  - The result is kept for the rest of the run of C(ansible-playbook). Every task uses the same manager, and the ports are tested once.
   - The master is returned without a test if a connection from the controller proves nothing. This is the case if its connection is not SSH
     (C(ansible_connection) other than C(ssh), C(paramiko), C(paramiko_ssh) or C(smart)), or if it uses a jump host
     (C(ProxyJump), C(ProxyCommand) or C(-J) in C(ansible_ssh_common_args), C(ansible_ssh_extra_args), C(ansible_ssh_args), or in
