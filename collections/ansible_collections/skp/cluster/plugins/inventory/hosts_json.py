@@ -136,13 +136,8 @@ from ansible import context
 from ansible.errors import AnsibleError, AnsibleFileNotFound, AnsibleParserError
 from ansible.module_utils.common.text.converters import to_text
 from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructable
+from ansible.template import trust_as_template
 from ansible_collections.skp.cluster.plugins.plugin_utils import _env_file, _hosts_json
-
-try:
-    # Since core 2.19 a string is a template only if it is marked as trusted; before, if it is not marked as unsafe.
-    from ansible.template import trust_as_template
-except ImportError:
-    trust_as_template = None
 
 PLUGIN_LINE = re.compile(rb"^plugin:\s*['\"]?skp\.cluster\.hosts_json['\"]?\s*(?:#.*)?$", re.MULTILINE)
 HEAD = 65536  # first bytes of a YAML file, which must contain the "plugin:" line
@@ -353,7 +348,7 @@ def _limited(errors: t.Sequence[str], name: str) -> str:
 
 
 def _literal(value: t.Any) -> t.Any:
-    """A value that is never a template.
+    """A value that is never a template: text is one only if it is marked as trusted.
 
     Text without a brace is never a template, whatever its mark. It is marked as trusted because ansible-inventory shows other text
     as {"__ansible_unsafe": ...}, which nobody expects for an address.
@@ -362,13 +357,7 @@ def _literal(value: t.Any) -> t.Any:
         return {key: _literal(item) for key, item in value.items()}
     if not isinstance(value, str):
         return value
-    if trust_as_template is not None:
-        return value if "{" in value else _trusted_text(value)
-    if "{" not in value:
-        return value
-    from ansible.utils.unsafe_proxy import wrap_var  # removed in newer versions of core, which have returned above
-
-    return wrap_var(value)
+    return value if "{" in value else _trusted_text(value)
 
 
 @functools.lru_cache(maxsize=1024)
