@@ -80,6 +80,14 @@ meta: venv ## Tests of the repository's files: shims, role specs, headers, the b
 syntax: venv ## Syntax of all molecule scenarios
 	@molecule syntax --all
 
+.PHONY: matrix
+matrix: venv ## Unit tests, inventories, syntax and docs with every supported ansible-core (some: MATRIX='2.21 2.22')
+	@python tests/tools/matrix.py $(MATRIX)
+
+.PHONY: matrix-lab
+matrix-lab: venv ## A second run of site.yml on the running lab, with the newest ansible-core of the matrix
+	@python tests/tools/matrix.py --lab $(MATRIX)
+
 .PHONY: molecule
 molecule: venv ## All molecule scenarios on one lab, which is kept (one scenario: molecule test -s kafka)
 	@tests/tools/browser.sh

@@ -70,7 +70,8 @@ def test() -> list[tuple[str, phases.Commands]]:
         ("second run", {"": tests("2_second_run")}),
         ("services", {lane: tests(*("3_services/" + service for service in services)) for lane, services in LANES.items()}),
         ("changes", {"": tests("4_changes")}),
-        ("outages", {"": tests("5_outages")}),
+        # Outages are mostly waiting: two rows of the matrix fit beside them, with low priority.
+        ("outages", {"": tests("5_outages"), "matrix": ["nice", *make("matrix"), "MATRIX=2.21-python3.13 2.22"]}),
         # Each gives up data and secrets of its own service only, so that they run at once.
         ("last", {service: tests("6_last/" + service) for service in ("kafka", "spark")}),
     ]
@@ -83,6 +84,8 @@ def soak() -> list[tuple[str, phases.Commands]]:
         ("lab", {"": lab("up")}),
         ("browser", {"": ["tests/tools/browser.sh"]}),
         ("site.yml", {"": playbook("site.yml")}),
+        ("matrix", {"": make("matrix")}),
+        ("newest Ansible", {"": make("matrix-lab")}),
         *(("molecule " + name, {"": ["molecule", "test", "-s", name]}) for name in scenarios),
         *((path, {"": tests(path)}) for path in ("2_second_run", "3_services", "4_changes", "5_outages", "soak", "6_last")),
         ("benchmarks", {"": python("tests/bench/run.py")}),
