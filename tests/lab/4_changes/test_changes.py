@@ -109,9 +109,9 @@ def test_down_keeps_all_data(site, kept, figures):
 
 
 def test_what_does_not_start_fails_the_run(site):
-    """A service whose tasks end at once: the run fails, names the service and what its task said, and the next run with the right value repairs it."""
-    broken = lablib.play(site, "--tags", "echo", "-e", "echo_port=70000", "-e", "skp_wait_timeout=20", check=False)
-    assert broken.rc != 0 and "echo-skp" in broken.text
+    """A port that the node itself uses: the run fails and says what the engine said; the next run, with the right port, repairs it."""
+    broken = lablib.play(site, "--tags", "echo", "-e", "echo_port=7946", "-e", "skp_wait_timeout=20", check=False)
+    assert broken.rc != 0 and "echo-skp" in broken.text and "already in use" in broken.text, broken.text[-3000:]
     assert lablib.play(site, "--tags", "echo").changed
     witness.healthy()
 
