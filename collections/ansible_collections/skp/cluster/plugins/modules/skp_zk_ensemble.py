@@ -155,7 +155,7 @@ from ansible_collections.skp.cluster.plugins.module_utils.service import io as s
 from ansible_collections.skp.cluster.plugins.module_utils.service.args import service_options
 from ansible_collections.skp.cluster.plugins.module_utils.service.build import build_service
 from ansible_collections.skp.cluster.plugins.module_utils.zookeeper import config, observe, plan as zk_plan, spec
-from ansible_collections.skp.cluster.plugins.module_utils.zookeeper.io import PATIENCE_SECONDS, Ensemble, Probe
+from ansible_collections.skp.cluster.plugins.module_utils.zookeeper.io import Ensemble, Probe
 
 OWN_OPTIONS = ("name", "host", "label", "hostname", "command", "args", "owns_data", "restart")
 
@@ -278,8 +278,7 @@ def planned_steps(module, ensemble, names, options):
     if zk_plan.is_settled(view, ensemble.target, ensemble.wanted, names, **options):
         return []
     if view["members"]:
-        return ensemble.judge(lambda seen: zk_plan.plan_steps(seen, ensemble.target, ensemble.wanted, names, ensemble.hosts, **options),
-                              patience=0 if check else PATIENCE_SECONDS)
+        return ensemble.judge(lambda seen: zk_plan.plan_steps(seen, ensemble.target, ensemble.wanted, names, ensemble.hosts, **options))
     return zk_plan.plan_steps(view, ensemble.target, ensemble.wanted, names, ensemble.hosts, **options)
 
 

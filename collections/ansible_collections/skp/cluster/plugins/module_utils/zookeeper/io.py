@@ -121,9 +121,9 @@ class Ensemble:
         self.ask()
         return self.view()
 
-    def judge(self, judgement, patience=PATIENCE_SECONDS):
+    def judge(self, judgement):
         """judgement(view) of a new view. A missing quorum is refused only if it persists: members may be starting or electing."""
-        deadline = time.monotonic() + patience
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while True:
             view = self.observe()
             try:
