@@ -15,10 +15,10 @@ SOURCES = sorted(path for path in (COLLECTION / "plugins").glob("*/[!_]*.py") if
 
 
 def sections(path):
-    """Return a plugin's YAML strings, read without importing it."""
+    """Return the YAML strings of a plugin or of a documentation fragment, read without importing it."""
     return [
         yaml.safe_load(node.value.value)
-        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") in ("DOCUMENTATION", "RETURN")
     ]
 
