@@ -133,7 +133,7 @@ def _action(name, before, after, found):
         return dict(action, do="replace", restarts=True)
     # Undoing a manual scale does not stop the remaining task; the other fields only describe the service.
     quiet = ("Labels", "UpdateConfig", "RollbackConfig", "Mode")
-    action["restarts"] = any(field.split(".")[0] not in quiet for field in fields)
+    action["restarts"] = any(field.partition(".")[0] not in quiet for field in fields)
     return dict(action, do="update")
 
 
