@@ -19,7 +19,8 @@ from collections.abc import Callable
 class Variant:
     """One thing to measure.
 
-    ``environment`` is added to that of the caller. ``check`` is given what the command printed and raises when the run was not what the figure is to stand for (something changed, say).
+    ``environment`` is added to that of the caller.
+    ``check`` is given what the command printed and raises when the run was not what the figure is to stand for (something changed, say).
     """
 
     name: str

@@ -15,7 +15,7 @@ description:
   - So a role describes the service of one member as plain YAML, and one task passes the services of all members.
 options:
   _terms:
-    description: Name of the file, searched in C(vars/) of the role, then beside the playbook.
+    description: Name of the file, searched in C(templates/) of the role, then beside the playbook.
     required: true
   ids:
     description: Inventory name to member id.
@@ -28,7 +28,7 @@ EXAMPLES = r"""
   skp.cluster.skp_service:
     role: kafka
     services: "{{ query('skp.cluster.per_member', 'broker.yml', ids={'c01': 1, 'c02': 2}) }}"
-  # vars/broker.yml of the role:
+  # templates/broker.yml of the role:
   #   name: "kafka-skp-{{ member.id }}"
   #   host: "{{ member.host }}"
   #   image: localhost:5000/skp/docker-kafka:latest
@@ -58,9 +58,9 @@ class LookupModule(LookupBase):
         members = [{"host": host, "id": number} for host, number in sorted(ids.items(), key=lambda item: item[1])]
         values = []
         for term in terms:
-            path = self.find_file_in_search_path(variables, "vars", term, ignore_missing=True)
+            path = self.find_file_in_search_path(variables, "templates", term, ignore_missing=True)
             if not path:
-                raise AnsibleLookupError("skp.cluster.per_member: there is no file %r in vars/ of the role or beside the playbook" % term)
+                raise AnsibleLookupError("skp.cluster.per_member: there is no file %r in templates/ of the role or beside the playbook" % term)
             content = self._loader.load_from_file(path, trusted_as_template=True)
             for member in members:
                 templar = self._templar.copy_with_new_env(available_variables=dict(variables, member=member, members=members))

@@ -14,11 +14,11 @@ from ansible.template import Templar, trust_as_template
 
 @pytest.fixture
 def look_up(tmp_path):
-    """A function that writes vars/web.yml of a role and looks it up for members."""
+    """A function that writes templates/web.yml of a role and looks it up for members."""
 
     def function(text, ids, name="web.yml", **variables):
-        (tmp_path / "vars").mkdir(exist_ok=True)
-        (tmp_path / "vars/web.yml").write_text(text, encoding="utf-8")
+        (tmp_path / "templates").mkdir(exist_ok=True)
+        (tmp_path / "templates/web.yml").write_text(text, encoding="utf-8")
         variables["ansible_search_path"] = [str(tmp_path)]
         lookup = lookup_loader.get("skp.cluster.per_member", loader=DataLoader(), templar=Templar(loader=DataLoader(), variables=variables))
         return lookup.run([name], variables, ids=ids)
