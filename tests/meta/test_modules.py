@@ -20,32 +20,6 @@ def documentation(path):
     raise AssertionError("%s has no DOCUMENTATION" % path.name)
 
 
-def plugins():
-    """Return the files of plugins that have a DOCUMENTATION."""
-    kinds = ("action", "filter", "inventory", "lookup", "modules")
-    found = [path for kind in kinds for path in sorted((COLLECTION / "plugins" / kind).glob("*.py"))]
-    return [path for path in found if re.search(r"^DOCUMENTATION = ", path.read_text(encoding="utf-8"), re.MULTILINE)]
-
-
-def descriptions(node):
-    """Yield every description in a documentation, at every depth."""
-    if isinstance(node, dict):
-        for key, value in node.items():
-            if key == "description":
-                yield from value if isinstance(value, list) else [value]
-            else:
-                yield from descriptions(value)
-    elif isinstance(node, list):
-        for item in node:
-            yield from descriptions(item)
-
-
-@pytest.mark.parametrize("plugin", plugins(), ids=lambda path: "%s/%s" % (path.parent.name, path.stem))
-def test_descriptions_are_text(plugin):
-    """A colon followed by a space makes a mapping of a sentence, and ansible-doc refuses the plugin."""
-    assert [text for text in descriptions(documentation(plugin)) if not isinstance(text, str)] == []
-
-
 def attributes(path):
     """Return a module's attributes: those of the collection's fragment with the module's own over them."""
     module = documentation(path)
