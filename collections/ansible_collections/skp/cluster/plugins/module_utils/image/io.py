@@ -218,8 +218,10 @@ def _buildkit(ref, context, arguments, labels, what):
     with tempfile.TemporaryFile() as handle:  # it contains the site's settings, so it has no name
         handle.write(context.read())
         handle.seek(0)
-        with subprocess.Popen([*argv, "-"], stdin=handle, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
-                              env=dict(os.environ, DOCKER_BUILDKIT="1")) as process:
+        # run_command returns the output at the end only; these lines are shown live.
+        with subprocess.Popen(  # pylint: disable=ansible-bad-function
+                [*argv, "-"], stdin=handle, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
+                env=dict(os.environ, DOCKER_BUILDKIT="1")) as process:
             for line in process.stdout:
                 yield line.rstrip("\n")
     if process.returncode:
