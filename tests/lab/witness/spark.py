@@ -20,7 +20,7 @@ class Spark(Witness):
     data = ("/srv/skp/spark/events",)
 
     def nodes(self):
-        return lablib.labelled("spark-master")
+        return sorted({*lablib.labelled("spark-master"), *lablib.labelled("spark-worker")})
 
     def services(self):
         return {"spark-skp-master", "spark-skp-worker", "spark-skp-history"}
@@ -35,7 +35,8 @@ class Spark(Witness):
         return sparks.finished(kept)
 
     def ports(self):
-        return {sparks.UI: set(self.nodes()), sparks.HISTORY: set(self.nodes())}
+        master = set(lablib.labelled("spark-master"))
+        return {sparks.UI: master, sparks.HISTORY: master}
 
     def secrets(self):
         return {"spark_auth_secret"}
