@@ -1,6 +1,6 @@
 # Copyright (c) 2026 skp.cluster contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Looks at every node once for all services: where a word can be read that should not be, and which ports answer."""
+"""Searches every node once for all services: where a secret can be read, and which ports answer."""
 from __future__ import annotations
 
 import concurrent.futures
