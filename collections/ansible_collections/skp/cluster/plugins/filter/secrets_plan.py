@@ -10,12 +10,18 @@ short_description: Which secrets are fetched from another manager, and which are
 version_added: 0.1.0
 author: skp.cluster contributors (@comafire)
 description:
-  - Every manager has a copy of every secret. A secret that the manager in use does not have is fetched from another manager that has it.
-  - It is generated only if all managers answered and none has it, because data protected by an old secret cannot be read with a new one.
+  - Every manager has a copy of every secret. What the manager in use does not have is fetched from another manager that has it: all of it, also what is
+    not wanted now, because a manager that lost one secret has often lost its disk.
+  - A wanted secret is generated only if all managers answered and none has it, because data protected by an old secret cannot be read with a new one.
   - The result contains secrets. Use it in tasks with C(no_log) only, except for C(problem).
 options:
   _input:
-    description: Names of the secrets that the manager in use does not have.
+    description: Names of the secrets that are wanted.
+    type: list
+    elements: str
+    required: true
+  here:
+    description: Names of the secrets that the manager in use has.
     type: list
     elements: str
     required: true
@@ -29,7 +35,7 @@ options:
 EXAMPLES = r"""
 - name: Fail if a secret could be lost
   ansible.builtin.fail:
-    msg: "{{ (['spark_auth_secret'] | skp.cluster.secrets_plan(asked.results)).problem }}"
+    msg: "{{ (['spark_auth_secret'] | skp.cluster.secrets_plan([], asked.results)).problem }}"
 """
 
 RETURN = r"""
@@ -41,14 +47,14 @@ _value:
 """
 
 
-def secrets_plan(missing, asked):
+def secrets_plan(wanted, here, asked):
     """See DOCUMENTATION."""
     answers = {answer["item"]: answer.get("secrets") for answer in asked}
     silent = [host for host, secrets in answers.items() if secrets is None]
     fetched = {}
     for secrets in filter(None, answers.values()):
-        fetched.update({name: value for name, value in secrets.items() if name in missing and name not in fetched})
-    make = [name for name in missing if name not in fetched]
+        fetched.update({name: value for name, value in secrets.items() if name not in here and name not in fetched})
+    make = [name for name in wanted if name not in here and name not in fetched]
     problem = ""
     if make and silent:
         problem = (

@@ -57,16 +57,17 @@ def asked(**answers):
         ({}, {}, ["a", "b"]),
         ({"c02": {}}, {}, ["a", "b"]),
         ({"c02": {"a": "1"}}, {"a": "1"}, ["b"]),
-        ({"c02": {"a": "1", "b": "2", "other": "3"}, "c03": None}, {"a": "1", "b": "2"}, []),
+        ({"c02": {"a": "1", "b": "2", "here": "differs"}, "c03": None}, {"a": "1", "b": "2"}, []),
+        ({"c02": {"a": "1", "b": "2"}, "c03": {"of another service": "3"}}, {"a": "1", "b": "2", "of another service": "3"}, []),
         ({"c02": {"a": "1"}, "c03": {"a": "differs", "b": "2"}}, {"a": "1", "b": "2"}, []),
     ],
 )
 def test_missing_secrets(answers, fetched, make):
-    assert secrets_plan(["a", "b"], asked(**answers)) == {"fetched": fetched, "make": make, "problem": ""}
+    assert secrets_plan(["a", "b"], ["here"], asked(**answers)) == {"fetched": fetched, "make": make, "problem": ""}
 
 
 def test_no_secret_is_made_while_a_manager_does_not_answer():
-    plan = secrets_plan(["a", "b"], asked(c02=None, c03={"b": "1"}))
+    plan = secrets_plan(["a", "b", "here"], ["here"], asked(c02=None, c03={"b": "1"}))
     assert "No manager that answered has the secrets a, and c02 did not answer" in plan["problem"]
 
 
