@@ -10,8 +10,8 @@ short_description: Which secrets are fetched from another manager, and which are
 version_added: 0.1.0
 author: skp.cluster contributors (@comafire)
 description:
-  - Every manager has a copy of every secret. What the manager in use does not have is fetched from another manager that has it: all of it, also what is
-    not wanted now, because a manager that lost one secret has often lost its disk.
+  - Every manager has a copy of every secret. What the manager in use does not have is fetched from another manager that has it.
+    That includes secrets that are not wanted now, because a manager that lost one secret has often lost its disk.
   - A wanted secret is generated only if all managers answered and none has it, because data protected by an old secret cannot be read with a new one.
   - The result contains secrets. Use it in tasks with C(no_log) only, except for C(problem).
 options:
