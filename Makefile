@@ -85,7 +85,7 @@ matrix: venv ## Unit tests, inventories, syntax and docs with every supported an
 	@python tests/tools/matrix.py $(MATRIX)
 
 .PHONY: matrix-lab
-matrix-lab: venv ## A second run of site.yml on the running lab, with the newest ansible-core of the matrix
+matrix-lab: venv ## A second run, and one service down and up, on the running lab with every supported ansible-core
 	@python tests/tools/matrix.py --lab $(MATRIX)
 
 .PHONY: molecule

@@ -2,9 +2,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Every supported ansible-core: unit tests, the inventories, the syntax of all playbooks, the documentation of all plugins and roles.
 
-``make matrix`` runs all rows, ``make matrix MATRIX='2.21 2.22'`` some. ``make matrix-lab`` runs site.yml with the newest row on the lab that is
-up and has converged: nothing may change. Each row has its own virtual environment in .cache/matrix, at pinned versions. If this machine does not
-have the row's Python, the row runs in a container (tests/tools/python). Each row prints one line; the full output is in build/log/matrix-*.log.
+``make matrix`` runs all rows, ``make matrix MATRIX='2.21 2.22'`` some. ``make matrix-lab`` runs site.yml with each row on the lab that is up and
+has converged: nothing may change. Then it takes one service down and up again.
+
+Each row has its own virtual environment in .cache/matrix, at pinned versions. If this machine does not have the row's Python, the row runs in a
+container (tests/tools/python). Each row prints one line; the full output is in build/log/matrix-*.log.
 """
 
 from __future__ import annotations
@@ -31,11 +33,13 @@ LOG = ROOT / "build" / "log"
 UNIT_TESTS = ("collections/ansible_collections/skp/cluster/tests/unit", "roles/lab/tests")
 EXAMPLE = "inventory/cluster"
 LAB = "inventory/lab"
+SERVICE = "jupyter"
+"""What make matrix-lab takes down for a moment: no other service depends on it."""
 PLUGINS = {"module": "modules", "inventory": "inventory", "lookup": "lookup", "filter": "filter"}
 STEP_SECONDS = 900
 CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
-IN_CONTAINER = ("3.13", "3.14")
-"""The interpreters of tests/tools/python."""
+IMAGES = ROOT / "tests" / "tools" / "python"
+"""One directory per Python that a container can have."""
 
 
 class MatrixError(Exception):
@@ -165,7 +169,7 @@ def place(pythons: tuple[str, ...], here) -> tuple[str, str | None]:
         if path:
             return version, path
     for version in pythons:
-        if version in IN_CONTAINER:
+        if (IMAGES / version / "Dockerfile").exists():
             return version, None
     raise MatrixError("there is no Python %s on this machine" % " or ".join(pythons))
 
@@ -180,7 +184,7 @@ class Bench:
         log.parent.mkdir(parents=True, exist_ok=True)
         self.log = log
         self.log.write_text("", encoding="utf-8")
-        self.image = None if self.path else image()
+        self.image = None if self.path else image(self.python)
 
     @property
     def where(self) -> str:
@@ -247,15 +251,15 @@ class Bench:
         stamp.write_text(want, encoding="utf-8")
 
 
-def image() -> str:
-    """Return the image with the interpreters. It is built if the engine does not have it, on the base image of the lab's nodes."""
-    recipe = (ROOT / "tests" / "tools" / "python" / "Dockerfile").read_bytes()
-    tag = "skp-lab/python:%s" % hashlib.sha256(recipe).hexdigest()[:12]
+def image(python: str) -> str:
+    """Return the image with this Python. It is built if the engine does not have it, on the base image of the lab's nodes."""
+    recipe = (IMAGES / python / "Dockerfile").read_bytes()
+    tag = "skp-lab/python:%s-%s" % (python, hashlib.sha256(recipe).hexdigest()[:12])
     if subprocess.run(["docker", "image", "inspect", tag], capture_output=True, check=False).returncode == 0:
         return tag
     program = pathlib.Path(sys.executable).with_name("ansible-playbook")
     done = subprocess.run(
-        [program, "-i", "localhost,", "tests/tools/python_image.yml", "-e", "python_image=" + tag],
+        [program, "-i", "localhost,", "tests/tools/python_image.yml", "-e", "python_image=" + tag, "-e", "python_context=" + str(IMAGES / python)],
         cwd=ROOT, env=dict(os.environ, ANSIBLE_CONFIG=str(ROOT / "ansible.cfg")), capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise MatrixError(
@@ -322,11 +326,27 @@ def check_documents(bench: Bench) -> str:
     return "%d documents" % count
 
 
+def play(bench: Bench, *words: str) -> dict[str, dict[str, int]]:
+    """Run a playbook on the lab. Returns its recap. A deprecation warning is an error; errors that the playbook ignores or rescues are not."""
+    done = bench.run("ansible-playbook", "-i", LAB, *words)
+    refuse([line for line in objections(done.stdout + done.stderr) if "DEPRECATION" in line])
+    return recap(done.stdout)
+
+
 def check_lab(bench: Bench) -> str:
     """site.yml on a lab that has converged changes nothing."""
-    done = bench.run("ansible-playbook", "-i", LAB, "site.yml")
-    refuse(not_idle(recap(done.stdout)) + objections(done.stdout + done.stderr))
-    return "site.yml on %d hosts: nothing changed" % len(recap(done.stdout))
+    counts = play(bench, "site.yml")
+    refuse(not_idle(counts))
+    return "site.yml on %d hosts: nothing changed" % len(counts)
+
+
+def check_service(bench: Bench) -> str:
+    """A service is taken down and comes back; then there is nothing to do."""
+    for words in (("playbooks/down.yml", "--tags", SERVICE), ("site.yml", "--tags", SERVICE)):
+        if not any(of["changed"] for of in play(bench, *words).values()):
+            raise MatrixError("%s changed nothing" % " ".join(words))
+    refuse(not_idle(play(bench, "site.yml", "--tags", SERVICE)))
+    return "%s down and up again" % SERVICE
 
 
 def refuse(findings: list[str]) -> None:
@@ -364,15 +384,15 @@ def main() -> int:
     """Run the rows of the arguments. Returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("rows", nargs="*", metavar="ROW", help="release line of ansible-core (2.21) or row (%s); default: all rows" % ROWS[0].name)
-    parser.add_argument("--lab", action="store_true", help="run site.yml on the running lab; default: the newest row")
+    parser.add_argument("--lab", action="store_true", help="run playbooks on the running lab")
     options = parser.parse_args()
     checks = (check_unit_tests, check_inventories, check_syntax, check_documents)
     try:
-        rows = chosen(options.rows or ([ROWS[-1].name] if options.lab else []))
+        rows = chosen(options.rows)
     except MatrixError as exc:
         parser.error(str(exc))
     if options.lab:
-        passed = [run_row(row, (check_lab,), "-lab") for row in rows]
+        passed = [run_row(row, (check_lab, check_service), "-lab") for row in rows]
     else:
         passed = [run_row(row, checks) for row in rows]
     return 0 if all(passed) else 1

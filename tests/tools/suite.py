@@ -86,7 +86,7 @@ def soak() -> list[tuple[str, phases.Commands]]:
         ("browser", {"": ["tests/tools/browser.sh"]}),
         ("site.yml", {"": playbook("site.yml")}),
         ("matrix", {"": make("matrix")}),
-        ("newest Ansible", {"": make("matrix-lab")}),
+        ("matrix on the lab", {"": make("matrix-lab")}),
         *(("molecule " + name, {"": ["molecule", "test", "-s", name]}) for name in scenarios),
         *((path, {"": tests(path)}) for path in ("2_second_run", "3_services", "4_changes", "5_outages", "soak", "6_last")),
         ("benchmarks", {"": python("tests/bench/run.py")}),
