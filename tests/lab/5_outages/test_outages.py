@@ -44,7 +44,7 @@ def as_before(kept):
 
 def recreate(node):
     """Wipe a node: its disks are empty, its name, address and host key are as before."""
-    lablib.run(lablib.BIN / "ansible-playbook", "-i", "localhost,", "roles/lab/playbooks/recreate.yml", "-e", f"lab_node={node}", timeout=300)
+    lablib.run(lablib.BIN / "ansible-playbook", "-i", "localhost,", "roles/lab/playbooks/recreate.yml", "-e", f"lab_node={node}", timeout=900)
 
 
 MEMBERS = "docker node ls -q | xargs docker node inspect --format '{{range $k, $v := .Spec.Labels}}{{$k}}={{$v}} {{end}}'"
@@ -73,8 +73,8 @@ def test_a_the_master_loses_power(kept, figures):
 
 
 def test_b_a_worker_dies_loses_a_label_and_is_wiped(kept, site, figures):
-    """c03 dies while it serves a Spark job's shuffled data, and the sum is right. Its label kafka is taken while it is off: the broker is gone at once
-    and stays gone when c03 is back. Then c03 is wiped and has the label again: one run of site.yml, ids and secrets as before.
+    """c03 dies while it serves a Spark job's shuffled data, and the sum is right. It may be the swarm's leader, since c01 died before. Its label
+    kafka is taken while it is off: the broker is gone at once and stays gone when c03 is back. Then c03 is wiped and has the label again: one run of site.yml, ids and secrets as before.
     """
     ids, secrets, lost = members(), secret_sums("c02"), sparks.worker_address("c03")
     with lablib.edited_hosts(lablib.without("kafka", "c03")):
@@ -88,7 +88,7 @@ def test_b_a_worker_dies_loses_a_label_and_is_wiped(kept, site, figures):
                 with step("the label is taken while the node is off"):
                     # It fails at the end: it says that c03 was not reached. What concerns the other nodes is done.
                     away = lablib.play(site, "--tags", "swarm,kafka", check=False)
-                    assert "c03" in away.text and "kafka-skp-3" not in lablib.services()
+                    assert "c03" in away.text and "kafka-skp-3" not in lablib.services(), away.text[-8000:]
                 with step("the master gives the worker up"):
                     lablib.wait("the worker is given up", lambda: lost not in {worker["host"] for worker in sparks.alive()}, 120)
                 with step("the job ends with the right sum"):

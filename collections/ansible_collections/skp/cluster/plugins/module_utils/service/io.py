@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import base64
 import copy
+import functools
 import time
 
 from ..engine import client as engine
@@ -23,6 +24,8 @@ POLL_SECONDS = 0.3
 LOG_LINES = 12
 LOG_TIMEOUT = 6
 """Time limit for the logs of a task: a node that has just failed never sends them."""
+UNKNOWN_LIMIT = 60
+"""Seconds. A new leader knows no node's state; it gives a silent one up after two grace periods, 30 s (swarmkit, dispatcher/nodes.go)."""
 
 
 def _node(raw):
@@ -47,6 +50,20 @@ def _node(raw):
         "availability": spec.get("Availability", "active"),
         "active": spec.get("Availability", "active") == "active",
     }
+
+
+def _nodes(client):
+    return [_node(raw) for raw in engine.get(client, "/nodes", what="listing the swarm's nodes") or []]
+
+
+def _settled_nodes(client):
+    """The nodes, after a new leader has heard from each or has given it up; a node is still unknown only after UNKNOWN_LIMIT."""
+    deadline = time.monotonic() + UNKNOWN_LIMIT
+    while True:
+        nodes = _nodes(client)
+        if not any(node["state"] == "unknown" for node in nodes) or time.monotonic() >= deadline:
+            return nodes
+        time.sleep(POLL_SECONDS)
 
 
 def _services(client, role=None):
@@ -102,7 +119,7 @@ def read_state(client, role):
                 # The swarm's own "host" network is not listed; its id must be inspected to get the name.
                 networks[attachment["Target"]] = _network_name(client, attachment["Target"])
     return {
-        "nodes": [_node(raw) for raw in engine.get(client, "/nodes", what="listing the swarm's nodes") or []],
+        "nodes": _settled_nodes(client),
         "networks": networks,
         "services": services,
         "configs": _objects(client, role, "config"),
@@ -264,7 +281,7 @@ def wait_for(client, role, names, timeout, settle=3.0, stale=frozenset(), remove
         if state is None:
             services = _services(client, role)
             tasks = _tasks(client) if removed else _tasks(client, {services[name]["id"] for name in names if name in services})
-            nodes = [_node(raw) for raw in engine.get(client, "/nodes", what="listing the swarm's nodes") or []]
+            nodes = _nodes(client)
         else:
             services, tasks, nodes, state = state["services"], state["tasks"], state["nodes"], None
         gone = [name for name in names if name not in services]
@@ -330,22 +347,23 @@ def _not_running(client, role, waiting, leaving, total, timeout):
     return Failure(head + ":\n" + "\n".join(lines), kind="not_running", role=role, problems=ordered, leaving=leaving, timeout=timeout)
 
 
-def running_names(state, names):
-    """The services of `names` with at least one running task in this snapshot."""
-    up = {task["ServiceID"] for task in state["tasks"] if task["Status"]["State"] == "running" and task["DesiredState"] == "running"}
-    return {name for name in names if name in state["services"] and state["services"][name]["id"] in up}
+def _stopped(client, role, name):
+    """Whether a service has no running task on a node that answers."""
+    services = _services(client, role)
+    tasks = _tasks(client, {services[name]["id"]} if name in services else set())
+    return name not in service_plan.running_names({"services": services, "tasks": tasks, "nodes": _nodes(client)})
 
 
 def converge(client, role, plan, state, wanted, wait=True, timeout=300, settle=3.0, serial=0, gate=None, warn=None):
-    """Apply a plan. wanted: names of all services that should run afterwards (for the wait). gate: callable without arguments that
-    returns when it is safe to stop a running service, or raises. timeout counts for each wait.
+    """Apply a plan. wanted: names of all services that should run afterwards (for the wait). gate: a callable that returns
+    when it is safe to stop a running service, or raises; see `gate_runner`. timeout counts for each wait.
 
     serial 0: submit all actions, then wait once. serial 1: first the actions that stop nothing, then one action at a time with a wait
     after each. The gate runs before the first and after each action except removals: it would wait for the removed service for ever.
     Returns the result of the last `wait_for`, or {} with wait=False.
     """
     ensure_objects(client, plan, state, role)
-    first, gated = (plan["actions"], []) if not serial else service_plan.order_serial(plan, running_names(state, set(state["services"])))
+    first, gated = (plan["actions"], []) if not serial else service_plan.order_serial(plan, service_plan.running_names(state))
     stale, removed = frozenset(), {}
     for action in first:
         stale |= apply_action(client, state, action)
@@ -356,14 +374,16 @@ def converge(client, role, plan, state, wanted, wait=True, timeout=300, settle=3
     if wait:
         names = [name for name in wanted if name not in still]
         result = wait_for(client, role, names, timeout, settle, stale, removed, None if plan["actions"] else state)
-    if gated and gate:
-        gate()
+    gate_first = bool(gate)
     for action in gated:
+        if gate_first:
+            gate(functools.partial(_stopped, client, role, action["name"]))
         stale |= apply_action(client, state, action)
         gone = {action["id"]: action["name"]} if action["do"] in ("remove", "replace") else {}
         wait_for(client, role, [] if action["do"] == "remove" else [action["name"]], timeout, settle, stale, gone)
-        if gate and service_plan.asks_gate_after(action):
-            gate()
+        gate_first = bool(gate) and service_plan.asks_gate_after(action)
+    if gated and gate_first:
+        gate()
     if gated and wait:
         result = wait_for(client, role, list(wanted), timeout, settle, stale)
     drop_objects(client, plan, warn)
@@ -373,8 +393,9 @@ def converge(client, role, plan, state, wanted, wait=True, timeout=300, settle=3
 def gate_runner(client, role, gate, image, network, timeout):
     """A gate for `converge`: runs gate["command"] in a one-shot container on this manager until it exits with 0.
 
-    image: the gate's image by digest. network: name of an attachable network, or 'host'. Raises Failure with the container's last output
-    if it has not exited with 0 after `timeout` seconds.
+    image: the gate's image by digest. network: name of an attachable network, or 'host'. The gate's argument says whether the service to be
+    stopped has stopped by itself meanwhile (its node died): then the gate, which would wait for it, is left. Raises Failure with the
+    container's last output if it has not exited with 0 after `timeout` seconds.
     """
     name = "skp-gate-%s" % role
     body = service_plan.gate_container(gate, image, role, network)
@@ -405,7 +426,7 @@ def gate_runner(client, role, gate, image, network, timeout):
             engine.delete(client, "/containers/%s" % name, params={"force": 1, "v": 1}, what="removing the gate container")
         return code, output
 
-    def opened():
+    def opened(stopped=lambda: False):
         deadline = time.monotonic() + timeout
         while True:
             try:
@@ -413,7 +434,7 @@ def gate_runner(client, role, gate, image, network, timeout):
             except engine.EngineError as exc:
                 # An engine that is attaching networks refuses for a short time; the deadline decides.
                 code, output = None, exc.msg
-            if code == 0:
+            if code == 0 or stopped():
                 return
             if time.monotonic() >= deadline:
                 raise Failure(

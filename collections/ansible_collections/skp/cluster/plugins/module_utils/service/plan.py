@@ -202,6 +202,20 @@ def missing_nodes(state, desired, limit_hosts=None):
     }
 
 
+def running_names(state):
+    """Names of the services with a running task on a node that answers. The last report of a dead node's tasks is "running" too.
+
+    A node whose state is unknown to a new leader counts as answering: its task may run.
+    """
+    gone = {node["id"] for node in state["nodes"] if not node["ready"] and node["state"] != "unknown"}
+    up = {
+        task["ServiceID"]
+        for task in state["tasks"]
+        if task["Status"]["State"] == "running" and task["DesiredState"] == "running" and task.get("NodeID") not in gone
+    }
+    return {name for name, service in state["services"].items() if service["id"] in up}
+
+
 def order_serial(plan, running):
     """The plan's actions as steps of a run that changes one service at a time.
 

@@ -75,13 +75,17 @@ def judge(name, service, tasks, nodes, ages=None, settle=0.0, stale=frozenset(),
     `waiting` is empty. A problem: {"service", "host", "state", "error", "exit_code", "task" (id or None), "hard" (permanent): bool}.
     """
     spec = Spec(service["spec"])
-    able, unable = places(spec, nodes)
+    unheard = [node for node in nodes if node["state"] == "unknown" and spec.allows(node)]
+    able, unable = places(spec, [node for node in nodes if node not in unheard])
     mine = present_tasks(service, tasks, stale)
     down = [{"service": name, "host": node["host"] or node["hostname"], "reason": reason} for node, reason in unable]
     running, waiting = [], []
+    if unheard and (spec.mode == "Global" or not able):
+        # After a change of leader. What such a node reported last is no evidence, and it is not down either.
+        waiting = [_unheard(name, node) for node in unheard]
     if spec.mode == "Global":
         slots = [([node], [task for task in mine if task.get("NodeID") == node["id"]]) for node in able]
-    elif able or not unable:
+    elif able or not (unable or unheard):
         slots = [(able, mine)]
         down = []
     else:
@@ -101,6 +105,19 @@ def judge(name, service, tasks, nodes, ages=None, settle=0.0, stale=frozenset(),
         where = spec.host or (list(allowed.values())[0] if len(allowed) == 1 else None)
         waiting.append(_problem(name, where, service, slot_tasks, bool(up), paused, finished))
     return {"running": running, "waiting": waiting, "down": down}
+
+
+def _unheard(name, node):
+    """The problem of a node whose state the swarm does not know."""
+    return {
+        "service": name,
+        "host": node["host"] or node["hostname"],
+        "state": "none",
+        "error": "the swarm's new leader has not heard from the node yet",
+        "exit_code": None,
+        "task": None,
+        "hard": False,
+    }
 
 
 def _problem(name, host, service, tasks, settling, paused, finished):

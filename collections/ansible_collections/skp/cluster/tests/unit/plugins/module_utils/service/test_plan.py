@@ -17,6 +17,7 @@ from ansible_collections.skp.cluster.plugins.module_utils.service.plan import (
     order_serial,
     plan_placement,
     plan_services,
+    running_names,
 )
 from ansible_collections.skp.cluster.plugins.module_utils.service.build import build_service
 
@@ -265,6 +266,24 @@ def test_serial_order():
     first, gated = order_serial(plan, running={"web-1", "web-3"})
     assert [action["name"] for action in first] == ["web-4", "web-2"]
     assert [(action["do"], action["name"]) for action in gated] == [("update", "web-1"), ("remove", "web-3")]
+
+
+@pytest.mark.parametrize(
+    "case, node_state, state, desired, running",
+    [
+        ("runs", "ready", "running", "running", True),
+        ("is being stopped", "ready", "running", "shutdown", False),
+        ("crashed", "ready", "failed", "running", False),
+        ("its node died before the swarm moved the task", "down", "running", "running", False),
+        ("a new leader has not heard from its node", "unknown", "running", "running", True),
+    ],
+)
+def test_what_runs(case, node_state, state, desired, running):
+    """The gate of a service that leaves was asked while its node was dead: it waited for that broker for its whole timeout."""
+    nodes = [dict(node("c1"), ready=node_state == "ready", state=node_state)]
+    snapshot = state_of(ONE, TWO, nodes=nodes)
+    snapshot["tasks"] = [{"ServiceID": "id-web-1", "NodeID": "node-c1", "DesiredState": desired, "Status": {"State": state}}]
+    assert running_names(snapshot) == ({"web-1"} if running else set())
 
 
 @pytest.mark.parametrize("do, asked", [("update", True), ("replace", True), ("remove", False)])

@@ -15,14 +15,14 @@ TEMPLATE = {"ContainerSpec": {"Image": "i@sha256:aa"}, "RestartPolicy": {"Condit
 NEXT = {"ContainerSpec": {"Image": "i@sha256:bb"}, "RestartPolicy": {"Condition": "any"}, "Networks": [{"Target": "n"}]}
 
 
-def node(host, ready=True, active=True):
+def node(host, ready=True, active=True, state=None):
     return {
         "id": "n-" + host,
         "hostname": "h-" + host,
         "host": host,
-        "ready": ready,
+        "ready": ready and state is None,
         "active": active,
-        "state": "ready" if ready else "down",
+        "state": state or ("ready" if ready else "down"),
         "availability": "active" if active else "drain",
         "facts": {"node.labels.skp.host": host, "node.labels.web": "enable"},
     }
@@ -85,6 +85,8 @@ C1, C2, C3 = node("c1"), node("c2"), node("c3")
         ("by label, everywhere", by_label(), [task(1, "running"), task(2, "running", "c2")], [C1, C2], ["c1", "c2"], 0, []),
         ("by label, one missing", by_label(), [task(1, "running")], [C1, C2, C3], ["c1"], 2, []),
         ("by label, one node down", by_label(), [task(1, "running")], [C1, node("c2", ready=False)], ["c1"], 0, ["c2"]),
+        ("a new leader has not heard from its node", member(), [task(1, "running")], [node("c1", state="unknown"), C2], [], 1, []),
+        ("by label, one not heard from", by_label(), [task(1, "running")], [C1, node("c2", state="unknown")], ["c1"], 1, []),
         ("by label, no node has it", by_label(), [], [], [], 0, []),
     ],
 )
