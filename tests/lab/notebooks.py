@@ -63,6 +63,11 @@ def secret(name):
     return lablib.on(lablib.manager(), "cat", f"/etc/skp/secrets/{name}").strip()
 
 
+def health_token():
+    """The token of JupyterLab's health check, made of a secret and the password."""
+    return execute("jupyter-skp", "cat", "/run/secrets/jupyter_health_token").strip()
+
+
 def authorization(token):
     """Header that carries a token."""
     return {"Authorization": f"token {token}"}

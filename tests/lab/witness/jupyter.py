@@ -45,11 +45,12 @@ class Jupyter(Witness):
         return {"jupyter_password", "jupyter_password_salt", "jupyter_health_token", "jupyter_cookie_secret", "jupyter_gateway_token"}
 
     def derived(self):
-        return {"the password's hash": notebooks.execute("jupyter-skp", "cat", "/run/secrets/jupyter_password_hash").strip().rsplit(":", 1)[1]}
+        hashed = notebooks.execute("jupyter-skp", "cat", "/run/secrets/jupyter_password_hash").strip()
+        return {"the password's hash": hashed.rsplit(":", 1)[1], "the health check's token": notebooks.health_token()}
 
     @contextlib.contextmanager
     def use(self):
-        token, health = notebooks.secret("jupyter_gateway_token"), notebooks.secret("jupyter_health_token")
+        token, health = notebooks.secret("jupyter_gateway_token"), notebooks.health_token()
         for url, word in ((notebooks.gateway_url() + "/api/kernelspecs", token), (notebooks.lab_url() + "/api/status", health)):
             requests.get(url, params={"token": word}, timeout=30).raise_for_status()
         with notebooks.kernel("python3", token) as kernel:

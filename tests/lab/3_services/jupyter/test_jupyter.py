@@ -114,7 +114,7 @@ def notebook():
     """A name for a notebook; the file is removed afterwards, and its kernel ended: it would hold Spark's executors."""
     name = f"test-{uuid.uuid4().hex[:8]}.ipynb"
     yield name
-    right = notebooks.authorization(notebooks.secret("jupyter_health_token"))
+    right = notebooks.authorization(notebooks.health_token())
     for session in requests.get(notebooks.lab_url() + "/api/sessions", headers=right, timeout=30).json():
         if session["path"] == name:
             requests.delete(f"{notebooks.lab_url()}/api/sessions/{session['id']}", headers=right, timeout=30).raise_for_status()
@@ -245,7 +245,7 @@ def test_the_gateway_is_closed(token):
 
 def wrong_credentials(token):
     """Requests' arguments of those who have no token, an empty one, another service's, and nearly the right one."""
-    return [{}, {"headers": notebooks.authorization("")}, {"headers": notebooks.authorization(notebooks.secret("jupyter_health_token"))},
+    return [{}, {"headers": notebooks.authorization("")}, {"headers": notebooks.authorization(notebooks.health_token())},
             {"headers": notebooks.authorization(token[:-1])}, {"params": {"token": ""}}, {"params": {"token": token.upper() + "x"}}]
 
 
@@ -290,7 +290,7 @@ def test_files_belong_to_the_user_and_volumes_appear(token):
 def test_a_killed_server_comes_back_with_everything(browser, notebook, figures):
     """kill -9 of JupyterLab: the login still holds, notebooks and settings are as they were."""
     theme = "/lab/api/settings/@jupyterlab/apputils-extension:themes"
-    right = notebooks.authorization(notebooks.secret("jupyter_health_token"))
+    right = notebooks.authorization(notebooks.health_token())
     page = browser.new_page()
     if browser.request.get(notebooks.lab_url() + "/api/me").status != 200:
         log_in(page, notebooks.secret("jupyter_password"))

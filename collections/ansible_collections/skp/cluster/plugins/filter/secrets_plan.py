@@ -6,13 +6,14 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: secrets_plan
-short_description: Which secrets are fetched from another manager, and which are generated
+short_description: Which secrets are fetched from another manager, generated, and copied
 version_added: 0.1.0
 author: skp.cluster contributors (@comafire)
 description:
-  - Every manager has a copy of every secret. What the manager in use does not have is fetched from another manager that has it.
+  - Every manager has a copy of every secret. Of copies that differ, the newest generation is used, on whichever manager it is.
     That includes secrets that are not wanted now, because a manager that lost one secret has often lost its disk.
-  - A wanted secret is generated only if all managers answered and none has it, because data protected by an old secret cannot be read with a new one.
+  - A wanted secret is generated only if all managers answered and none has or had it, because data protected by an old secret cannot be read
+    with a new one.
   - The result contains secrets. Use it in tasks with C(no_log) only, except for C(problem).
 options:
   _input:
@@ -21,47 +22,68 @@ options:
     elements: str
     required: true
   here:
-    description: Names of the secrets that the manager in use has.
+    description: The manager in use.
+    type: str
+    required: true
+  managers:
+    description: Inventory names of all managers.
     type: list
     elements: str
     required: true
-  asked:
-    description: Results of M(skp.cluster.skp_secret) in a loop over all other managers.
+  hostvars:
+    description: The variable C(hostvars), with the results of M(skp.cluster.skp_node) in this run.
+    type: dict
+    required: true
+  answers:
+    description: Results of M(skp.cluster.skp_secret), each with the manager as C(item).
     type: list
     elements: dict
-    required: true
+    default: []
+  rotate:
+    description: Names of O(_input) that get a new value.
+    type: list
+    elements: str
+    default: []
 """
 
 EXAMPLES = r"""
 - name: Fail if a secret could be lost
   ansible.builtin.fail:
-    msg: "{{ (['spark_auth_secret'] | skp.cluster.secrets_plan([], asked.results)).problem }}"
+    msg: "{{ (['spark_auth_secret'] | skp.cluster.secrets_plan('c01', ['c01', 'c02', 'c03'], hostvars, answers)).problem }}"
 """
 
 RETURN = r"""
 _value:
   description:
-    - C(fetched) is a dictionary of name and value, C(make) the names to generate, C(problem) why none may be generated, or empty.
+    - C(unseen) are the managers that were not inspected in this run, C(fetch) those whose secrets must be read, because they have newer ones.
+    - C(newer) and C(history) are the newer secrets of other managers, as the options O(skp.cluster.skp_secret#module:values) and O(skp.cluster.skp_secret#module:history) of M(skp.cluster.skp_secret). C(make) are the names to generate, and
+      C(next) their generations.
+    - C(behind) are the other managers that need copies, and C(share) the names of these copies.
+    - C(problem) says why nothing may be done, or is empty.
   type: dict
-  sample: {fetched: {}, make: [spark_auth_secret], problem: ""}
+  sample:
+    {unseen: [], fetch: [], newer: {}, history: {}, make: [spark_auth_secret], next: {spark_auth_secret: 1}, behind: [c02, c03],
+     share: [spark_auth_secret], problem: ""}
 """
 
+from ansible_collections.skp.cluster.plugins.module_utils.secrets.plan import plan
+from ansible_collections.skp.cluster.plugins.plugin_utils._visits import visit_of
 
-def secrets_plan(wanted, here, asked):
+
+def secrets_plan(wanted, here, managers, hostvars, answers=(), rotate=()):
     """See DOCUMENTATION."""
-    answers = {answer["item"]: answer.get("secrets") for answer in asked}
-    silent = [host for host, secrets in answers.items() if secrets is None]
-    fetched = {}
-    for secrets in filter(None, answers.values()):
-        fetched.update({name: value for name, value in secrets.items() if name not in here and name not in fetched})
-    make = [name for name in wanted if name not in here and name not in fetched]
-    problem = ""
-    if make and silent:
-        problem = (
-            "No manager that answered has the secrets %s, and %s did not answer. Data protected by the old secrets cannot be read with new ones. "
-            "Nothing was changed. Run again when all managers answer." % (", ".join(make), ", ".join(silent))
-        )
-    return {"fetched": fetched, "make": make, "problem": problem}
+    told = {answer["item"]: answer for answer in answers}
+    read = {manager: answer for manager, answer in told.items() if "history" in answer}
+    copies = {manager: read[manager]["history"] if manager in read else visit_of(hostvars, manager).get("secrets") for manager in managers}
+    done = plan(wanted, here, copies, rotate)
+    newer = {name: read[manager]["secrets"][name] for name, manager in done["take"].items() if manager in read}
+    return {
+        "unseen": [manager for manager in managers if copies[manager] is None and manager not in told],
+        "fetch": sorted({manager for manager in done["take"].values() if manager not in told}),
+        "newer": newer,
+        "history": {name: copies[done["take"][name]][name] for name in newer},
+        **{key: done[key] for key in ("make", "next", "behind", "share", "problem")},
+    }
 
 
 class FilterModule:

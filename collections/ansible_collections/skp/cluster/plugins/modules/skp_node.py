@@ -87,7 +87,9 @@ options:
             type: str
             default: '0755'
   secrets_dir:
-    description: Directory whose secrets are listed in RV(secrets). Without it RV(secrets) is empty.
+    description:
+      - Directory whose secrets are listed in RV(secrets). Without it RV(secrets) is empty.
+      - The history of the secrets in this directory is brought up to date, see M(skp.cluster.skp_secret).
     type: path
   state:
     description: V(absent) removes the directories and their content, but only directories that this module created.
@@ -122,10 +124,12 @@ services:
   type: dict
   sample: {kafka: {id: 1, directories: [{path: /var/lib/skp/kafka, existed: true, fstype: ext4, free_bytes: 8123456789, identity: {broker.id: "1"}, id: 1}]}}
 secrets:
-  description: SHA-256 of each secret in O(secrets_dir), by name. The secrets are random, so a hash does not help to guess them.
+  description:
+    - All secrets that O(secrets_dir) has or had, by name, with the hash of the value, the generation, and the time of the generation in seconds since 1970.
+    - The secrets are random, so a hash does not help to guess them. It is null if the file is missing or empty.
   returned: success
   type: dict
-  sample: {jupyter_cookie_secret: 0b8f6e...}
+  sample: {jupyter_cookie_secret: {sha256: 0b8f6e..., generation: 1, time: 1790000000}}
 images:
   description: Digests of the engine's images, as C(repository@digest). Empty if no engine answers.
   returned: success
@@ -137,14 +141,12 @@ failure:
   type: dict
 """
 
-import hashlib
-import os
-
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.skp.cluster.plugins.module_utils.data_dirs import io, plan
 from ansible_collections.skp.cluster.plugins.module_utils.engine import facts as engine_facts
 from ansible_collections.skp.cluster.plugins.module_utils.failure import Failure, fail
+from ansible_collections.skp.cluster.plugins.module_utils.secrets import io as secrets_io
 
 
 def run(module):
@@ -154,13 +156,16 @@ def run(module):
     with open("/proc/self/mountinfo", encoding="utf-8") as stream:
         mounts = plan.parse_mountinfo(stream.read())
     plans = {service["name"]: plan_of(service, mounts, present) for service in params["services"]}
+    directory = params["secrets_dir"]
+    secrets = secrets_io.read(directory)[1] if directory else {}
     result = {
         "changed": False,
         "services": {name: {"id": one_id(name, rows) if present else None, "directories": facts(rows)} for name, rows in plans.items()},
-        "secrets": digests(params["secrets_dir"]) if params["secrets_dir"] else {},
+        "secrets": secrets,
         "images": images() if present else [],
         "diff": {"before": "", "after": ""},
     }
+    result["changed"] = bool(directory) and secrets_io.record(directory, secrets, module.check_mode)
     for found, owner, steps in (row for rows in plans.values() for row in rows):
         result["changed"] = result["changed"] or bool(steps)
         result["diff"]["before"] += plan.describe(found["path"], found["owner"], found["id"])
@@ -198,19 +203,6 @@ def one_id(service, rows):
             ids=owners,
         )
     return next(iter(owners.values()), None)
-
-
-def digests(directory):
-    """{name: sha256 of the content without its final newline} of the files in a directory; {} without one."""
-    try:
-        names = [name for name in os.listdir(directory) if not name.startswith(".")]
-    except (FileNotFoundError, NotADirectoryError):
-        return {}
-    values = {}
-    for name in names:
-        with open(os.path.join(directory, name), "rb") as stream:
-            values[name] = hashlib.sha256(stream.read().rstrip(b"\n")).hexdigest()
-    return values
 
 
 def images():

@@ -10,7 +10,6 @@ import pytest
 
 from ansible_collections.skp.cluster.plugins.filter.found_ids import found_ids
 from ansible_collections.skp.cluster.plugins.filter.node_needs import node_needs
-from ansible_collections.skp.cluster.plugins.filter.secrets_behind import secrets_behind
 from ansible_collections.skp.cluster.plugins.filter.secrets_plan import secrets_plan
 
 DATA = [{"path": "/var/lib/skp/kafka"}]
@@ -46,39 +45,50 @@ def test_ids_of_hosts_that_were_visited():
     assert found_ids(sorted(hostvars), hostvars, "kafka") == {"c01": 3, "c02": None}
 
 
-def asked(**answers):
-    """Results of a loop over managers: their secrets, or None for one that did not answer."""
-    return [{"item": host, "unreachable": True} if secrets is None else {"item": host, "secrets": secrets} for host, secrets in answers.items()]
+def copy(value, generation=1):
+    return {"sha256": hashlib.sha256(value.encode()).hexdigest(), "generation": generation, "time": 100}
 
 
-@pytest.mark.parametrize(
-    ("answers", "fetched", "make"),
-    [
-        ({}, {}, ["a", "b"]),
-        ({"c02": {}}, {}, ["a", "b"]),
-        ({"c02": {"a": "1"}}, {"a": "1"}, ["b"]),
-        ({"c02": {"a": "1", "b": "2", "here": "differs"}, "c03": None}, {"a": "1", "b": "2"}, []),
-        ({"c02": {"a": "1", "b": "2"}, "c03": {"of another service": "3"}}, {"a": "1", "b": "2", "of another service": "3"}, []),
-        ({"c02": {"a": "1"}, "c03": {"a": "differs", "b": "2"}}, {"a": "1", "b": "2"}, []),
-    ],
-)
-def test_missing_secrets(answers, fetched, make):
-    assert secrets_plan(["a", "b"], ["here"], asked(**answers)) == {"fetched": fetched, "make": make, "problem": ""}
+def visit(**secrets):
+    """Host variables of a manager that was visited."""
+    return {"__service_visit": {"services": {}, "secrets": {name: copy(*value) for name, value in secrets.items()}}}
 
 
-def test_no_secret_is_made_while_a_manager_does_not_answer():
-    plan = secrets_plan(["a", "b", "here"], ["here"], asked(c02=None, c03={"b": "1"}))
-    assert "No manager that answered has the secrets a, and c02 did not answer" in plan["problem"]
+def read(host, **secrets):
+    """The answer of a manager whose secrets were read."""
+    return {"item": host, "secrets": {name: value[0] for name, value in secrets.items()}, "history": {name: copy(*value) for name, value in secrets.items()}}
 
 
-def test_managers_that_need_a_copy():
-    digest = hashlib.sha256(b"1").hexdigest()
-    hostvars = {
-        "same": {"__service_visit": {"services": {}, "secrets": {"a": digest, "more": "0"}}},
-        "lacks": {"__service_visit": {"services": {}, "secrets": {}}},
-        "other": {"__service_visit": {"services": {}, "secrets": {"a": "0"}}},
-        "unknown": {},
-        "asked": {},
-    }
-    assert secrets_behind({"a": "1"}, sorted(hostvars), hostvars) == ["lacks", "other"]
-    assert secrets_behind({"a": "1"}, sorted(hostvars), hostvars, asked(asked={}, lacks={"a": "1"})) == ["asked", "other"]
+HERE = read("c01", a=("1",))
+
+
+def test_all_managers_have_the_same():
+    hostvars = {"c01": visit(a=("1",)), "c02": visit(a=("1",)), "c03": visit(a=("1",))}
+    plan = secrets_plan(["a"], "c01", sorted(hostvars), hostvars, [HERE])
+    assert plan == {"unseen": [], "fetch": [], "newer": {}, "history": {}, "make": [], "next": {}, "behind": [], "share": ["a"], "problem": ""}
+
+
+def test_newer_secrets_are_fetched_from_the_manager_that_has_them():
+    """A visit tells hashes only; the values are read, and a wiped manager gets all of them."""
+    hostvars = {"c01": visit(), "c02": visit(a=("2", 2), b=("3",)), "c03": visit(a=("1", 1), b=("3",))}
+    before = secrets_plan(["a"], "c01", sorted(hostvars), hostvars, [HERE])
+    assert (before["fetch"], before["newer"], before["behind"]) == (["c02"], {}, ["c03"])
+    after = secrets_plan(["a"], "c01", sorted(hostvars), hostvars, [HERE, read("c02", a=("2", 2), b=("3",))])
+    assert (after["fetch"], after["newer"], after["history"]) == ([], {"a": "2", "b": "3"}, {"a": copy("2", 2), "b": copy("3")})
+
+
+def test_managers_outside_the_limit_are_asked():
+    """With --limit c01 only one manager is visited; the others may have what it lacks, or something newer."""
+    hostvars = {"c01": visit(), "c02": {}, "c03": {}}
+    here = read("c01")
+    assert secrets_plan(["a"], "c01", sorted(hostvars), hostvars, [here])["unseen"] == ["c02", "c03"]
+    silent = secrets_plan(["a"], "c01", sorted(hostvars), hostvars, [here, read("c02"), {"item": "c03", "unreachable": True}])
+    assert silent["unseen"] == [] and "c03 did not answer" in silent["problem"]
+    found = secrets_plan(["a"], "c01", sorted(hostvars), hostvars, [here, {"item": "c02", "unreachable": True}, read("c03", a=("1",))])
+    assert (found["newer"], found["make"], found["problem"]) == ({"a": "1"}, [], "")
+
+
+def test_a_secret_that_nobody_has_is_made_for_all():
+    hostvars = {"c01": visit(), "c02": visit(), "c03": visit()}
+    plan = secrets_plan(["a"], "c01", sorted(hostvars), hostvars, [read("c01")])
+    assert (plan["make"], plan["next"], plan["behind"], plan["share"]) == (["a"], {"a": 1}, ["c02", "c03"], ["a"])

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import pathlib
@@ -55,17 +56,66 @@ def test_check_mode_keeps_nothing(run):
     assert not run.directory.exists()
 
 
+def given(value, generation=1):
+    """Options for a secret `one` of another manager."""
+    return {"values": {"one": value}, "history": {"one": {"sha256": "", "generation": generation, "time": 100}}}
+
+
 def test_given_values_are_kept_and_not_shown(run):
-    result, text = run(values={"one": "given-by-the-site"})
+    result, text = run(**given("given-by-the-site"))
     assert result["changed"] and (run.directory / "one").read_text() == "given-by-the-site\n"
     assert "given-by-the-site" not in text
-    assert not run(values={"one": "given-by-the-site"})[0]["changed"]
-    assert run(values={"one": "another"})[0]["repaired"] == ["one"]
+    assert result["history"]["one"] == {"sha256": hashlib.sha256(b"given-by-the-site").hexdigest(), "generation": 1, "time": 100}
+    assert not run(**given("given-by-the-site"))[0]["changed"]
+    assert run(**given("another", 2))[0]["repaired"] == ["one"]
+
+
+@pytest.mark.parametrize("generation", [1, 2])
+def test_an_older_copy_never_replaces_a_newer_secret(run, generation):
+    run(**given("newer", 2))
+    result, text = run(**given("stale", generation))
+    assert result["failed"] and result["failure"]["kind"] == "older_value" and "stale" not in text
+    assert (run.directory / "one").read_text() == "newer\n"
+
+
+def test_rotation_makes_a_new_generation_and_leaves_the_others(run):
+    before = run(names=["one", "two"])[0]
+    result, _text = run(names=["one"], rotate=["one"], generations={"one": 7}, everything=True)
+    assert result["repaired"] == ["one"] and result["history"]["one"]["generation"] == 7 and result["history"]["two"] == before["history"]["two"]
+    assert result["secrets"]["one"] != before["secrets"]["one"] and result["secrets"]["two"] == before["secrets"]["two"]
+    assert run(names=["one"], rotate=["one"])[0]["history"]["one"]["generation"] == 8
+
+
+def test_a_file_edited_by_hand_is_a_new_generation(run):
+    run(names=["one"])
+    (run.directory / "one").write_text("chosen-by-the-owner\n")
+    first, _text = run(everything=True)
+    assert first["changed"] and first["secrets"]["one"] == "chosen-by-the-owner" and first["history"]["one"]["generation"] == 2
+    second, _text = run(everything=True)
+    assert not second["changed"] and second["history"] == first["history"]
+
+
+def test_a_removed_secret_is_not_made_again(run):
+    """Removing the file was the documented way to a new secret, and an accident was the same."""
+    run(names=["one"])
+    (run.directory / "one").unlink()
+    result, _text = run(names=["one"])
+    assert result["failed"] and result["failure"]["kind"] == "lost_secret" and not (run.directory / "one").exists()
+    assert run(names=["one"], rotate=["one"])[0]["history"]["one"]["generation"] == 2
+
+
+def test_a_damaged_history_changes_nothing(run):
+    run(names=["one"])
+    (run.directory / ".history.json").write_text("{")
+    before = (run.directory / "one").read_text()
+    result, _text = run(names=["one", "two"])
+    assert result["failed"] and result["failure"]["kind"] == "damaged_history"
+    assert (run.directory / "one").read_text() == before and not (run.directory / "two").exists()
 
 
 def test_no_verbosity_shows_a_given_value(tmp_path):
     play = [{"hosts": "localhost", "connection": "local", "gather_facts": False, "tasks": [
-        {"skp.cluster.skp_secret": {"directory": str(tmp_path / "secrets"), "values": {"one": "given-by-the-site"}}, "register": "kept"},
+        {"skp.cluster.skp_secret": {"directory": str(tmp_path / "secrets"), **given("given-by-the-site")}, "register": "kept"},
         {"ansible.builtin.debug": {"var": "kept"}}]}]
     (tmp_path / "play.json").write_text(json.dumps(play))
     program = pathlib.Path(sys.executable).with_name("ansible-playbook")
@@ -90,9 +140,10 @@ def test_everything_is_read_and_nothing_made(run):
     made = run(names=["one", "two"])[0]["secrets"]
     (run.directory / "cut-short").write_text("")
     (run.directory / ".one.new").write_text("half")
+    run(everything=True)  # it remembers the damaged file
     result, _text = run(everything=True)
     assert not result["changed"] and result["secrets"] == made
-    more, _text = run(everything=True, names=["three"], values={"two": made["two"]})
+    more, _text = run(everything=True, names=["three"], values={"two": made["two"]}, history=result["history"])
     assert more["created"] == ["three"] and sorted(more["secrets"]) == ["one", "three"]
 
 
@@ -101,6 +152,8 @@ def test_everything_is_read_and_nothing_made(run):
     ({"names": [".hidden"]}, "bad_name"),
     ({"names": ["one"], "bytes": 4}, "too_short"),
     ({"names": ["one"], "create": False}, "missing_secret"),
+    ({"rotate": ["one"]}, "bad_name"),
+    ({"values": {"one": "x"}}, "no_history"),
 ])
 def test_refused(run, args, kind):
     result, _text = run(**args)
@@ -112,5 +165,5 @@ def test_empty_file_is_not_replaced(run):
     run.directory.mkdir()
     (run.directory / "one").write_text("")
     result, _text = run(names=["one"])
-    assert result["failed"] and result["failure"]["kind"] == "empty_secret"
+    assert result["failed"] and result["failure"]["kind"] == "lost_secret"
     assert (run.directory / "one").read_text() == ""
