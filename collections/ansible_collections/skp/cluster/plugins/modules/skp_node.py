@@ -125,11 +125,11 @@ services:
   sample: {kafka: {id: 1, directories: [{path: /var/lib/skp/kafka, existed: true, fstype: ext4, free_bytes: 8123456789, identity: {broker.id: "1"}, id: 1}]}}
 secrets:
   description:
-    - All secrets that O(secrets_dir) has or had, by name, with the hash of the value, the generation, and the time of the generation in seconds since 1970.
-    - The secrets are random, so a hash does not help to guess them. It is null if the file is missing or empty.
+    - All secrets that O(secrets_dir) has or had, by name, with a fingerprint, the generation, and the time of the generation in seconds since 1970.
+    - The fingerprint is a slow hash of the value, null if the file is missing or empty.
   returned: success
   type: dict
-  sample: {jupyter_cookie_secret: {sha256: 0b8f6e..., generation: 1, time: 1790000000}}
+  sample: {jupyter_cookie_secret: {fingerprint: 0b8f6e..., generation: 1, time: 1790000000}}
 images:
   description: Digests of the engine's images, as C(repository@digest). Empty if no engine answers.
   returned: success
@@ -146,7 +146,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.skp.cluster.plugins.module_utils.data_dirs import io, plan
 from ansible_collections.skp.cluster.plugins.module_utils.engine import facts as engine_facts
 from ansible_collections.skp.cluster.plugins.module_utils.failure import Failure, fail
-from ansible_collections.skp.cluster.plugins.module_utils.secrets import io as secrets_io
+from ansible_collections.skp.cluster.plugins.module_utils.secrets import io as secrets_io, plan as secrets_plan
 
 
 def run(module):
@@ -161,7 +161,7 @@ def run(module):
     result = {
         "changed": False,
         "services": {name: {"id": one_id(name, rows) if present else None, "directories": facts(rows)} for name, rows in plans.items()},
-        "secrets": secrets,
+        "secrets": secrets_plan.copies(secrets),
         "images": images() if present else [],
         "diff": {"before": "", "after": ""},
     }

@@ -12,7 +12,7 @@ version_added: 0.1.0
 description:
   - Each secret is one file of mode 0600, owned by root. A missing secret is generated from the system's random source; an existing one
     is never changed, unless O(rotate) or O(values) says so.
-  - The file C(.history.json) beside them has the generation of each secret, the time it was made, and the hash of its value. A file that was edited by
+  - The file C(.history.json) beside them has the generation of each secret, the time it was made, and hashes of its value. A file that was edited by
     hand is a new generation. A secret that the history knows, but whose file is missing, is never generated again without O(rotate).
   - The result contains the secrets. Set C(no_log=true) on the task.
 author: skp.cluster contributors (@comafire)
@@ -81,11 +81,11 @@ secrets:
   type: dict
 history:
   description:
-    - All secrets that the directory has or had, by name. C(sha256) is the hash of the value, null if the file is missing or empty. C(generation) counts
-      from 1. C(time) is when the generation was made, in seconds since 1970.
+    - All secrets that the directory has or had, by name. C(fingerprint) is a slow hash of the value, null if the file is missing or empty.
+      C(generation) counts from 1. C(time) is when the generation was made, in seconds since 1970.
   returned: success
   type: dict
-  sample: {spark_auth_secret: {sha256: 0b8f6e..., generation: 1, time: 1790000000}}
+  sample: {spark_auth_secret: {fingerprint: 0b8f6e..., generation: 1, time: 1790000000}}
 created:
   description: Names of secrets that were generated now or copied to where they were missing.
   returned: success
@@ -131,14 +131,15 @@ def run(params, check_mode):
             (created if drift == ["missing"] else repaired).append(name)
         if drift and not check_mode:
             atomic_file.write_text(path, copy["value"] + "\n", directory_mode=0o700)
-        known[name] = {"sha256": plan.sha256(copy["value"]), "generation": copy["generation"], "time": copy["time"]}
+        if drift or (known[name]["generation"], known[name]["time"]) != (copy["generation"], copy["time"]):
+            known[name] = plan.entry(name, copy["value"], copy["generation"], copy["time"])
     recorded = io.record(directory, known, check_mode)
     values = dict(present if params["everything"] else {}, **{name: copy["value"] for name, copy in wanted.items()})
     touched = created + repaired
     return {
         "changed": bool(touched) or recorded,
         "secrets": {name: value for name, value in values.items() if name not in params["values"]},
-        "history": known,
+        "history": plan.copies(known),
         "created": created,
         "repaired": repaired,
         "diff": {"before": "", "after": "".join("%s/%s (generation %d, 0600 root)\n" % (directory, name, wanted[name]["generation"]) for name in touched)},

@@ -18,7 +18,7 @@ HISTORY = ".history.json"
 
 
 def read(directory):
-    """(values {name: value} without damaged files, copies {name: copy}, see `plan`) of a directory; empty without one."""
+    """(values {name: value} without damaged files, entries {name: entry}, see `plan`) of a directory; empty without one."""
     try:
         names = [name for name in os.listdir(directory) if NAME.match(name)]
     except (FileNotFoundError, NotADirectoryError):
@@ -27,7 +27,7 @@ def read(directory):
     for name in names:
         path = os.path.join(directory, name)
         files[name] = ((atomic_file.read_text(path) or "").rstrip("\n"), os.stat(path).st_mtime)
-    return {name: value for name, (value, _time) in files.items() if value}, plan.copies(files, read_history(directory))
+    return {name: value for name, (value, _time) in files.items() if value}, plan.entries(files, read_history(directory))
 
 
 def read_history(directory):
@@ -38,8 +38,13 @@ def read_history(directory):
         return {}
     try:
         return {
-            name: {"sha256": str(copy["sha256"]), "generation": int(copy["generation"]), "time": int(copy["time"])}
-            for name, copy in json.loads(text).items()
+            name: {
+                "sha256": kept["sha256"],
+                "fingerprint": kept["fingerprint"],
+                "generation": int(kept["generation"]),
+                "time": int(kept["time"]),
+            }
+            for name, kept in json.loads(text).items()
         }
     except (ValueError, TypeError, KeyError, AttributeError) as exc:
         raise Failure(
@@ -50,19 +55,14 @@ def read_history(directory):
         ) from exc
 
 
-def history_text(entries):
-    """Content of the history file. entries: {name: copy}."""
-    return json.dumps(entries, indent=1, sort_keys=True) + "\n"
+def record(directory, known, check_mode):
+    """Store the history beside the secrets, if it is not as stored. known: {name: entry}. Returns whether it changed.
 
-
-def record(directory, entries, check_mode):
-    """Store the history beside the secrets, if it is not as stored. Returns whether it changed.
-
-    entries: {name: copy}; a copy without a value is stored with the hash "", so that a lost secret is not forgotten.
+    A lost secret keeps its entry, so that it is not forgotten.
     """
-    text = history_text({name: dict(copy, sha256=copy["sha256"] or "") for name, copy in entries.items()})
+    text = json.dumps(known, indent=1, sort_keys=True) + "\n"
     path = os.path.join(directory, HISTORY)
-    if not entries or not atomic_file.drift(path, text):
+    if not known or not atomic_file.drift(path, text):
         return False
     if not check_mode:
         atomic_file.write_text(path, text, directory_mode=0o700)

@@ -3,11 +3,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Private to skp.cluster. Which copy of a secret counts: pure functions of what each manager has.
 
-Every manager has a copy of every secret and, beside it, its history: the number of its generation, when that was made, and the hash of its value.
+Every manager has a copy of every secret and, beside it, its history: the number of its generation, when that was made, and its fingerprint.
 The newest generation wins. A copy that was edited by hand is a new generation of the time of the edit.
 
-A copy is a dictionary {"sha256": hash of the value or None, "generation": int, "time": seconds since 1970 (int)}. sha256 None means that the history
-names the secret, but its file is missing or empty.
+A copy is a dictionary {"fingerprint": text or None, "generation": int, "time": seconds since 1970 (int)}. fingerprint None means that the history
+names the secret, but its file is missing or empty. An entry of the history also has "sha256", the plain hash of the value; it never leaves the manager.
 """
 
 from __future__ import annotations
@@ -16,27 +16,45 @@ import hashlib
 from datetime import datetime, timezone
 
 
+ROUNDS = 100000
+
+
 def sha256(value):
-    """Hash of a secret. The secrets are random, so a hash does not help to guess them."""
+    """Plain hash of a secret, for the history file only: a password that somebody chose can be guessed from it."""
     return hashlib.sha256(value.encode()).hexdigest()
 
 
-def copies(files, history):
-    """{name: copy} of one manager.
+def fingerprint(name, value):
+    """Text that is the same for the same secret on every manager. Slow to compute (PBKDF2), so that a chosen password cannot be guessed from it."""
+    return hashlib.pbkdf2_hmac("sha256", value.encode(), ("skp.cluster/secret/%s" % name).encode(), ROUNDS).hex()
 
-    files: {name: (value, time of the last change)}; an empty value means a damaged file. history: {name: copy} as it was stored.
+
+def entry(name, value, generation, time):
+    """The entry of the history for a secret with a value."""
+    return {"sha256": sha256(value), "fingerprint": fingerprint(name, value), "generation": generation, "time": time}
+
+
+def entries(files, history):
+    """{name: entry} of one manager.
+
+    files: {name: (value, time of the last change)}; an empty value means a damaged file. history: {name: entry} as it was stored.
     """
     known = {}
     for name in sorted(set(files) | set(history)):
         value, changed = files.get(name, ("", 0))
         kept = history.get(name)
         if not value:
-            known[name] = {"sha256": None, "generation": kept["generation"] if kept else 0, "time": kept["time"] if kept else 0}
+            known[name] = {"sha256": None, "fingerprint": None, "generation": kept["generation"] if kept else 0, "time": kept["time"] if kept else 0}
         elif kept and kept["sha256"] == sha256(value):
             known[name] = dict(kept)
         else:
-            known[name] = {"sha256": sha256(value), "generation": (kept["generation"] if kept else 0) + 1, "time": int(changed)}
+            known[name] = entry(name, value, (kept["generation"] if kept else 0) + 1, int(changed))
     return known
+
+
+def copies(known):
+    """{name: copy} of entries: without the plain hashes."""
+    return {name: {key: found[key] for key in ("fingerprint", "generation", "time")} for name, found in known.items()}
 
 
 def plan(wanted, here, managers, rotate=()):
@@ -113,7 +131,7 @@ def rotation(needs, tags):
 
 def _same(one, other):
     """Whether two copies are of one generation and value; the same value may have been typed on two managers at different times."""
-    return bool(one) and (one["sha256"], one["generation"]) == (other["sha256"], other["generation"])
+    return bool(one) and (one["fingerprint"], one["generation"]) == (other["fingerprint"], other["generation"])
 
 
 def _newest(name, heard):
@@ -122,15 +140,15 @@ def _newest(name, heard):
     if not found:
         return None, None
     last = max(copy["generation"] for copy in found.values())
-    best = {manager: copy for manager, copy in found.items() if copy["generation"] == last and copy["sha256"]}
+    best = {manager: copy for manager, copy in found.items() if copy["generation"] == last and copy["fingerprint"]}
     if not best:
-        older = sorted(manager for manager, copy in found.items() if copy["sha256"])
+        older = sorted(manager for manager, copy in found.items() if copy["fingerprint"])
         return None, (
             "The secret %s (generation %d, %s) is missing or empty on every manager that answered%s. Data and logins may need it. Restore its file "
             "from a backup, or make a new one: ansible-playbook playbooks/rotate_secrets.yml --tags <service>."
             % (name, last, _date(max(copy["time"] for copy in found.values())), ("; %s has an older one" % ", ".join(older)) if older else "")
         )
-    if len({copy["sha256"] for copy in best.values()}) > 1:
+    if len({copy["fingerprint"] for copy in best.values()}) > 1:
         return None, (
             "The secret %s has different values of generation %d: %s. Keep the right file: delete it on the other managers, with its entry in "
             ".history.json. Or make a new one: ansible-playbook playbooks/rotate_secrets.yml --tags <service>."

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import hashlib
 
 import pytest
 
@@ -46,7 +45,7 @@ def test_ids_of_hosts_that_were_visited():
 
 
 def copy(value, generation=1):
-    return {"sha256": hashlib.sha256(value.encode()).hexdigest(), "generation": generation, "time": 100}
+    return {"fingerprint": value, "generation": generation, "time": 100}
 
 
 def visit(**secrets):

@@ -9,6 +9,7 @@ import os
 
 import pytest
 
+from ansible_collections.skp.cluster.plugins.module_utils.secrets.plan import fingerprint
 from ansible_collections.skp.cluster.plugins.modules import skp_node
 
 
@@ -72,11 +73,13 @@ def test_directories_that_disagree(tmp_path):
         skp_node.run(Module(zookeeper=[{"path": str(tmp_path / number), "identity": identity} for number in "12"]))
 
 
-def test_secrets_are_listed_by_their_hash_and_recorded(tmp_path):
+def test_secrets_are_listed_by_their_fingerprint_and_recorded(tmp_path):
     (tmp_path / "token").write_text("secret\n", encoding="utf-8")
     (tmp_path / ".token.new").write_text("half", encoding="utf-8")
     result = skp_node.run(Module(secrets_dir=str(tmp_path)))
-    assert result["secrets"]["token"]["sha256"] == hashlib.sha256(b"secret").hexdigest()
+    assert result["secrets"]["token"]["fingerprint"] == fingerprint("token", "secret") and result["secrets"]["token"]["generation"] == 1
+    # A password that somebody chose could be guessed from a plain hash.
+    assert hashlib.sha256(b"secret").hexdigest() not in str(result)
     # Once: the history is written beside the secrets.
     assert result["changed"] and not skp_node.run(Module(secrets_dir=str(tmp_path)))["changed"]
     assert skp_node.run(Module(secrets_dir=str(tmp_path / "missing")))["secrets"] == {}

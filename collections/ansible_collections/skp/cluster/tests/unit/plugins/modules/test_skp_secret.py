@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import pathlib
@@ -14,6 +13,7 @@ import sys
 
 import pytest
 
+from ansible_collections.skp.cluster.plugins.module_utils.secrets.plan import fingerprint
 from ansible_collections.skp.cluster.plugins.modules import skp_secret
 
 pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="the module writes root's files")
@@ -58,14 +58,14 @@ def test_check_mode_keeps_nothing(run):
 
 def given(value, generation=1):
     """Options for a secret `one` of another manager."""
-    return {"values": {"one": value}, "history": {"one": {"sha256": "", "generation": generation, "time": 100}}}
+    return {"values": {"one": value}, "history": {"one": {"fingerprint": "", "generation": generation, "time": 100}}}
 
 
 def test_given_values_are_kept_and_not_shown(run):
     result, text = run(**given("given-by-the-site"))
     assert result["changed"] and (run.directory / "one").read_text() == "given-by-the-site\n"
     assert "given-by-the-site" not in text
-    assert result["history"]["one"] == {"sha256": hashlib.sha256(b"given-by-the-site").hexdigest(), "generation": 1, "time": 100}
+    assert result["history"]["one"] == {"fingerprint": fingerprint("one", "given-by-the-site"), "generation": 1, "time": 100}
     assert not run(**given("given-by-the-site"))[0]["changed"]
     assert run(**given("another", 2))[0]["repaired"] == ["one"]
 

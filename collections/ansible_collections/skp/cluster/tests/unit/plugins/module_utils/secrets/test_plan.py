@@ -6,30 +6,40 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.skp.cluster.plugins.module_utils.secrets.plan import copies, plan, rotation, sha256
+from ansible_collections.skp.cluster.plugins.module_utils.secrets.plan import copies, entries, entry, plan, rotation
 
 
 def copy(value, generation, time=100):
-    return {"sha256": sha256(value) if value else None, "generation": generation, "time": time}
+    return {"fingerprint": value or None, "generation": generation, "time": time}
 
 
 OLD, NEW = copy("old", 1), copy("new", 2)
+
+
+KEPT = entry("a", "old", 2, 100)
+LOST = {"sha256": None, "fingerprint": None, "generation": 2, "time": 100}
 
 
 @pytest.mark.parametrize(
     "case, files, history, expected",
     [
         ("nothing", {}, {}, {}),
-        ("as stored", {"a": ("old", 7)}, {"a": OLD}, {"a": OLD}),
-        ("a file from before there was a history", {"a": ("old", 7)}, {}, {"a": copy("old", 1, 7)}),
-        ("edited by hand", {"a": ("mine", 7.5)}, {"a": NEW}, {"a": copy("mine", 3, 7)}),
-        ("removed by hand", {}, {"a": NEW}, {"a": copy("", 2)}),
-        ("emptied", {"a": ("", 7)}, {"a": NEW}, {"a": copy("", 2)}),
-        ("empty, never known", {"a": ("", 7)}, {}, {"a": copy("", 0, 0)}),
+        ("as stored", {"a": ("old", 7)}, {"a": KEPT}, {"a": KEPT}),
+        ("a file from before there was a history", {"a": ("old", 7)}, {}, {"a": entry("a", "old", 1, 7)}),
+        ("edited by hand", {"a": ("mine", 7.5)}, {"a": KEPT}, {"a": entry("a", "mine", 3, 7)}),
+        ("removed by hand", {}, {"a": KEPT}, {"a": LOST}),
+        ("emptied", {"a": ("", 7)}, {"a": KEPT}, {"a": LOST}),
+        ("still lost", {}, {"a": LOST}, {"a": LOST}),
+        ("empty, never known", {"a": ("", 7)}, {}, {"a": dict(LOST, generation=0, time=0)}),
     ],
 )
-def test_copies_of_one_manager(case, files, history, expected):
-    assert copies(files, history) == expected
+def test_entries_of_one_manager(case, files, history, expected):
+    assert entries(files, history) == expected
+
+
+def test_copies_have_no_plain_hash():
+    assert copies({"a": KEPT}) == {"a": {"fingerprint": KEPT["fingerprint"], "generation": 2, "time": 100}}
+    assert KEPT["fingerprint"] != entry("b", "old", 2, 100)["fingerprint"]
 
 
 @pytest.mark.parametrize(
