@@ -1,9 +1,18 @@
 # Copyright (c) 2026 skp.cluster contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A node loses its place in the swarm, and its labels with it: the swarm's playbook alone puts both back."""
+"""Nodes of the swarm: one loses its place and gets it back, hosts get other names, one takes no tasks, two runs come at once."""
 from __future__ import annotations
 
+import concurrent.futures
+import json
+
 import lablib
+import pytest
+import witness
+
+NODES = ("c01", "c02", "c03")
+# Every container of the cluster, and since when it runs.
+RUNNING = "docker ps -q --no-trunc | xargs -r docker inspect --format '{{.Id}} {{.State.StartedAt}}' | sort"
 
 
 def test_a_node_that_left_the_swarm_joins_again(site):
@@ -13,3 +22,59 @@ def test_a_node_that_left_the_swarm_joins_again(site):
     lablib.wait("the cluster is healthy", lablib.cluster_is_healthy, 240, every=1)
     lablib.play("molecule/default/verify.yml", env={"MOLECULE_PROJECT_DIRECTORY": str(lablib.ROOT)})
     assert lablib.play(site).changed == set()
+
+
+def renamed(names):
+    """A change of hosts.json after which hosts have other names. names: {old: new}."""
+    def change(data):
+        return {names.get(name, name): host for name, host in data.items()}
+    return change
+
+
+@pytest.mark.parametrize("names", [{"c03": "n03"}, {"c01": "m01", "c02": "m02", "c03": "m03"}], ids=["one", "all"])
+def test_a_renamed_host_keeps_its_services_and_data(site, names):
+    """The same machines under other names: no container stops, ids and data stay, and a second run changes nothing. Then back again."""
+    witness.healthy()
+    kept, before = witness.keep(), lablib.look(RUNNING, NODES)
+    with lablib.edited_hosts(renamed(names)):
+        result = lablib.play(site)
+        assert "docker node rm" not in result.text
+        assert lablib.look(RUNNING, NODES) == before
+        assert lablib.play(site).changed == set()
+    lablib.play(site)
+    assert lablib.look(RUNNING, NODES) == before
+    assert lablib.play(site).changed == set()
+    witness.healthy()
+    witness.check(kept)
+
+
+def test_nothing_is_stopped_on_a_paused_node(site):
+    """A node set to pause for maintenance: a change that would stop its broker is refused before the first stop; without a change the run goes through."""
+    before = lablib.look(RUNNING, NODES)
+    lablib.ask_manager("docker node update --availability pause c02")
+    try:
+        result = lablib.play(site, "--tags", "kafka", "-e", json.dumps({"kafka_config": {"log.cleaner.threads": 2}}), check=False)
+        assert result.rc != 0 and "kafka-skp-2 on c02, which is set to pause" in result.text, result.text[-3000:]
+        assert lablib.look(RUNNING, NODES) == before
+        assert lablib.play(site, "--tags", "kafka").changed == set()
+    finally:
+        lablib.ask_manager("docker node update --availability active c02")
+
+
+def test_two_runs_at_once_change_one_after_the_other(site):
+    """Two people start the same change: both end well, each broker restarts once, and a third run changes nothing."""
+    def run(_number):
+        return lablib.play(site, "--tags", "kafka", "-e", json.dumps({"kafka_config": {"log.cleaner.threads": 2}}))
+
+    before = versions("kafka-skp-")
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(run, range(2))
+    assert sorted([bool(first.changed), bool(second.changed)]) == [False, True]
+    assert len(versions("kafka-skp-") - before) == len(before)
+    assert lablib.play(site, "--tags", "kafka").changed
+    witness.healthy()
+
+
+def versions(prefix):
+    """Container ids of the services with this prefix, on all nodes."""
+    return {line for text in lablib.look(f"docker ps -q --no-trunc -f name={prefix}", NODES).values() for line in text.split()}

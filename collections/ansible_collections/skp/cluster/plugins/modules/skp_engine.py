@@ -228,13 +228,18 @@ def present(module, facts):
         "restart_required": effect == "restart" or waiting or (facts["installed"] and not facts["running"]),
         "diff": {"before_header": path, "after_header": path, "before": text, "after": after},
     }
+    if record["reload"] and facts["running"] and effect == "":
+        effect, result["changed"], result["reloaded"] = "reload", True, True
     if result["changed"] and not module.check_mode:
         if plan["keys"]:
             engine_io.validate(after, path, facts["installed"])
+        # The record comes first: a run that is killed after it restarts once too often, one that is killed before it would never restart.
+        store.write(plan["record"], restart=effect == "restart" or waiting, reload=effect == "reload")
+        if plan["keys"]:
             engine_io.write_text(path, after, 0o644)
-        store.write(plan["record"], restart=effect == "restart" or waiting)
         if effect == "reload":
             engine_io.reload_engine()
+            store.write(plan["record"], restart=waiting)
     return result
 
 

@@ -17,6 +17,8 @@ description:
     node with the label.
   - Services use DNS round robin and ports in host mode. Unchanged services do not restart; manual changes are reverted.
   - Services of the role that are not listed are removed, even if their node is down.
+  - A change that would stop a task on a paused node fails before any change, because nothing could take its place.
+  - One call at a time changes a role on a manager; a second one waits for O(timeout).
 requirements:
   - docker >= 5.0.3 (python3-docker)
 extends_documentation_fragment:
@@ -56,6 +58,12 @@ options:
     type: list
     elements: str
     default: []
+  label_hosts:
+    description:
+      - For services by label, the inventory hosts that have the label, by name of the label. The labels of the swarm's nodes are brought up to date before
+        the services. Nodes outside O(limit_hosts) are not changed.
+    type: dict
+    default: {}
   serial:
     description: V(0) updates all services at once. V(1) stops running services one at a time and waits for each.
     type: int
@@ -421,6 +429,12 @@ actions:
   type: list
   elements: dict
   sample: [{do: update, name: kafka-skp-1, host: c01, fields: [TaskTemplate.ContainerSpec.Env]}]
+labels:
+  description: Node labels that were set (V(enable)) or removed (null).
+  returned: success
+  type: list
+  elements: dict
+  sample: [{host: c02, label: jupyter, value: enable}]
 unchanged:
   description: Services without a change.
   returned: success
@@ -450,12 +464,13 @@ failure:
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.skp.cluster.plugins.module_utils import run_lock
 from ansible_collections.skp.cluster.plugins.module_utils.engine import client as engine
 from ansible_collections.skp.cluster.plugins.module_utils.failure import Failure, fail
 from ansible_collections.skp.cluster.plugins.module_utils.members import io as members_io
 from ansible_collections.skp.cluster.plugins.module_utils.service import io as service_io, plan as service_plan
 from ansible_collections.skp.cluster.plugins.module_utils.service.args import argument_spec
-from ansible_collections.skp.cluster.plugins.module_utils.service.build import build_service, image_reference
+from ansible_collections.skp.cluster.plugins.module_utils.service.build import build_service, image_reference, lowest_engine
 
 
 def run(module, result):
@@ -463,21 +478,25 @@ def run(module, result):
     params = module.params
     role = params["role"]
     client = engine.connect_or_predict(module, manager=True)
-    state = service_io.read_state(client, role)
+    seen = service_io.read_state(client, role)
+    labels = service_plan.plan_labels(seen, params["label_hosts"], params["limit_hosts"])
+    state = service_plan.with_labels(seen, labels)
 
     asked = params["services"] if params["state"] == "present" else []
     gate = params["gate"] if params["serial"] else None
     images = [service["image"] for service in asked] + ([gate["image"]] if gate else [])
     digests = service_io.resolve_images(images, params["registry"], missing_ok=module.check_mode)
-    api = engine.api_version(client)
-    desired = [build_service(service, role, params["network"], digests, params["serial"], api) for service in asked]
+    oldest = lowest_engine(state["nodes"])
+    desired = [build_service(service, role, params["network"], digests, params["serial"], oldest) for service in asked]
     plan = service_plan.plan_services(state, desired, role, params["limit_hosts"])
     placement, generations = plan_placement(client, state, desired, params)
     check_nodes(module, state, desired, plan, client is not None)
+    refuse_stops(role, state, plan["actions"], params["limit_hosts"])
 
     result.update(
         {
-            "changed": plan["changed"],
+            "changed": plan["changed"] or bool(labels),
+            "labels": [{key: step[key] for key in ("host", "label", "value")} for step in labels],
             "unchanged": plan["unchanged"],
             "outside_limit": plan["skipped"],
             "pending_down": [],
@@ -489,10 +508,12 @@ def run(module, result):
         }
     )
     if module._diff:
-        result["diff"] = plan["diff"]
+        result["diff"] = [label_diff(step) for step in labels] + plan["diff"]
     if module.check_mode:
         return
 
+    for step in labels:
+        members_io.set_node_labels(client, step["id"], {step["label"]: step["value"]})
     # Written before any service starts: an interrupted run must not lose the hosts of the data.
     if placement is not None:
         members_io.write_generation(client, members_io.PLACEMENT, role, {"services": placement}, generations)
@@ -540,6 +561,7 @@ def plan_placement(client, state, desired, params):
 def check_nodes(module, state, desired, plan, in_swarm):
     """A service pinned to a host outside the swarm would wait for ever: an error; in check mode (before the first run) a warning."""
     missing = service_plan.missing_nodes(state, [service for service in desired if service["name"] not in plan["skipped"]])
+    missing.update(service_plan.missing_everywhere(state, module.params["label_hosts"]))
     if not missing or not in_swarm:
         return
     text = "No node of the swarm has the label skp.host=%s. Join it first (--tags swarm)." % ", ".join(sorted(set(missing.values())))
@@ -548,11 +570,43 @@ def check_nodes(module, state, desired, plan, in_swarm):
     module.warn(text)
 
 
+def refuse_stops(role, state, actions, limit_hosts):
+    """Raise Failure if the actions stop what they must not: a task that nothing can replace, or tasks outside --limit."""
+    paused = service_plan.stopped_on_paused(state, actions)
+    if paused:
+        raise Failure(
+            "Role %s: the change stops %s, and no new task can start there. Nothing was changed. Make the node active again "
+            "(docker node update --availability active <node>), then run again."
+            % (role, ", ".join("%s on %s, which is set to %s" % row for row in paused)),
+            kind="paused",
+            role=role,
+            tasks=paused,
+        )
+    elsewhere = service_plan.removed_elsewhere(state, actions, limit_hosts)
+    if elsewhere:
+        raise Failure(
+            "Role %s: a service by label is removed from all its nodes or from none, and --limit leaves out %s. Nothing was changed. Run without --limit, "
+            "or remove the label from one host in hosts.json and run --tags %s."
+            % (role, "; ".join("%s on %s" % (name, ", ".join(hosts)) for name, hosts in sorted(elsewhere.items())), role),
+            kind="limit",
+            role=role,
+            services=elsewhere,
+        )
+
+
+def label_diff(step):
+    """The diff entry of one node label."""
+    line = "%s=enable\n" % step["label"]
+    title = "labels of node %s" % step["host"]
+    return {"before_header": title, "after_header": title, "before": "" if step["value"] else line, "after": line if step["value"] else ""}
+
+
 def main():
     module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
     result = {}
     try:
-        run(module, result)
+        with run_lock.alone(module.params["role"], module.params["timeout"], module.check_mode):
+            run(module, result)
     except Failure as exc:
         fail(module, exc, **result)
     module.exit_json(**result)

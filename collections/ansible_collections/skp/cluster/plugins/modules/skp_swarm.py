@@ -16,6 +16,7 @@ description:
     changes nothing.
   - With O(state=init) and O(state=joined), on one node, makes that node a member. Every node joins as a worker; O(state=present)
     promotes managers one at a time, so the manager token never leaves the managers.
+  - A host that was renamed in the inventory (the same machine) gets the label of its new name; its services follow and do not restart.
   - The filter P(skp.cluster.swarm_bootstrap#filter) decides first, from the facts of all nodes, which node initialises a swarm.
 extends_documentation_fragment:
   - skp.cluster.attributes
@@ -125,7 +126,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.skp.cluster.plugins.module_utils.engine import client as engine
 from ansible_collections.skp.cluster.plugins.module_utils.failure import Failure, fail
 from ansible_collections.skp.cluster.plugins.module_utils.swarm.io import Swarm
-from ansible_collections.skp.cluster.plugins.module_utils.swarm.plan import HOST_LABEL, plan
+from ansible_collections.skp.cluster.plugins.module_utils.swarm.plan import HOST_LABEL, plan, repin
 
 
 def present(module, client):
@@ -139,9 +140,11 @@ def present(module, client):
     hosts = {name: dict(host, joining=bool(host.get("joining")) or not client) for name, host in params["hosts"].items()}
     desired = {"hosts": hosts, "inventory": params["inventory"], "network": params["network"]}
     actions = plan(nodes, network, desired, self_id)
+    names = {host["node_id"]: name for name, host in hosts.items() if host.get("node_id")}
+    actions["pins"] = repin(swarm.services() if client else [], names, actions["renamed"])
     for text in actions["warnings"]:
         module.warn(text)
-    changed = bool(actions["updates"] or actions["stale"] or actions["create_network"])
+    changed = bool(actions["updates"] or actions["stale"] or actions["create_network"] or actions["pins"][1])
     if changed and not module.check_mode:
         swarm.apply(actions, params["network"], self_id)
         if not actions["demote_last"]:

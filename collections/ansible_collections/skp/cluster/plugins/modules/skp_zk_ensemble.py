@@ -208,12 +208,12 @@ def check_options(params):
                       kind="bad_value", setting=str(exc)) from exc
 
 
-def builders(params, hosts, digests, api):
-    """(build, init) for `Ensemble`: one member's service for a server list, and its one-shot service, for the manager's API version."""
+def builders(params, hosts, digests, oldest):
+    """(build, init) for `Ensemble`: one member's service for a server list, and its one-shot service. oldest: see `service.build.lowest_engine`."""
     common, prefix, cache = params["service"], params["name_prefix"], {}
 
     def finish(entry):
-        return build_service(entry, params["role"], params["network"], digests, api=api)
+        return build_service(entry, params["role"], params["network"], digests, engine=oldest)
 
     def build(number, servers):
         key = (number, tuple(sorted(servers)))
@@ -239,7 +239,7 @@ def run(module, result):
     target = sorted(number for host, number in ids.items() if host in params["hosts"])
     image = params["service"]["image"]
     digests = service_io.resolve_images([image], params["registry"], missing_ok=module.check_mode)
-    build, init = builders(params, hosts, digests, engine.api_version(client))
+    build, init = builders(params, hosts, digests, service_io.oldest_engine(client))
     names = zk_plan.names_of(params["name_prefix"], hosts)
     options = {"unseen": record.plan["unseen"], "allow_outage": params["allow_outage"], "limit": None}
     if params["limit_hosts"]:

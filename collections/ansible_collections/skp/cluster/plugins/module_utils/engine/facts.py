@@ -164,6 +164,19 @@ def our_name(container):
     return names[0].lstrip("/") if "skp.role" in labels and not service else ""
 
 
+def our_health(containers):
+    """{name: whether it is healthy} of the containers of skp.cluster. containers: items of GET /containers/json; the state of a healthcheck stands in
+    `Status` ("Up 5 seconds (health: starting)"). Of several containers of one name, all must be healthy.
+    """
+    found = {}
+    for item in containers:
+        name = our_name(item)
+        if name:
+            status = item.get("Status") or ""
+            found[name] = found.get(name, True) and not ("(health: starting)" in status or "(unhealthy)" in status)
+    return found
+
+
 def sdk_version():
     """The version of the Docker SDK this Python would import, "" without one. Does not import it (0.2 s)."""
     try:

@@ -39,7 +39,10 @@ def write_text(path, text, mode):
 
 
 class Record:
-    """The record of the settings made here: {"set": [as engine.plan.merge], "restart_since": epoch seconds or null}."""
+    """The record of the settings made here: {"set": [as engine.plan.merge], "restart_since": epoch seconds or null, "reload": bool}.
+
+    reload: the engine has not yet been told of a change that it can load while it runs.
+    """
 
     def __init__(self, path):
         self.path = path
@@ -49,17 +52,17 @@ class Record:
         text = read_text(self.path)
         try:
             value = json.loads(text) if text.strip() else {}
-            return {"set": list(value.get("set") or []), "restart_since": value.get("restart_since")}
+            return {"set": list(value.get("set") or []), "restart_since": value.get("restart_since"), "reload": bool(value.get("reload"))}
         except (ValueError, AttributeError, TypeError) as exc:
             raise Failure(
                 "%s, the record of the engine settings made by skp.cluster, is damaged: %s. Remove the file: earlier settings are then "
                 "kept as if the machine's owner had made them." % (self.path, exc), kind="record", path=self.path) from exc
 
-    def write(self, settings, restart):
-        """restart: a change was written that needs a restart of the engine from now on."""
+    def write(self, settings, restart, reload=False):
+        """restart: a change is about to be written that needs a restart of the engine from now on; reload: one that it has to load."""
         before = self.read()["restart_since"]
         since = (before or time.time()) if restart else None
-        write_text(self.path, json.dumps({"set": settings, "restart_since": since}, indent=2) + "\n", 0o644)
+        write_text(self.path, json.dumps({"set": settings, "restart_since": since, "reload": reload}, indent=2) + "\n", 0o644)
 
 
 def engine_started():
@@ -140,12 +143,12 @@ def managers():
 
 
 def our_services():
-    """Names of the running swarm services and plain containers of skp.cluster on this node."""
+    """{name: whether it is healthy} of the running swarm services and plain containers of skp.cluster on this node. Healthy without a healthcheck."""
     try:
         containers = engine_facts.ask("/containers/json")
     except (OSError, RuntimeError):
-        return set()
-    return {name for name in (engine_facts.our_name(item) for item in containers) if name}
+        return {}
+    return engine_facts.our_health(containers)
 
 
 def _not_back(before, services):
@@ -153,7 +156,8 @@ def _not_back(before, services):
     now = engine_facts.read()
     if not now["running"]:
         return "the engine does not answer (%s)" % now["error"]
-    if now["swarm_state"] != before["swarm_state"]:
+    # A node that was "pending" or in error may be "active" now: that is what a restart can cure.
+    if now["swarm_state"] not in (before["swarm_state"], "active"):
         return "the swarm state is '%s', before it was '%s' %s" % (now["swarm_state"], before["swarm_state"], now["swarm_error"])
     if before["is_manager"]:
         if not now["is_manager"]:
@@ -164,13 +168,20 @@ def _not_back(before, services):
             return exc.msg
         if not mine or not mine[0]["reachable"]:
             return "the swarm does not report the node as a reachable manager"
-    missing = services - our_services()
-    return "services that ran on this node are not running again: %s" % ", ".join(sorted(missing)) if missing else ""
+    return not_serving(services, our_services())
+
+
+def not_serving(before, now):
+    """What of {name: healthy} before is not there, or was healthy and is not, now; as text, "" if all serves. A container that runs may still be loading."""
+    missing = sorted(name for name in before if name not in now)
+    ill = sorted(name for name, healthy in before.items() if healthy and now.get(name) is False)
+    words = ["services that ran on this node are not running again: %s" % ", ".join(missing)] if missing else []
+    return "; ".join(words + (["services are not healthy again: %s" % ", ".join(ill)] if ill else []))
 
 
 def restart_engine(before, timeout):
     """Restarts (or starts) the engine and waits until the facts are as `before`; Failure with what is missing at the deadline."""
-    services = our_services() if before["running"] else set()
+    services = our_services() if before["running"] else {}
     deadline = time.monotonic() + timeout
     _systemctl("restart" if before["running"] else "start", timeout)
     while True:

@@ -15,10 +15,10 @@ import json
 import re
 
 from ..failure import Failure
-from .spec import HASH_LABEL, HOST_CONSTRAINT, ROLE_LABEL, capabilities, prune
+from .spec import HASH_LABEL, HOST_CONSTRAINT, ROLE_LABEL, capabilities, in_order, prune
 
-START_INTERVAL_API = (1, 44)
-"""Engine 25, the first version with StartInterval for a healthcheck (https://docs.docker.com/reference/api/engine/version-history/)."""
+START_INTERVAL_ENGINE = 25
+"""First engine with StartInterval for a healthcheck (API 1.44, https://docs.docker.com/reference/api/engine/version-history/)."""
 UNKNOWN_DIGEST = "(digest known after build)"
 OBJECT_NAME_LIMIT = 64  # swarmkit's limit for names of configs and secrets
 
@@ -122,7 +122,7 @@ def _mount(service, item):
     return mount
 
 
-def _healthcheck(service, api):
+def _healthcheck(service, engine):
     check = service.get("healthcheck")
     if not check:
         return None
@@ -135,7 +135,7 @@ def _healthcheck(service, api):
         "Retries": check.get("retries"),
         "StartPeriod": duration_ns(check.get("start_period"), where),
         # An older engine silently drops it, and every later run would see a difference.
-        "StartInterval": duration_ns(check.get("start_interval"), where) if api is None or api >= START_INTERVAL_API else None,
+        "StartInterval": duration_ns(check.get("start_interval"), where) if engine is None or engine >= START_INTERVAL_ENGINE else None,
     }
 
 
@@ -171,7 +171,7 @@ def _hosts(service):
     return lines
 
 
-def _container(service, role, image, api):
+def _container(service, role, image, engine):
     configs, config_objects = _files(service, role, "config")
     secrets, secret_objects = _files(service, role, "secret")
     spec = {
@@ -188,7 +188,7 @@ def _container(service, role, image, api):
         "StopSignal": service.get("stop_signal"),
         "StopGracePeriod": duration_ns(service.get("stop_grace_period"), "%s: stop_grace_period" % service["name"]),
         "Mounts": [_mount(service, item) for item in service.get("mounts") or []],
-        "Healthcheck": _healthcheck(service, api),
+        "Healthcheck": _healthcheck(service, engine),
         "Hosts": _hosts(service),
         "DNSConfig": {"Nameservers": service.get("dns")},
         "Configs": configs,
@@ -232,11 +232,11 @@ def image_reference(image, digests):
     return "%s@%s" % (image, digests[image] or UNKNOWN_DIGEST)
 
 
-def build_service(service, role, network, digests, serial=0, api=None):
+def build_service(service, role, network, digests, serial=0, engine=None):
     """One entry of the option `services` as plain data for the plan.
 
     digests: {image: 'sha256:...', or None if the image is not built yet} for images of the cluster's registry. serial: the module's option.
-    api: version of the manager's API as a tuple; None means the newest.
+    engine: major version of the oldest manager's engine, see `lowest_engine`; None means the newest.
     Returns {"name", "host" (None by label), "owns_data", "image" (as given), "payload", "configs", "secrets"}; the last two are
     {object name: {"data", "hash", "text"}}. Raises Failure for an invalid value.
     """
@@ -244,14 +244,14 @@ def build_service(service, role, network, digests, serial=0, api=None):
         raise Failure(
             "%s: set exactly one of host (by member) and label (by label)." % service["name"], kind="bad_value", where=service["name"]
         )
-    container, configs, secrets = _container(service, role, image_reference(service["image"], digests), api)
+    container, configs, secrets = _container(service, role, image_reference(service["image"], digests), engine)
     constraints = list(service.get("constraints") or [])
     constraints.append(HOST_CONSTRAINT + service["host"] if service.get("host") else "node.labels.%s==enable" % service["label"])
     networks = [
         {"Target": name, "Aliases": [] if name == "host" else service.get("aliases")} for name in service.get("networks") or [network]
     ]
     log = service.get("log") or {}
-    payload = prune(
+    payload = in_order(prune(
         {
             "Name": service["name"],
             "Labels": dict({key: _text(value) for key, value in (service.get("labels") or {}).items()}, **{ROLE_LABEL: role}),
@@ -281,7 +281,7 @@ def build_service(service, role, network, digests, serial=0, api=None):
                 ],
             },
         }
-    )
+    ))
     payload["Labels"][HASH_LABEL] = spec_hash(payload)
     return {
         "name": service["name"],
@@ -292,6 +292,16 @@ def build_service(service, role, network, digests, serial=0, api=None):
         "configs": configs,
         "secrets": secrets,
     }
+
+
+def lowest_engine(nodes):
+    """Major version of the oldest engine among the managers; None if no node says it.
+
+    Any manager may store a service: an older one drops fields that it does not know, and then every run would find, and restart, something.
+    nodes: entries of the state's `nodes`.
+    """
+    versions = [int(node["engine"].split(".")[0]) for node in nodes if node["facts"].get("node.role") == "manager" and node["engine"].split(".")[0].isdigit()]
+    return min(versions, default=None)
 
 
 def spec_hash(payload):

@@ -22,8 +22,13 @@ def service_diff(name, before, after):
     return {"before_header": "service %s" % name, "after_header": "service %s" % name, "before": text(before), "after": text(after)}
 
 
-def object_diffs(kind, create, drop):
-    """Contents of new and dropped configs, old and new ones of the same name together; secrets as hash only."""
+def object_diffs(kind, create, drop, users=None):
+    """Contents of new and dropped configs, old and new ones of the same name together; secrets as hash only.
+
+    create, drop: {object name: item}. users: {object name: services that use it}. Members' configs have one name (`kafka-server.properties-<hash>`), so the
+    old and the new one of a service belong together.
+    """
+    users = users or {}
 
     def stem(name):
         return name.rsplit("-", 1)[0]
@@ -33,7 +38,9 @@ def object_diffs(kind, create, drop):
 
     entries, old = [], dict(drop)
     for name in sorted(create, key=natural_key):
-        before = next((other for other in sorted(old) if stem(other) == stem(name)), None)
+        same = [other for other in sorted(old) if stem(other) == stem(name)]
+        # min keeps the first of equals: without users any old one of the name will do.
+        before = min(same, key=lambda other: not set(users.get(other, ())) & set(users.get(name, ())), default=None)
         entries.append(
             {
                 "before_header": "%s %s" % (kind, before or "(none)"),

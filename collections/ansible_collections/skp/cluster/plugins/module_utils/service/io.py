@@ -18,6 +18,7 @@ from ..engine import client as engine
 from ..failure import Failure
 from ..registry.http import RegistryClient, RegistryError
 from . import plan as service_plan, watch as service_watch
+from .build import lowest_engine
 from .spec import HASH_LABEL, ROLE_LABEL, Spec
 
 POLL_SECONDS = 0.3
@@ -44,6 +45,7 @@ def _node(raw):
         "id": raw["ID"],
         "hostname": description.get("Hostname", ""),
         "host": labels.get("skp.host"),
+        "engine": (description.get("Engine") or {}).get("EngineVersion", ""),
         "facts": facts,
         "state": raw["Status"]["State"],
         "ready": raw["Status"]["State"] == "ready",
@@ -54,6 +56,11 @@ def _node(raw):
 
 def _nodes(client):
     return [_node(raw) for raw in engine.get(client, "/nodes", what="listing the swarm's nodes") or []]
+
+
+def oldest_engine(client):
+    """See `build.lowest_engine`; None without a client."""
+    return lowest_engine(_nodes(client)) if client else None
 
 
 def _settled_nodes(client):

@@ -62,13 +62,16 @@ def plan_services(state, desired, role, limit_hosts=None):
     _refuse_names(state, desired, present, role)
     wanted = {service["name"]: Spec(service["payload"]) for service in desired}
     removals, creations, updates, unchanged, skipped, diff = [], [], [], [], [], []
-    in_use = {"config": set(), "secret": set()}
+    in_use, users = {"config": set(), "secret": set()}, {"config": {}, "secret": {}}
     for name in sorted(set(present) | set(wanted), key=natural_key):
         before, after = present.get(name), wanted.get(name)
         concerned = _concerns([before, after], state["nodes"], limit_hosts)
         stays = after if concerned else before
         for kind in in_use:
             in_use[kind] |= stays.objects(kind) if stays else set()
+            for spec in filter(None, (before, after)):
+                for item in spec.objects(kind):
+                    users[kind].setdefault(item, set()).add(name)
         if not concerned:
             skipped.append(name)
             continue
@@ -89,7 +92,7 @@ def plan_services(state, desired, role, limit_hosts=None):
         create = {name: item for name, item in offered.items() if name not in have}
         drop = {name: item["id"] for name, item in have.items() if name not in kept}
         objects[kind + "s"] = {"create": create, "drop": drop}
-        diff += object_diffs(kind, create, {name: have[name] for name in drop})
+        diff += object_diffs(kind, create, {name: have[name] for name in drop}, users[kind])
     actions = removals + creations + updates
     changed = bool(actions) or any(part[verb] for part in objects.values() for verb in ("create", "drop"))
     return dict(objects, actions=actions, unchanged=unchanged, skipped=skipped, changed=changed, diff=diff)
@@ -134,6 +137,8 @@ def _action(name, before, after, found):
     # Undoing a manual scale does not stop the remaining task; the other fields only describe the service.
     quiet = ("Labels", "UpdateConfig", "RollbackConfig", "Mode")
     action["restarts"] = any(field.partition(".")[0] not in quiet for field in fields)
+    if not action["restarts"] and before.reordered(after):
+        action.update(restarts=True, fields=fields + ["TaskTemplate (order of its lists)"])
     return dict(action, do="update")
 
 
@@ -202,6 +207,57 @@ def missing_nodes(state, desired, limit_hosts=None):
     }
 
 
+def stopped_on_paused(state, actions):
+    """[(service, host, availability)] of running tasks that these actions would stop on a node that takes no new ones.
+
+    An update stops the old task first (swarmkit, updater): on a paused node nothing could take its place.
+    """
+    closed = {node["id"]: node for node in state["nodes"] if node["ready"] and not node["active"]}
+    ids = {state["services"][action["name"]]["id"]: action["name"] for action in actions if action["do"] in ("update", "replace") and action["restarts"]}
+    return sorted(
+        (ids[task["ServiceID"]], closed[task["NodeID"]]["host"] or closed[task["NodeID"]]["hostname"], closed[task["NodeID"]]["availability"])
+        for task in state["tasks"]
+        if task["ServiceID"] in ids and task.get("NodeID") in closed and task["Status"]["State"] == "running" and task["DesiredState"] == "running"
+    )
+
+
+def removed_elsewhere(state, actions, limit_hosts):
+    """{service: hosts outside --limit} of services by label that these actions would remove from all their nodes."""
+    found = {}
+    for action in actions:
+        spec = Spec(state["services"][action["name"]]["spec"]) if action["do"] == "remove" and limit_hosts else None
+        if spec is not None and spec.host is None:
+            hosts = sorted(node["host"] or node["hostname"] for node in state["nodes"] if node["host"] not in limit_hosts and spec.allows(node))
+            if hosts:
+                found[action["name"]] = hosts
+    return found
+
+
+def plan_labels(state, label_hosts, limit_hosts=None):
+    """The node labels that services by label need. label_hosts: {label: [hosts that have it in hosts.json]}.
+
+    Returns [{"id", "host", "label", "value": "enable" or None (removed)}]. Nodes without a host name, and those outside --limit, are not changed.
+    """
+    return [
+        {"id": node["id"], "host": node["host"], "label": label, "value": "enable" if node["host"] in hosts else None}
+        for label, hosts in sorted(label_hosts.items())
+        for node in sorted(state["nodes"], key=lambda node: natural_key(node["host"] or ""))
+        if node["host"]
+        and (not limit_hosts or node["host"] in limit_hosts)
+        and (node["host"] in hosts) != (node["facts"].get("node.labels." + label) == "enable")
+    ]
+
+
+def with_labels(state, steps):
+    """The state after these steps of `plan_labels`: what the services are planned against."""
+    after = dict(state, nodes=[dict(node, facts=dict(node["facts"])) for node in state["nodes"]])
+    for step in steps:
+        for node in after["nodes"]:
+            if node["id"] == step["id"]:
+                node["facts"]["node.labels." + step["label"]] = step["value"] or ""
+    return after
+
+
 def running_names(state):
     """Names of the services with a running task on a node that answers. The last report of a dead node's tasks is "running" too.
 
@@ -214,6 +270,12 @@ def running_names(state):
         if task["Status"]["State"] == "running" and task["DesiredState"] == "running" and task.get("NodeID") not in gone
     }
     return {name for name, service in state["services"].items() if service["id"] in up}
+
+
+def missing_everywhere(state, label_hosts):
+    """{label: host} of labels none of whose hosts is in the swarm: a service by label would be "running" on no node."""
+    have = {node["host"] for node in state["nodes"]}
+    return {label: hosts[0] for label, hosts in sorted(label_hosts.items()) if hosts and not have & set(hosts)}
 
 
 def order_serial(plan, running):

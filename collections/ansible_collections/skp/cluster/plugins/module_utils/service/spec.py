@@ -89,6 +89,11 @@ class Spec:
         """Dotted paths of the fields that differ in another specification, sorted; [] if both are equal."""
         return changed_fields(self.comparable, other.comparable)
 
+    def reordered(self, other):
+        """Whether the task template of an equal specification has its lists in another order: the engine restarts the tasks for that."""
+        mine, others = (normalise(one.raw.get("TaskTemplate") or {}, one._networks, order=False) for one in (self, other))
+        return mine != others
+
     @property
     def fingerprint(self):
         """Hash of the content: the same for the payload built here and for the engine's answer to it."""
@@ -128,10 +133,11 @@ def prune(value):
     return value
 
 
-def normalise(raw, network_names=None):
+def normalise(raw, network_names=None, order=True):
     """A specification or task template in one comparable form: built here, returned by the engine, or changed by hand.
 
-    network_names: {network id: name}; an unknown id stays and therefore counts as a difference.
+    network_names: {network id: name}; an unknown id stays and therefore counts as a difference. order: whether lists whose order has no meaning are
+    sorted. The engine itself compares them as they are, and restarts a task whose lists are in another order (swarmkit, IsTaskDirty).
     """
     names = network_names or {}
 
@@ -149,10 +155,20 @@ def normalise(raw, network_names=None):
             items = [walk(item, key) for item in value]
             if key in ("CapabilityAdd", "CapabilityDrop"):
                 items = capabilities(items)
-            return sorted(items, key=_ANY_ORDER[key]) if key in _ANY_ORDER else items
+            return sorted(items, key=_ANY_ORDER[key]) if order and key in _ANY_ORDER else items
         return value
 
     return prune(walk(prune(raw), ""))
+
+
+def in_order(value, key=""):
+    """A payload whose lists without a meaning of their order are sorted: the engine compares them in order, and so does the hash."""
+    if isinstance(value, dict):
+        return {name: in_order(item, name) for name, item in value.items()}
+    if isinstance(value, list):
+        items = [in_order(item, key) for item in value]
+        return sorted(items, key=_ANY_ORDER[key]) if key in _ANY_ORDER else items
+    return value
 
 
 def changed_fields(before, after, path=""):

@@ -10,6 +10,7 @@ import time
 from ..engine import client as engine
 from ..engine.client import EngineError
 from ..failure import Failure
+from ..service.spec import ROLE_LABEL
 from .plan import network_spec, node_summary
 
 LISTEN = "0.0.0.0:2377"
@@ -96,6 +97,26 @@ class Swarm:
         exact = [item for item in found if item["Name"] == name]
         return exact[0] if exact else None
 
+    def services(self):
+        """[{"id", "name", "constraints"}] of the services of skp.cluster."""
+        found = engine.get(self.client, "/services", params={"filters": {"label": [ROLE_LABEL]}}, what="listing services") or []
+        return [{"id": item["ID"], "name": item["Spec"]["Name"],
+                 "constraints": (item["Spec"]["TaskTemplate"].get("Placement") or {}).get("Constraints") or []} for item in found]
+
+    def pin(self, service):
+        """Gives a service these placement constraints, and changes nothing else of it."""
+        for attempt in range(5):
+            raw = engine.get(self.client, "/services/%s" % service["id"], what="reading service %s" % service["name"])
+            spec = raw["Spec"]
+            spec["TaskTemplate"]["Placement"] = dict(spec["TaskTemplate"].get("Placement") or {}, Constraints=service["constraints"])
+            try:
+                engine.post(self.client, "/services/%s/update" % service["id"], spec, params={"version": raw["Version"]["Index"]},
+                            what="updating the placement of service %s" % service["name"])
+                return
+            except EngineError as exc:
+                if "out of sequence" not in exc.msg or attempt == 4:
+                    raise
+
     def node(self, node_id):
         """One node as returned by the API."""
         return engine.get(self.client, "/nodes/%s" % node_id, what="reading node %s" % node_id)
@@ -157,12 +178,17 @@ class Swarm:
     def apply(self, plan, network, self_id):
         """Applies a plan of `swarm.plan.plan`.
 
+        Renamed nodes keep their services: these are pinned to the node's id while its name changes.
         Labels come first: if the run ends in between, the new node has the labels of its old entry before that entry is removed.
         Promotions come before demotions, so that the number of managers never drops in between.
         """
+        for service in plan["pins"][0]:
+            self.pin(service)
         for item in plan["updates"]:
             if item["before"] is None or item["before"]["labels"] != item["after"]["labels"]:
                 self.set_labels(item["host"], item["id"], item["after"]["labels"])
+        for service in plan["pins"][1]:
+            self.pin(service)
         for entry in plan["stale"]:
             self.remove_stale(entry["host"], entry["id"], entry["manager"])
         moves = [item for item in plan["updates"] if item["before"]["role"] != item["after"]["role"]]

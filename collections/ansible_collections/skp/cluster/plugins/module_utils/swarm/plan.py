@@ -184,6 +184,10 @@ def _starter(hosts, engines, without_unreachable, decision):
 
 # --- labels, roles, stale entries, network ------------------------------------------------------------------------------------------------
 
+HOST_PIN = "node.labels.%s==" % HOST_LABEL
+ID_PIN = "node.id=="
+
+
 def node_summary(node):
     """The parts of a node of the engine's API that the plan uses."""
     manager = node.get("ManagerStatus") or {}
@@ -291,13 +295,18 @@ def plan(nodes, network, desired, self_id=""):
               "inventory": [all host names of the inventory], "network": {"name", "subnet", "encrypted"}}
     self_id: the node that runs the module; its own demotion comes last.
 
+    A node whose label has another name than its host was renamed in hosts.json: the label follows, and `repin` keeps its services where they are.
+
     Returns {"updates": [{"host", "id" ("" while the node joins), "before": {"role", "labels"} or None, "after": {...}}], "stale": [{"host",
-    "id", "state", "manager"}], "create_network": bool, "demote_last": bool, "warnings": [text], "before": {...}, "after": {...} for the
+    "id", "state", "manager"}], "renamed": {node id: (old name, new name)}, "create_network": bool, "demote_last": bool, "warnings": [text], "before": {...}, "after": {...} for the
     diff}. Raises Failure with every finding.
     """
     updates, stale, warnings, errors = [], [], [], []
+    claimed = {wanted["node_id"]: host for host, wanted in desired["hosts"].items() if wanted.get("node_id")}
     for host, wanted in sorted(desired["hosts"].items()):
         node, old = _find_nodes(host, wanted, nodes)
+        # A node with this host's label that is another host's own has been renamed, perhaps to a name that was in use.
+        old = [entry for entry in old if claimed.get(entry["id"], host) == host]
         if node is None and not wanted.get("joining"):
             if wanted.get("node_id"):
                 errors.append("%s reports that it is node %s of a swarm, but this swarm has no such node: it was removed here, or is in "
@@ -322,11 +331,17 @@ def plan(nodes, network, desired, self_id=""):
         after = {"role": wanted["role"], "labels": merged_labels(before["labels"] if before else {}, host, wanted["labels"], carried)}
         if before != after:
             updates.append({"host": host, "id": node["id"] if node else "", "before": before, "after": after})
+    renamed = {item["id"]: (item["before"]["labels"][HOST_LABEL], item["host"]) for item in updates
+               if item["id"] and item["before"]["labels"].get(HOST_LABEL) not in (None, item["host"])}
+    for old, new in sorted(renamed.values()):
+        warnings.append("%s is now %s in hosts.json and is the same machine: its services, member ids and data stay where they are." % (old, new))
     for node in nodes:
         name = node["labels"].get(HOST_LABEL)
+        if node["id"] in renamed:
+            continue
         if name and name not in desired["inventory"]:
-            warnings.append("%s (node %s, %s) is in the swarm but no longer in hosts.json. It was not changed. To remove it: drain "
-                            "it, `docker swarm leave` on it, `docker node rm %s`." % (name, node["id"], node["state"], node["id"]))
+            warnings.append("%s (node %s, %s) is in the swarm but no longer in hosts.json. It was not changed. If it was renamed, run again "
+                            "when it answers. To remove it: drain it, `docker swarm leave` on it, `docker node rm %s`." % (name, node["id"], node["state"], node["id"]))
         elif not name and node["id"] not in [update["id"] for update in updates]:
             warnings.append("Node %s (%s, %s) of the swarm is not in hosts.json. It was not changed." % (node["id"], node["hostname"], node["addr"]))
     addresses = {host: wanted["addr"] for host, wanted in desired["hosts"].items()}
@@ -337,11 +352,34 @@ def plan(nodes, network, desired, self_id=""):
         raise Failure("\n".join(errors), kind="swarm", findings=errors)
     create = network is None
     return {
-        "updates": updates, "stale": stale, "create_network": create, "warnings": warnings,
+        "updates": updates, "renamed": renamed, "stale": stale, "create_network": create, "warnings": warnings,
         "demote_last": any(item["id"] == self_id and item["after"]["role"] == "worker" for item in updates if item["id"]),
         "before": _diff_side(updates, "before", [item["host"] + " " + item["id"] for item in stale], None),
         "after": _diff_side(updates, "after", [], network_spec(desired["network"]) if create else None),
     }
+
+
+def repin(services, nodes, renamed):
+    """Which services follow a renamed node, so that no task stops: a change of the placement alone keeps a task whose node still matches (swarmkit, IsTaskDirty).
+
+    services: [{"id", "name", "constraints": [text]}]. nodes: {node id: name in hosts.json}. renamed: as `plan` returns it.
+    Returns (first, then): lists of {"id", "name", "constraints"}. `first` is applied before the labels change, it pins to the node's id; `then`
+    afterwards, it pins to the new name. A run that ended in between left services pinned to an id: they are in `then` too.
+    """
+    by_name = {old: node_id for node_id, (old, _new) in renamed.items()}
+    first, then = [], []
+    for service in services:
+        pins = [text for text in service["constraints"] if text.replace(" ", "").startswith((HOST_PIN, ID_PIN))]
+        for pin in pins:
+            kind, value = (HOST_PIN, ID_PIN)[pin.replace(" ", "").startswith(ID_PIN)], pin.replace(" ", "").partition("==")[2]
+            node_id = by_name.get(value) if kind == HOST_PIN else value
+            if node_id not in nodes:
+                continue
+            rest = [text for text in service["constraints"] if text != pin]
+            if kind == HOST_PIN:
+                first.append({"id": service["id"], "name": service["name"], "constraints": rest + [ID_PIN + node_id]})
+            then.append({"id": service["id"], "name": service["name"], "constraints": rest + [HOST_PIN + nodes[node_id]]})
+    return first, then
 
 
 def _demotion_findings(nodes, updates, stale):

@@ -110,3 +110,15 @@ def test_which_distribution_splits_the_command_off(tmp_path, release, splits):
     """docker-cli is a package from Debian 13 on; asking for it elsewhere would fail."""
     (tmp_path / "os-release").write_text(release)
     assert facts.splits_cli(str(tmp_path / "os-release")) == splits
+
+
+def container(name, status="Up 5 minutes", **labels):
+    return {"Names": ["/" + name + ".1.x"], "Status": status, "Labels": {"com.docker.swarm.service.name": name, **labels}}
+
+
+def test_health_of_our_containers():
+    """A container that runs may still be loading: the next engine was restarted while the broker of the last one was."""
+    found = facts.our_health([
+        container("kafka-skp-1", "Up 5 seconds (health: starting)"), container("zookeeper-skp-1", "Up 2 minutes (healthy)"),
+        container("spark-skp-worker"), container("jupyter-skp", "Up 2 minutes (unhealthy)"), container("of-somebody-else")])
+    assert found == {"kafka-skp-1": False, "zookeeper-skp-1": True, "spark-skp-worker": True, "jupyter-skp": False}

@@ -12,6 +12,7 @@ from ansible_collections.skp.cluster.plugins.module_utils.service.build import (
     duration_ns,
     file_mode,
     image_reference,
+    lowest_engine,
     size_bytes,
     spec_hash,
 )
@@ -91,10 +92,10 @@ def test_container_fields(options, path, value):
     assert container(**options)[path] == value
 
 
-@pytest.mark.parametrize("api, sent", [((1, 41), False), ((1, 43), False), ((1, 44), True), ((1, 51), True), (None, True)])
-def test_start_interval_only_where_the_engine_keeps_it(api, sent):
+@pytest.mark.parametrize("oldest, sent", [(20, False), (24, False), (25, True), (28, True), (None, True)])
+def test_start_interval_only_where_every_manager_keeps_it(oldest, sent):
     options = service(healthcheck={"test": "x", "interval": "10s", "start_interval": "1s"})
-    check = build_service(options, "web", "net-skp", {}, api=api)["payload"]["TaskTemplate"]["ContainerSpec"]["Healthcheck"]
+    check = build_service(options, "web", "net-skp", {}, engine=oldest)["payload"]["TaskTemplate"]["ContainerSpec"]["Healthcheck"]
     assert ("StartInterval" in check) is sent and check["Interval"] == 10 * 10**9
 
 
@@ -166,3 +167,40 @@ def test_hash_follows_the_whole_spec():
     first = payload(env={"A": 1})
     assert first["Labels"]["skp.hash"] == spec_hash(first) == payload(env={"A": 1})["Labels"]["skp.hash"]
     assert first["Labels"]["skp.hash"] != payload(env={"A": 2})["Labels"]["skp.hash"]
+
+
+@pytest.mark.parametrize(
+    "versions, oldest",
+    [
+        ([("manager", "26.1.5+dfsg1"), ("manager", "20.10.24+dfsg1"), ("worker", "19.3.0")], 20),
+        ([("manager", "28.2.2")], 28),
+        ([("manager", ""), ("worker", "26.1.5")], None),
+        ([], None),
+    ],
+)
+def test_the_oldest_manager_decides(versions, oldest):
+    """The API of whichever manager answered decided: a run over an older manager changed, and restarted, every service."""
+    assert lowest_engine([{"engine": version, "facts": {"node.role": role}} for role, version in versions]) == oldest
+
+
+ORDERS = {
+    "mounts": [{"source": "/b", "target": "/b"}, {"source": "/a", "target": "/a"}],
+    "aliases": ["b", "a"],
+    "constraints": ["node.labels.b==1", "node.labels.a==1"],
+    "groups": ["7", "5"],
+    "ports": [{"target": 90}, {"target": 80}],
+    "configs": [{"name": "b", "content": "b", "target": "/b"}, {"name": "a", "content": "a", "target": "/a"}],
+    "secrets": [{"name": "b", "content": "b"}, {"name": "a", "content": "a"}],
+    "networks": ["b", "a"],
+    "ulimits": [{"name": "nproc", "soft": 5}, {"name": "nofile", "soft": 5}],
+}
+
+
+@pytest.mark.parametrize("option", ORDERS)
+def test_the_order_of_a_list_makes_no_other_service(option):
+    """The engine compares these lists in order: the same list in another order restarted the service, and the diff showed a hash."""
+    assert payload(**{option: ORDERS[option]}) == payload(**{option: ORDERS[option][::-1]})
+
+
+def test_the_order_of_a_command_stays():
+    assert container(command=["b", "a"])["Command"] == ["b", "a"]

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from ansible_collections.skp.cluster.plugins.module_utils.service.build import build_service
-from ansible_collections.skp.cluster.plugins.module_utils.service.diff import readable, service_diff, to_yaml
+from ansible_collections.skp.cluster.plugins.module_utils.service.diff import object_diffs, readable, service_diff, to_yaml
 from ansible_collections.skp.cluster.plugins.module_utils.service.spec import Spec
 
 
@@ -26,3 +26,12 @@ def test_readable_yaml():
         text
         == 'Global: {}\na:\n  Interval: "5s"\n  MemoryBytes: "512MiB"\nb:\n  - "x: y"\n  - plain\n  - "true"\nc:\n  - d: 1\n    e: "no"\n'
     )
+
+
+def test_configs_of_one_name_are_paired_by_the_service_that_uses_them():
+    """Brokers' configs differ by the hash in their name only: the diff showed broker 1's old text with broker 3's new one."""
+    old = {"kafka-properties-%s" % digest: {"text": "broker.id=%d\n" % broker} for broker, digest in ((1, "ccc"), (2, "bbb"), (3, "aaa"))}
+    new = {"kafka-properties-%s" % digest: {"text": "broker.id=%d\nx=1\n" % broker} for broker, digest in ((1, "eee"), (2, "fff"), (3, "ddd"))}
+    users = {name: {"kafka-%s" % item["text"][10]} for name, item in {**old, **new}.items()}
+    pairs = [(entry["before"], entry["after"]) for entry in object_diffs("config", new, old, users)]
+    assert sorted(pairs) == [("broker.id=%d\n" % broker, "broker.id=%d\nx=1\n" % broker) for broker in (1, 2, 3)]

@@ -13,11 +13,16 @@ from ansible_collections.skp.cluster.plugins.module_utils.service.plan import (
     EMPTY_STATE,
     asks_gate_after,
     gate_container,
+    missing_everywhere,
     missing_nodes,
     order_serial,
+    plan_labels,
     plan_placement,
     plan_services,
+    removed_elsewhere,
     running_names,
+    stopped_on_paused,
+    with_labels,
 )
 from ansible_collections.skp.cluster.plugins.module_utils.service.build import build_service
 
@@ -297,3 +302,55 @@ def test_the_command_of_a_gate_replaces_the_entry_point():
     body = gate_container({"command": ["bash", "-c", "exit 0"]}, "img@sha256:aa", "kafka", "net-skp")
     assert (body["Entrypoint"], body["Cmd"]) == (["bash", "-c", "exit 0"], [])
     assert body["HostConfig"] == {"NetworkMode": "net-skp"}
+
+
+def paused(host):
+    return dict(node(host, ["web"]), active=False, availability="pause")
+
+
+@pytest.mark.parametrize(
+    "case, before, after, where, stopped",
+    [
+        ("an update on a paused node", ONE, wish("web-1", "c1", env={"A": 1}), paused("c1"), [("web-1", "c1", "pause")]),
+        ("nothing changes", ONE, ONE, paused("c1"), []),
+        ("a removal needs no new task", ONE, None, paused("c1"), []),
+        ("the node takes tasks", ONE, wish("web-1", "c1", env={"A": 1}), node("c1"), []),
+        ("by label", ALL, wish("web", label="web", env={"A": 1}), paused("c1"), [("web", "c1", "pause")]),
+    ],
+)
+def test_nothing_is_stopped_on_a_paused_node(case, before, after, where, stopped):
+    state = state_of(before, nodes=[where])
+    state["tasks"] = [{"ServiceID": "id-" + before["name"], "NodeID": "node-c1", "DesiredState": "running", "Status": {"State": "running"}}]
+    assert stopped_on_paused(state, plan_services(state, [after] if after else [], "web")["actions"]) == stopped
+
+
+def test_a_service_by_label_is_not_taken_from_hosts_outside_the_limit():
+    state = state_of(ALL, ONE, nodes=[node("c1", ["web"]), node("c2", ["web"])])
+    actions = plan_services(state, [], "web", ["c1"])["actions"]
+    assert removed_elsewhere(state, actions, ["c1"]) == {"web": ["c2"]}
+    assert removed_elsewhere(state, actions, ["c1", "c2"]) == removed_elsewhere(state, plan_services(state, [], "web")["actions"], []) == {}
+
+
+def test_labels_of_nodes_follow_the_inventory():
+    """A label that was moved in hosts.json: the service's own run brings it along. "ok" was said while nothing ran."""
+    state = state_of(nodes=[node("c1", ["web"]), node("c2"), dict(node("c3", ["web"]), host=None)])
+    steps = plan_labels(state, {"web": ["c2"]})
+    assert [(step["host"], step["value"]) for step in steps] == [("c1", None), ("c2", "enable")]
+    assert plan_labels(with_labels(state, steps), {"web": ["c2"]}) == []
+    assert [step["host"] for step in plan_labels(state, {"web": ["c2"]}, ["c2"])] == ["c2"]
+    assert state["nodes"][1]["facts"].get("node.labels.web") is None, "the given state is not changed"
+
+
+def test_a_label_whose_hosts_are_all_outside_the_swarm():
+    state = state_of(nodes=[node("c1")])
+    assert missing_everywhere(state, {"web": ["c9"], "db": ["c1", "c9"], "none": []}) == {"web": "c9"}
+
+
+def test_an_equal_service_with_its_lists_in_another_order_is_restarted_and_says_so():
+    """An earlier release sent lists as they came; the engine restarts the tasks when their order changes."""
+    before = wish("web-1", "c1", mounts=[{"source": "/a", "target": "/a"}, {"source": "/b", "target": "/b"}])
+    state = state_of(before)
+    state["services"]["web-1"]["spec"]["TaskTemplate"]["ContainerSpec"]["Mounts"].reverse()
+    state["services"]["web-1"]["spec"]["Labels"]["skp.hash"] = "of an earlier release"
+    [action] = plan_services(state, [before], "web")["actions"]
+    assert action["restarts"] and "TaskTemplate (order of its lists)" in action["fields"]

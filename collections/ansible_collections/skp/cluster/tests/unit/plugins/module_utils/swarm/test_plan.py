@@ -183,6 +183,45 @@ def test_two_live_nodes_under_one_name_are_refused():
                   wish({"c2": ("worker", {}, "n3")}, inventory=["c1", "c2"]))
 
 
+def renamed(nodes, hosts, inventory=None):
+    return plan.plan(nodes, NETWORK, wish({name: ("worker", {}, node_id) for name, node_id in hosts.items()}, inventory=inventory))
+
+
+def test_a_renamed_host_is_the_same_node():
+    """Its label follows, its other labels stay, and nobody is told to remove the live node."""
+    nodes = [node(1, "c1", role="manager"), node(3, "c3", labels={"skp.kafka.id": "3"})]
+    result = renamed(nodes, {"n3": "n3"}, ["c1", "n3"])
+    assert result["renamed"] == {"n3": ("c3", "n3")} and result["stale"] == []
+    assert result["updates"][0]["after"]["labels"] == {"skp.kafka.id": "3", "skp.host": "n3", "skp.labels": ""}
+    assert [text for text in result["warnings"] if "docker node rm" in text] == []
+
+
+def test_two_hosts_that_swap_their_names():
+    result = renamed([node(2, "c2"), node(3, "c3")], {"c3": "n2", "c2": "n3"})
+    assert result["renamed"] == {"n2": ("c2", "c3"), "n3": ("c3", "c2")} and result["stale"] == []
+
+
+PINS = [
+    {"id": "s1", "name": "kafka-1", "constraints": ["node.labels.skp.host==c1"]},
+    {"id": "s2", "name": "kafka-2", "constraints": ["node.labels.skp.host==c2", "node.labels.gpu!=enable"]},
+    {"id": "s3", "name": "kafka-3", "constraints": ["node.id==n3"]},
+    {"id": "s4", "name": "web", "constraints": ["node.labels.web==enable"]},
+]
+
+
+def test_services_of_a_renamed_host_never_match_no_node():
+    """The swarm stopped them within a second after the label changed. Now they are pinned to the node's id meanwhile."""
+    first, then = plan.repin(PINS, {"n1": "c1", "n2": "b2", "n3": "c3"}, {"n2": ("c2", "b2")})
+    assert first == [{"id": "s2", "name": "kafka-2", "constraints": ["node.labels.gpu!=enable", "node.id==n2"]}]
+    assert then == [{"id": "s2", "name": "kafka-2", "constraints": ["node.labels.gpu!=enable", "node.labels.skp.host==b2"]},
+                    # Left by a run that ended half-way.
+                    {"id": "s3", "name": "kafka-3", "constraints": ["node.labels.skp.host==c3"]}]
+
+
+def test_no_service_is_touched_without_a_rename():
+    assert plan.repin([PINS[0], PINS[1], PINS[3]], {"n1": "c1", "n2": "c2"}, {}) == ([], [])
+
+
 def test_nodes_of_nobody_are_reported_and_left():
     """A host that left hosts.json, and a node we never had."""
     result = plan.plan([node(1, "c1", role="manager"), node(7, "c7"), node(8)], NETWORK, wish({"c1": ("manager", {}, "n1")}))

@@ -1,0 +1,87 @@
+# Copyright (c) 2026 skp.cluster contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""skp_engine on files of the test: what is not done when a run ends half-way is done by the next."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from ansible_collections.skp.cluster.plugins.module_utils.engine import facts as engine_facts, io as engine_io
+from ansible_collections.skp.cluster.plugins.module_utils.failure import Failure
+from ansible_collections.skp.cluster.plugins.modules import skp_engine
+
+RUNNING = dict(engine_facts.EMPTY, installed=True, running=True)
+
+
+class Module:
+    """As much of AnsibleModule as the function needs."""
+
+    check_mode = False
+
+    def __init__(self, tmp_path, **config):
+        self.params = {"config_file": str(tmp_path / "daemon.json"), "record_file": str(tmp_path / "engine.json"), "config": config}
+
+
+@pytest.fixture(name="engine")
+def _engine(monkeypatch):
+    """An engine that started long ago and notes when it is told to reload; `engine.dies_at` is what kills the run."""
+    class Engine:
+        reloads, dies_at = 0, ""
+
+    def write_text(path, text, mode):
+        if Engine.dies_at and path.endswith(Engine.dies_at):
+            raise KeyboardInterrupt
+        real(path, text, mode)
+
+    def reload_engine():
+        if Engine.dies_at == "reload":
+            raise Failure("systemctl reload failed", kind="service")
+        Engine.reloads += 1
+
+    real = engine_io.write_text
+    monkeypatch.setattr(engine_io, "write_text", write_text)
+    monkeypatch.setattr(engine_io, "reload_engine", reload_engine)
+    monkeypatch.setattr(engine_io, "validate", lambda *args: None)
+    monkeypatch.setattr(engine_io, "engine_started", lambda: 0.0)
+    return Engine
+
+
+def test_a_run_killed_between_its_two_files_is_completed(tmp_path, engine):
+    module = Module(tmp_path, **{"log-driver": "journald"})
+    engine.dies_at = "daemon.json"
+    with pytest.raises(KeyboardInterrupt):
+        skp_engine.present(module, RUNNING)
+    engine.dies_at = ""
+    again = skp_engine.present(module, RUNNING)
+    assert again["restart_required"] and json.loads((tmp_path / "daemon.json").read_text()) == {"log-driver": "journald"}
+    assert skp_engine.present(module, RUNNING)["restart_required"], "until the engine has been restarted"
+    # The setting is ours: it goes when it is no longer wanted.
+    skp_engine.present(Module(tmp_path), RUNNING)
+    assert json.loads((tmp_path / "daemon.json").read_text()) == {}
+
+
+def test_a_reload_that_failed_is_repeated(tmp_path, engine):
+    module = Module(tmp_path, debug=True)
+    engine.dies_at = "reload"
+    with pytest.raises(Failure):
+        skp_engine.present(module, RUNNING)
+    engine.dies_at = ""
+    assert skp_engine.present(module, RUNNING)["reloaded"] and engine.reloads == 1
+    last = skp_engine.present(module, RUNNING)
+    assert not last["changed"] and not last["reloaded"] and engine.reloads == 1
+
+
+@pytest.mark.parametrize(
+    "before, now, words",
+    [
+        ({"kafka": True}, {"kafka": True}, ""),
+        ({"kafka": True}, {}, "services that ran on this node are not running again: kafka"),
+        ({"kafka": True}, {"kafka": False}, "services are not healthy again: kafka"),
+        ({"kafka": False}, {"kafka": False}, ""),
+        ({}, {"kafka": False}, ""),
+    ],
+)
+def test_the_next_engine_waits_for_what_served(before, now, words):
+    assert engine_io.not_serving(before, now) == words
