@@ -65,7 +65,8 @@ def nothing_changed(printed: str) -> None:
     """Raise unless a playbook's recap says that nothing changed: a second run is what the figure stands for."""
     changes = re.findall(r"changed=(\d+)", printed)
     if not changes or any(int(count) for count in changes):
-        raise RuntimeError("the run was to change nothing:\n%s" % printed[-3000:])
+        tasks = re.findall(r"^TASK \[(.*?)\].*\n(?:(?!TASK).*\n)*?changed: .*$", printed, re.MULTILINE)
+        raise RuntimeError("the run was to change nothing, but these tasks did: %s\n%s" % (", ".join(tasks), printed[-3000:]))
 
 
 def kafka_image() -> str:

@@ -73,8 +73,9 @@ def test_a_the_master_loses_power(kept, figures):
 
 
 def test_b_a_worker_dies_loses_a_label_and_is_wiped(kept, site, figures):
-    """c03 dies while it serves a Spark job's shuffled data, and the sum is right. It may be the swarm's leader, since c01 died before. Its label
-    kafka is taken while it is off: the broker is gone at once and stays gone when c03 is back. Then c03 is wiped and has the label again: one run of site.yml, ids and secrets as before.
+    """c03 dies while it serves a Spark job's shuffled data, and the sum is right; it may be the swarm's leader, since c01 died before. Its label kafka is
+    taken while it is off: the broker is gone at once and stays gone when c03 is back. Then c03 is wiped and has the label again: one run of site.yml, ids
+    and secrets as before.
     """
     ids, secrets, lost = members(), secret_sums("c02"), sparks.worker_address("c03")
     with lablib.edited_hosts(lablib.without("kafka", "c03")):
