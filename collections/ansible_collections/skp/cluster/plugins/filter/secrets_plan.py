@@ -56,8 +56,8 @@ RETURN = r"""
 _value:
   description:
     - C(unseen) are the managers that were not inspected in this run, C(fetch) those whose secrets must be read, because they have newer ones.
-    - C(newer) and C(history) are the newer secrets of other managers, as the options O(skp.cluster.skp_secret#module:values) and O(skp.cluster.skp_secret#module:history) of M(skp.cluster.skp_secret). C(make) are the names to generate, and
-      C(next) their generations.
+    - C(newer) and C(history) are the newer secrets of other managers, as the options C(values) and C(history) of M(skp.cluster.skp_secret).
+    - C(make) are the names to generate, and C(next) their generations.
     - C(behind) are the other managers that need copies, and C(share) the names of these copies.
     - C(problem) says why nothing may be done, or is empty.
   type: dict

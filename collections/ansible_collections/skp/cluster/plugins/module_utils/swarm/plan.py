@@ -298,7 +298,8 @@ def plan(nodes, network, desired, self_id=""):
     A node whose label has another name than its host was renamed in hosts.json: the label follows, and `repin` keeps its services where they are.
 
     Returns {"updates": [{"host", "id" ("" while the node joins), "before": {"role", "labels"} or None, "after": {...}}], "stale": [{"host",
-    "id", "state", "manager"}], "renamed": {node id: (old name, new name)}, "create_network": bool, "demote_last": bool, "warnings": [text], "before": {...}, "after": {...} for the
+    "id", "state", "manager"}], "renamed": {node id: (old name, new name)}, "create_network": bool, "demote_last": bool,
+    "warnings": [text], "before": {...}, "after": {...} for the
     diff}. Raises Failure with every finding.
     """
     updates, stale, warnings, errors = [], [], [], []
@@ -341,7 +342,8 @@ def plan(nodes, network, desired, self_id=""):
             continue
         if name and name not in desired["inventory"]:
             warnings.append("%s (node %s, %s) is in the swarm but no longer in hosts.json. It was not changed. If it was renamed, run again "
-                            "when it answers. To remove it: drain it, `docker swarm leave` on it, `docker node rm %s`." % (name, node["id"], node["state"], node["id"]))
+                            "when it answers. To remove it: drain it, `docker swarm leave` on it, `docker node rm %s`."
+                            % (name, node["id"], node["state"], node["id"]))
         elif not name and node["id"] not in [update["id"] for update in updates]:
             warnings.append("Node %s (%s, %s) of the swarm is not in hosts.json. It was not changed." % (node["id"], node["hostname"], node["addr"]))
     addresses = {host: wanted["addr"] for host, wanted in desired["hosts"].items()}
@@ -360,7 +362,9 @@ def plan(nodes, network, desired, self_id=""):
 
 
 def repin(services, nodes, renamed):
-    """Which services follow a renamed node, so that no task stops: a change of the placement alone keeps a task whose node still matches (swarmkit, IsTaskDirty).
+    """Which services follow a renamed node, so that no task stops.
+
+    A change of the placement alone keeps a task whose node still matches (swarmkit, IsTaskDirty).
 
     services: [{"id", "name", "constraints": [text]}]. nodes: {node id: name in hosts.json}. renamed: as `plan` returns it.
     Returns (first, then): lists of {"id", "name", "constraints"}. `first` is applied before the labels change, it pins to the node's id; `then`

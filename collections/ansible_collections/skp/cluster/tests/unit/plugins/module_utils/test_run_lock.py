@@ -26,7 +26,8 @@ with alone("kafka", 5, directory=sys.argv[1]):
 @pytest.fixture(name="other")
 def _other(tmp_path):
     process = subprocess.Popen(
-        [sys.executable, "-c", OTHER, str(tmp_path)], stdout=subprocess.PIPE, text=True, env=dict(os.environ, PYTHONPATH=os.pathsep.join(filter(None, sys.path)))
+        [sys.executable, "-c", OTHER, str(tmp_path)], stdout=subprocess.PIPE, text=True,
+        env=dict(os.environ, PYTHONPATH=os.pathsep.join(filter(None, sys.path)))
     )
     assert process.stdout.readline() == "has it\n"
     yield process
