@@ -8,7 +8,7 @@ import functools
 import re
 
 import pytest
-from tree import COLLECTION, load, relative, roles
+from tree import COLLECTION, files, load, relative, roles, tasks
 
 PYTHON_TYPES = {"str": str, "path": str, "int": int, "bool": bool, "float": (int, float), "list": list, "dict": dict}
 
@@ -89,6 +89,29 @@ def test_roles_that_use_shared_variables_depend_on_them(role):
     if used:
         named = [entry if isinstance(entry, str) else entry.get("role", entry.get("name")) for entry in load(role / "meta/main.yml").get("dependencies") or []]
         assert "skp.cluster._common" in named or role.name == "_service", "uses %s" % ", ".join(sorted(used))
+
+
+SECRET_NAME = re.compile(r"(password|secret|token|passphrase|access_key|private_key)(_|$)")
+# Names and paths of secrets, or settings about them.
+NOT_SECRET = {"skp_secrets_dir"}
+
+
+@pytest.mark.parametrize("role", roles(), ids=relative)
+def test_options_that_hold_a_secret_are_not_logged(role):
+    assert [name for name, option in options(role).items() if SECRET_NAME.search(name) and name not in NOT_SECRET and not option.get("no_log")] == []
+
+
+def reveals(task):
+    """Whether a task's arguments or result hold secrets that the module does not mask by itself."""
+    swarm = task.get("skp.cluster.skp_swarm") or {}
+    return "skp.cluster.skp_secret" in task or "community.docker.docker_swarm_info" in task or swarm.get("state") == "token"
+
+
+def test_tasks_whose_result_holds_a_secret_are_not_logged():
+    """community.docker.docker_swarm_info returns the join tokens; a manager's token is root on the cluster."""
+    found = [task for path in files() if path.is_relative_to(COLLECTION) and path.suffix == ".yml" and {"tasks", "playbooks", "handlers"} & set(path.parts)
+             for task in tasks(load(path)) if reveals(task)]
+    assert len(found) > 5 and [task["name"] for task in found if task.get("no_log") is not True] == []
 
 
 def test_no_default_passwords():

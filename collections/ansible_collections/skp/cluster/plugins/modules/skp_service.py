@@ -139,6 +139,10 @@ options:
       user:
         description: User, or C(uid:gid).
         type: str
+      no_new_privileges:
+        description: The process and its children never gain privileges, for example from setuid programs. Not set if a manager's engine is older than 25.
+        type: bool
+        default: true
       groups:
         description: More groups of the process.
         type: list
@@ -318,7 +322,7 @@ options:
             description: Memory, for example V(512m).
             type: str
           pids:
-            description: Number of processes.
+            description: Number of processes and threads; the default is 4096.
             type: int
       reservations:
         description: Free resources that a node must have.

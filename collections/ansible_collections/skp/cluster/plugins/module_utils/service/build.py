@@ -19,6 +19,10 @@ from .spec import HASH_LABEL, HOST_CONSTRAINT, ROLE_LABEL, capabilities, in_orde
 
 START_INTERVAL_ENGINE = 25
 """First engine with StartInterval for a healthcheck (API 1.44, https://docs.docker.com/reference/api/engine/version-history/)."""
+NO_NEW_PRIVILEGES_ENGINE = 25
+"""First engine with Privileges.NoNewPrivileges for a service (API 1.44, the same page)."""
+PIDS = 4096
+"""Processes and threads of a task without a limit of its own: a fork bomb in one container must not stop the node."""
 UNKNOWN_DIGEST = "(digest known after build)"
 OBJECT_NAME_LIMIT = 64  # swarmkit's limit for names of configs and secrets
 
@@ -150,7 +154,7 @@ def _resources(service):
     generic = [
         {"DiscreteResourceSpec": {"Kind": kind, "Value": int(value)}} for kind, value in sorted((reservations.get("generic") or {}).items())
     ]
-    return {"Limits": dict(common(limits), Pids=limits.get("pids")), "Reservations": dict(common(reservations), GenericResources=generic)}
+    return {"Limits": dict(common(limits), Pids=limits.get("pids") or PIDS), "Reservations": dict(common(reservations), GenericResources=generic)}
 
 
 def _text(value):
@@ -183,6 +187,8 @@ def _container(service, role, image, engine):
         "Dir": service.get("workdir"),
         "User": service.get("user"),
         "Groups": [str(group) for group in service.get("groups") or []],
+        # An older engine drops it, see StartInterval.
+        "Privileges": {"NoNewPrivileges": service.get("no_new_privileges", True) and (engine is None or engine >= NO_NEW_PRIVILEGES_ENGINE)},
         "ReadOnly": service.get("read_only"),
         "Init": service.get("init"),
         "StopSignal": service.get("stop_signal"),

@@ -204,3 +204,11 @@ def test_the_order_of_a_list_makes_no_other_service(option):
 
 def test_the_order_of_a_command_stays():
     assert container(command=["b", "a"])["Command"] == ["b", "a"]
+
+
+def test_containers_gain_no_privileges_and_have_a_limit_of_processes():
+    assert container()["Privileges"] == {"NoNewPrivileges": True} and payload()["TaskTemplate"]["Resources"]["Limits"] == {"Pids": 4096}
+    assert "Privileges" not in container(no_new_privileges=False)
+    assert payload(limits={"pids": 100})["TaskTemplate"]["Resources"]["Limits"] == {"Pids": 100}
+    # A manager of an older release drops the field: then every run would find a difference.
+    assert "Privileges" not in build_service(service(), "web", "net-skp", {}, engine=24)["payload"]["TaskTemplate"]["ContainerSpec"]
