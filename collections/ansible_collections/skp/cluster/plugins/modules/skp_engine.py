@@ -31,7 +31,9 @@ options:
       - V(gathered) reads only.
       - V(present) merges O(config) into C(daemon.json) and reloads the engine if that is enough.
       - V(restarted) restarts the engine if a written change still needs it (or if the engine does not run), and waits until it answers,
-        is back in the swarm with its manager role, and runs the same skp.cluster services as before.
+        is back in the swarm with its manager role, and runs the same skp.cluster services as before, healthy if they were.
+      - Before a restart, services of the node with a gate (O(skp.cluster.skp_service#module:services[].stop_gate)) must say that they may stop, for
+        example Kafka when all replicas are in sync.
     type: str
     choices: [gathered, present, restarted]
     default: present
@@ -259,6 +261,8 @@ def restarted(module, facts):
         # In check mode nothing was written, so no record says that a restart is needed: the caller uses this state only if one was predicted.
         result["changed"] = True
         return result
+    if facts["running"] and not module.params["force"]:
+        engine_io.wait_for_gates(module.params["timeout"])
     engine_io.restart_engine(facts, module.params["timeout"])
     store.write(record["set"], restart=False)
     return result

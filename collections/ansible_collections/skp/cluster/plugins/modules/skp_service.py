@@ -139,6 +139,12 @@ options:
       user:
         description: User, or C(uid:gid).
         type: str
+      stop_gate:
+        description:
+          - Command in the running container that exits with 0 while it is safe to stop this task. Before M(skp.cluster.skp_engine) restarts the engine of a
+            node, it repeats the command until it succeeds.
+        type: list
+        elements: str
       no_new_privileges:
         description: The process and its children never gain privileges, for example from setuid programs. Not set if a manager's engine is older than 25.
         type: bool

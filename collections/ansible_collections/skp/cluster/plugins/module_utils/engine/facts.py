@@ -18,6 +18,7 @@ import ssl
 import subprocess
 import time
 
+from ..service.spec import GATE_LABEL
 from ..swarm.plan import local_node_state
 
 EMPTY = {
@@ -162,6 +163,12 @@ def our_name(container):
         return service
     names = container.get("Names") or [container.get("Id", "")[:12]]
     return names[0].lstrip("/") if "skp.role" in labels and not service else ""
+
+
+def our_gates(containers):
+    """[(name, id, command)] of the running containers of skp.cluster that have a gate in their labels. containers: items of GET /containers/json."""
+    return sorted((our_name(item), item["Id"], json.loads(item["Labels"][GATE_LABEL])) for item in containers
+                  if our_name(item) and GATE_LABEL in (item.get("Labels") or {}) and item.get("State") == "running")
 
 
 def our_health(containers):

@@ -179,6 +179,40 @@ def not_serving(before, now):
     return "; ".join(words + (["services are not healthy again: %s" % ", ".join(ill)] if ill else []))
 
 
+def gates():
+    """[(name, container id, command)] of the running containers of this node with a gate: see `service.spec.GATE_LABEL`."""
+    try:
+        return engine_facts.our_gates(engine_facts.ask("/containers/json"))
+    except (OSError, RuntimeError):
+        return []
+
+
+def wait_for_gates(timeout):
+    """Return when every service of this node says that it may stop: its ensemble has a quorum without it, its replicas are in sync.
+
+    Raises Failure with the last words of the gates that did not open within `timeout` seconds.
+    """
+    deadline = time.monotonic() + timeout
+    closed = gates()
+    while closed:
+        words, still = [], []
+        for name, container, command in closed:
+            try:
+                done = _run(["docker", "exec", container] + command, 60)
+                said = (done.stdout + done.stderr).strip()
+            except subprocess.TimeoutExpired:
+                done, said = None, "no answer in 60 s"
+            if done is None or done.returncode != 0:
+                still.append((name, container, command))
+                words.append("%s: %s" % (name, said or "exit code %d" % done.returncode))
+        closed = still
+        if closed and time.monotonic() >= deadline:
+            raise Failure(
+                "The engine was not restarted, because services of this node may not stop now (waited %d s):\n%s\nNo other engine was restarted. Run again when "
+                "they are in sync; force (engine_restart_force) restarts anyway." % (timeout, "\n".join(words)), kind="gate", services=[row[0] for row in closed])
+        time.sleep(0.5 if closed else 0)
+
+
 def restart_engine(before, timeout):
     """Restarts (or starts) the engine and waits until the facts are as `before`; Failure with what is missing at the deadline."""
     services = our_services() if before["running"] else {}

@@ -40,6 +40,7 @@ def service_options():
         args=_list(),
         hostname=dict(type="str"),
         user=dict(type="str"),
+        stop_gate=_list(),
         no_new_privileges=dict(type="bool", default=True),
         groups=_list(),
         workdir=dict(type="str"),

@@ -15,7 +15,7 @@ import json
 import re
 
 from ..failure import Failure
-from .spec import HASH_LABEL, HOST_CONSTRAINT, ROLE_LABEL, capabilities, in_order, prune
+from .spec import GATE_LABEL, HASH_LABEL, HOST_CONSTRAINT, ROLE_LABEL, capabilities, in_order, prune
 
 START_INTERVAL_ENGINE = 25
 """First engine with StartInterval for a healthcheck (API 1.44, https://docs.docker.com/reference/api/engine/version-history/)."""
@@ -180,6 +180,7 @@ def _container(service, role, image, engine):
     secrets, secret_objects = _files(service, role, "secret")
     spec = {
         "Image": image,
+        "Labels": {GATE_LABEL: json.dumps(service["stop_gate"])} if service.get("stop_gate") else {},
         "Command": service.get("command"),
         "Args": service.get("args"),
         "Hostname": service.get("hostname"),

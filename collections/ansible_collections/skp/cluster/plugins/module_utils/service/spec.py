@@ -13,6 +13,8 @@ import json
 
 ROLE_LABEL = "skp.role"
 HASH_LABEL = "skp.hash"
+GATE_LABEL = "skp.stop-gate"
+"""Label of a container: JSON list, the command in it that exits with 0 while it is safe to stop it."""
 HOST_CONSTRAINT = "node.labels.skp.host=="
 
 _ANY_ORDER = {

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 
 import pytest
 
@@ -85,3 +86,30 @@ def test_a_reload_that_failed_is_repeated(tmp_path, engine):
 )
 def test_the_next_engine_waits_for_what_served(before, now, words):
     assert engine_io.not_serving(before, now) == words
+
+
+def gate(monkeypatch, codes):
+    """One service with a gate whose command ends with these codes, one after the other, the last one for ever. Returns the calls."""
+    calls = []
+
+    def run(argv, _timeout):
+        calls.append(argv)
+        code = codes[min(len(calls), len(codes)) - 1]
+        return subprocess.CompletedProcess(argv, code, "1 partition is not in sync", "")
+
+    monkeypatch.setattr(engine_io, "gates", lambda: [("kafka-skp-1", "abc", ["skp-kafka-gate"])])
+    monkeypatch.setattr(engine_io, "_run", run)
+    return calls
+
+
+def test_an_engine_waits_until_its_services_may_stop(monkeypatch):
+    calls = gate(monkeypatch, [1, 1, 0])
+    engine_io.wait_for_gates(30)
+    assert calls == [["docker", "exec", "abc", "skp-kafka-gate"]] * 3
+
+
+def test_an_engine_is_not_restarted_while_a_gate_is_closed(monkeypatch):
+    gate(monkeypatch, [1])
+    with pytest.raises(Failure) as refused:
+        engine_io.wait_for_gates(0)
+    assert refused.value.failure["kind"] == "gate" and "kafka-skp-1: 1 partition is not in sync" in refused.value.msg

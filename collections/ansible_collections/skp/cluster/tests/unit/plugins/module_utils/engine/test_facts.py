@@ -116,6 +116,14 @@ def container(name, status="Up 5 minutes", **labels):
     return {"Names": ["/" + name + ".1.x"], "Status": status, "Labels": {"com.docker.swarm.service.name": name, **labels}}
 
 
+def test_gates_of_our_running_containers():
+    gate = {"skp.stop-gate": '["skp-kafka-gate", "kafka-skp:9092"]'}
+    found = facts.our_gates([
+        dict(container("kafka-skp-1", **gate), Id="a", State="running"), dict(container("kafka-skp-2", **gate), Id="b", State="exited"),
+        dict(container("spark-skp-worker"), Id="c", State="running"), dict(container("of-somebody-else", **gate), Id="d", State="running")])
+    assert found == [("kafka-skp-1", "a", ["skp-kafka-gate", "kafka-skp:9092"])]
+
+
 def test_health_of_our_containers():
     """A container that runs may still be loading: the next engine was restarted while the broker of the last one was."""
     found = facts.our_health([

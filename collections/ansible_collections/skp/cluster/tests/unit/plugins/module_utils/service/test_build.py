@@ -212,3 +212,8 @@ def test_containers_gain_no_privileges_and_have_a_limit_of_processes():
     assert payload(limits={"pids": 100})["TaskTemplate"]["Resources"]["Limits"] == {"Pids": 100}
     # A manager of an older release drops the field: then every run would find a difference.
     assert "Privileges" not in build_service(service(), "web", "net-skp", {}, engine=24)["payload"]["TaskTemplate"]["ContainerSpec"]
+
+
+def test_the_gate_of_a_task_is_a_label_of_its_container():
+    """There the engine's role finds it on the node, without the swarm."""
+    assert container(stop_gate=["skp-kafka-gate", "x"])["Labels"] == {"skp.stop-gate": '["skp-kafka-gate", "x"]'} and "Labels" not in container()
