@@ -208,8 +208,9 @@ def wait_for_gates(timeout):
         closed = still
         if closed and time.monotonic() >= deadline:
             raise Failure(
-                "The engine was not restarted, because services of this node may not stop now (waited %d s):\n%s\nNo other engine was restarted. Run again when "
-                "they are in sync; force (engine_restart_force) restarts anyway." % (timeout, "\n".join(words)), kind="gate", services=[row[0] for row in closed])
+                "The engine was not restarted, because services of this node may not stop now (waited %d s):\n%s\nNo other engine was restarted. "
+                "Run again when they are in sync; force (engine_restart_force) restarts anyway." % (timeout, "\n".join(words)),
+                kind="gate", services=[row[0] for row in closed])
         time.sleep(0.5 if closed else 0)
 
 
