@@ -8,6 +8,7 @@ import hashlib
 
 import pytest
 
+from ansible_collections.skp.cluster.plugins.filter.found_facts import found_facts
 from ansible_collections.skp.cluster.plugins.filter.found_ids import found_ids
 from ansible_collections.skp.cluster.plugins.filter.node_needs import node_needs
 from ansible_collections.skp.cluster.plugins.filter.secrets_behind import secrets_behind
@@ -44,6 +45,16 @@ def test_ids_of_hosts_that_were_visited():
         "c05": {"__service_visit": {"services": {"spark": {"id": None}}}},
     }
     assert found_ids(sorted(hostvars), hostvars, "kafka") == {"c01": 3, "c02": None}
+
+
+def test_facts_in_the_data_of_hosts_that_were_visited():
+    def visit(*identities):
+        return {"__service_visit": {"services": {"kafka": {"id": None, "directories": [{"identity": identity} for identity in identities]}}}}
+
+    hostvars = {"c01": visit({"node.id": "1", "cluster.id": "x"}), "c02": visit({}), "c03": {}, "c04": visit({"broker.id": "4"}, {"cluster.id": "y"})}
+    facts = {"mode": {"node.id": "kraft", "broker.id": "old"}, "cluster": "cluster.id"}
+    assert found_facts(sorted(hostvars), hostvars, "kafka", facts) == {
+        "c01": {"mode": "kraft", "cluster": "x"}, "c02": {}, "c04": {"mode": "old", "cluster": "y"}}
 
 
 def asked(**answers):
