@@ -199,7 +199,9 @@ def _follow_data(service, found, known, hosts):
     left = []
     for host, number in found.items():
         owner = owner_of.get(number)
-        if host not in known and owner is not None and owner not in hosts:
+        if owner is not None and owner != host and owner not in hosts:
+            if host in known:  # Given before its data came, or to the disk that was there before: retired, as an id is never given again.
+                known["%s#%d" % (host, known[host])] = known[host]
             del known[owner]
             known[host] = number
             left.append(owner)

@@ -159,6 +159,8 @@ def test_an_id_follows_its_data_with_consent():
     """The disk of a dead node in a new machine."""
     plan = plan_members(record({"c1": 1, "c2": 2}), ["c1", "c5"], {"c1": 1, "c5": 2}, node_labels={"c1": "1", "c2": "2", "c5": None}, data_policy="moved")
     assert (plan["ids"], plan["retired"], plan["labels"]) == ({"c1": 1, "c5": 2}, {}, {"c5": 2, "c2": None})
+    later = plan_members(record({"c1": 1, "c5": 3}, {"c2": 2}), ["c1", "c5", "c6"], {"c1": 1, "c5": 2, "c6": 6}, data_policy="moved")
+    assert (later["ids"], later["retired"]) == ({"c1": 1, "c5": 2, "c6": 6}, {"c5#3": 3}), "its id from before the data came is not given again"
     limited = plan_members(record({"c1": 1, "c2": 2}), ["c1", "c5"], {"c5": 2}, ["c5"], data_policy="moved")
     assert limited["ids"] == {"c1": 1, "c5": 2}
 
