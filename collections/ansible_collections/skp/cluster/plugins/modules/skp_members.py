@@ -14,7 +14,10 @@ description:
   - Assigns a member id to every host of a service and stores it in the swarm, as a config (so that all managers have it) and as a label
     of the node.
   - A host name keeps its id permanently, even without the label. New ids follow the highest id assigned so far, in natural order of names.
-  - If the swarm has no record, the id in a host's data directory is used; an id that contradicts the record is refused.
+  - If the swarm has no record, the ids of the node labels and of the data directories are used, and no id is given while a host of the
+    service could not be inspected. An id in the data that contradicts the record is refused.
+  - The record also has the facts that the data depends on (cluster id, mode, directory, number of voters). They are permanent as soon as
+    data exists, and are read back from the data if the record is lost.
 requirements:
   - docker >= 5.0.3 (python3-docker)
 extends_documentation_fragment:
@@ -40,11 +43,51 @@ options:
     type: list
     elements: str
     default: []
+  data_policy:
+    description:
+      - V(moved) lets an id follow its data from a host that is no member any more to the host that has the data now, and accepts a new
+        directory in O(directories). Every inspected host must have data.
+      - V(leave) accepts a new directory in O(directories).
+    type: str
+    choices: [refuse, leave, moved]
+    default: refuse
   facts:
     description:
-      - Facts stored permanently with the first id, for example a cluster id. Existing keys of the record take precedence.
+      - Values that belong to the data, for example a cluster id. They are stored with the first id; those of the record, or of the data if
+        the record is lost, take precedence.
     type: dict
     default: {}
+  settings:
+    description:
+      - Names of variables and their values. They are stored with the first id. A value that differs from the record (or from the data, if
+        the record is lost) is refused as soon as data exists.
+    type: dict
+    default: {}
+  directories:
+    description: As O(settings), for directories of the data. O(data_policy) can allow a change.
+    type: dict
+    default: {}
+  running_settings:
+    description: As O(settings), for values that may change only while the swarm has no service of O(service).
+    type: dict
+    default: {}
+  voters:
+    description:
+      - The members with the lowest ids vote in a quorum. This is their number at the first start; it is stored, and does not change as soon
+        as data exists.
+      - A change that leaves less than a majority of them is refused, and so is a voter without data while no majority has data.
+    type: int
+    default: 0
+  found_facts:
+    description:
+      - Inventory name to a dictionary of the values of O(facts), O(settings) and O(voters) that its data contains; an empty one if there is
+        no data.
+    type: dict
+    default: {}
+  started:
+    description: Store that the service runs. From then on its facts are permanent, and a voter without data is one that has lost it.
+    type: bool
+    default: false
   others:
     description: Other services whose ids are read, each with the inventory names that should be its members. Their ids are not assigned here.
     type: dict
@@ -62,6 +105,17 @@ EXAMPLES = r"""
     service: kafka
     hosts: "{{ groups['kafka'] }}"
     found: {c01: 1, c02: null}
+
+- name: Brokers with a quorum of their own
+  skp.cluster.skp_members:
+    service: kafka
+    hosts: "{{ groups['kafka'] }}"
+    found: {c01: 1, c02: 2, c03: null}
+    settings: {kafka_mode: kraft}
+    directories: {kafka_data_dir: /var/lib/skp/kafka}
+    facts: {cluster_id: 4L6g3nShT-eMCtK--X86sw}
+    voters: 3
+    found_facts: {c01: {cluster_id: 4L6g3nShT-eMCtK--X86sw}, c02: {cluster_id: 4L6g3nShT-eMCtK--X86sw}, c03: {}}
 """
 
 RETURN = r"""
@@ -74,6 +128,18 @@ retired:
   description: Inventory name to id of former members.
   returned: success
   type: dict
+format:
+  description:
+    - Hosts of voters without data, which may create it. V(first) is the first start; V(again) means that the voter lost its data and must
+      ask the others first.
+  returned: success
+  type: dict
+  sample: {c01: first, c02: first, c03: first}
+unknown:
+  description: Names of O(facts), and V(voters), that neither the record nor the data of the service has, although it has data.
+  returned: success
+  type: list
+  elements: str
 unseen:
   description: Wanted hosts without an id that were not inspected in this run.
   returned: success
@@ -106,6 +172,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.skp.cluster.plugins.module_utils.engine import client as engine
 from ansible_collections.skp.cluster.plugins.module_utils.failure import Failure, fail
 from ansible_collections.skp.cluster.plugins.module_utils.members import io as members_io, plan as members_plan
+from ansible_collections.skp.cluster.plugins.module_utils.service.spec import ROLE_LABEL
 
 
 def present(module, client):
@@ -116,20 +183,28 @@ def present(module, client):
     record, generations = members_io.read_members(client, service)
     nodes = members_io.nodes_by_host(client)
     labels = {host: (node["Spec"].get("Labels") or {}).get(label) for host, node in nodes.items()}
-    plan = members_plan.plan_members(record, params["hosts"], found_ids(params["found"]), params["limit_hosts"], labels, params["facts"])
+    found = found_ids(params["found"])
+    plan = members_plan.plan_members(record, params["hosts"], found, params["limit_hosts"], labels, params["data_policy"])
+    given = {name: params[name] for name in ("settings", "running_settings", "directories", "facts", "voters", "found_facts", "started", "data_policy")}
+    facts = members_plan.plan_facts(record, plan, running=is_running(client, service), **given)
+    wanted = dict(plan["record"], facts=facts["facts"])
+    may_format = members_plan.plan_voters(record, plan, wanted["facts"], found) if params["voters"] else {}
+    record_changed = plan["record_changed"] or wanted["facts"] != record["facts"]
     result = {
-        "changed": plan["changed"],
+        "changed": plan["changed"] or record_changed,
         "ids": plan["ids"],
         "retired": plan["retired"],
         "unseen": plan["unseen"],
         "generation": record["generation"],
-        "facts": plan["record"]["facts"],
-        "others": {name: ids_of(module, client, name, hosts) for name, hosts in params["others"].items()},
+        "facts": wanted["facts"],
+        "format": may_format,
+        "unknown": facts["unknown"],
+        "others": {name: ids_of(module, client, name, hosts, nodes) for name, hosts in params["others"].items()},
         "diff": {
             "before_header": "members of %s" % service,
             "after_header": "members of %s" % service,
             "before": members_plan.describe(record, labels),
-            "after": members_plan.describe(plan["record"], dict(labels, **plan["labels"])),
+            "after": members_plan.describe(wanted, dict(labels, **plan["labels"])),
         },
     }
     if plan["unseen"]:
@@ -138,8 +213,8 @@ def present(module, client):
             % (service, ", ".join(plan["unseen"]))
         )
     if not module.check_mode:
-        if plan["record_changed"]:
-            result["generation"] = members_io.write_members(client, plan["record"], generations)["generation"]
+        if record_changed:
+            result["generation"] = members_io.write_members(client, wanted, generations)["generation"]
         elif len(generations) > 1:
             members_io.remove_generations(client, generations[:-1])
         for host, number in plan["labels"].items():
@@ -147,12 +222,21 @@ def present(module, client):
     return result
 
 
-def ids_of(module, client, service, hosts):
+def is_running(client, service):
+    """Whether the swarm has services of this role."""
+    filters = {"label": ["%s=%s" % (ROLE_LABEL, service)]}
+    return bool(client and engine.get(client, "/services", params={"filters": filters}, what="listing the services of %s" % service))
+
+
+def ids_of(module, client, service, hosts, nodes):
     """{host: id} of another service's present members; in check mode before that service's first run, the ids that it would get."""
     record, _generations = members_io.read_members(client, service)
+    label = members_plan.id_label(service)
+    labels = {host: (node["Spec"].get("Labels") or {}).get(label) for host, node in nodes.items()}
     if module.check_mode:
-        return members_plan.plan_members(record, hosts, {host: None for host in hosts})["ids"]
-    return record["members"]
+        return members_plan.plan_members(record, hosts, {host: None for host in hosts}, node_labels=labels)["ids"]
+    known = members_plan.recorded(record, labels)
+    return record["members"] or {host: known[host] for host in hosts if host in known}
 
 
 def absent(module, client):
@@ -173,6 +257,8 @@ def absent(module, client):
         "unseen": [],
         "generation": 0,
         "facts": {},
+        "format": {},
+        "unknown": [],
         "others": {},
         "diff": {
             "before_header": "members of %s" % service,
@@ -198,7 +284,14 @@ def main():
             hosts=dict(type="list", elements="str", default=[]),
             found=dict(type="dict", default={}),
             limit_hosts=dict(type="list", elements="str", default=[]),
+            data_policy=dict(type="str", choices=["refuse", "leave", "moved"], default="refuse"),
             facts=dict(type="dict", default={}),
+            settings=dict(type="dict", default={}),
+            directories=dict(type="dict", default={}),
+            running_settings=dict(type="dict", default={}),
+            voters=dict(type="int", default=0),
+            found_facts=dict(type="dict", default={}),
+            started=dict(type="bool", default=False),
             others=dict(type="dict", default={}),
             state=dict(type="str", choices=["present", "absent"], default="present"),
         ),

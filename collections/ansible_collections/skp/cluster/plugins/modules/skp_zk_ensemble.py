@@ -179,8 +179,9 @@ class Record:
                 "before": members_plan.describe(self.present, self.labels), "after": members_plan.describe(self.plan["record"], after)}
 
     def write(self, **facts):
-        """Write the ids and these facts of the ensemble if they have changed."""
-        wanted = dict(self.plan["record"], facts=dict(self.facts, **facts))
+        """Write the ids and these facts of the ensemble if they have changed; a fact of None is removed."""
+        kept = {key: value for key, value in dict(self.facts, **facts).items() if value is not None}
+        wanted = dict(self.plan["record"], facts=kept)
         if any(wanted[key] != self.present[key] for key in ("members", "retired", "facts")):
             members_io.write_members(self.client, wanted, self.generations)
             self.present, self.generations = members_io.read_members(self.client, self.role)
@@ -251,6 +252,7 @@ def run(module, result):
     with Probe(client, run_image, params["network"], params["role"], params["timeout"] * (2 * len(hosts) + 2)) as probe:
         ensemble = Ensemble(client, params["role"], params["name_prefix"], target, hosts, found, record.facts, build, init, probe, params["timeout"])
         ensemble.refresh()
+        zk_plan.check_prefix(params["name_prefix"], observe.other_prefixes(ensemble.state, params["role"], params["name_prefix"]))
         if observe.member_services(ensemble.state, params["role"], params["name_prefix"]):
             zk_plan.check_size(params["hosts"], params["allow_even"])
         elif not params["hosts"]:
@@ -259,7 +261,8 @@ def run(module, result):
         steps = planned_steps(module, ensemble, names, options)
         final = [build(number, target) for number in target]
         services = service_plan.plan_services(ensemble.state, final, params["role"], params["limit_hosts"])
-        result.update(changed=bool(steps) or record.plan["changed"], steps=steps)
+        stray = observe.leftovers(ensemble.state, params["role"], params["name_prefix"])
+        result.update(changed=bool(steps or stray) or record.plan["changed"], steps=steps)
         if module._diff:
             result["diff"] = diffs(steps, record, services, names)
         if not module.check_mode:
@@ -286,6 +289,7 @@ def apply(module, ensemble, record, steps, names, options, result):
     """Do the steps, each decided from a new view, and wait until all members serve."""
     record.write()
     record.label_nodes()
+    ensemble.clear_leftovers()
     done = []
     while steps:
         step = ensemble.judge(lambda seen: zk_plan.next_step(seen, ensemble.target, ensemble.wanted, names, **options))
@@ -295,6 +299,9 @@ def apply(module, ensemble, record, steps, names, options, result):
             raise Failure("ZooKeeper: the ensemble keeps changing under this run. Done so far: %s" % done, kind="unstable")
         if step["action"] == "apply" and step["servers"] != record.facts.get("servers"):
             record.write(servers=step["servers"], bootstrapped=True)
+        if step["action"] == "init" and not record.facts.get("bootstrapped"):
+            # If this stops half way, the next run must not take ids without data for an ensemble that has lost its data.
+            record.write(servers=step["servers"], bootstrapping=True)
         done.append(step)
         result["steps"] = done
         try:
@@ -306,7 +313,7 @@ def apply(module, ensemble, record, steps, names, options, result):
                 % (len(done), max(len(steps), len(done)), step["action"], names.all(step["ids"]), step["reason"], exc.msg),
                 **dict(exc.failure, step=step)) from exc
         if step["action"] == "init" and not record.facts.get("bootstrapped"):
-            record.write(servers=step["servers"], bootstrapped=True, formed=False)
+            record.write(servers=step["servers"], bootstrapped=True, formed=False, bootstrapping=None)
         ensemble.facts = dict(record.facts)
     if steps:
         ensemble.refresh()

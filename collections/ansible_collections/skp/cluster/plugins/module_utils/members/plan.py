@@ -4,7 +4,7 @@
 """Private to skp.cluster. The member ids of hosts: pure functions of plain data.
 
 A record is `{"version": 1, "service": str, "generation": int, "members": {host: id}, "retired": {host: id}, "facts": {}}`.
-`facts` belongs to the service's own module (ZooKeeper records there that its ensemble was bootstrapped); it is copied unchanged.
+`facts` is what the data depends on besides the ids: see `plan_facts`. ZooKeeper's own module writes its facts itself.
 Generation 0 means: no record was written yet.
 """
 
@@ -62,8 +62,8 @@ def _check_found(service, found):
         owners[number] = host
 
 
-def _check_against_record(service, found, known):
-    """Refuse data that contradicts the record. known: {host: id} of members and retired hosts."""
+def _check_against_record(service, found, known, hosts):
+    """Refuse data that contradicts the record. known: {host: id} of members and retired hosts. hosts: those that should be members now."""
     owner_of = {number: host for host, number in known.items()}
     for host in sorted(found, key=natural_key):
         number = found[host]
@@ -92,8 +92,17 @@ def _check_against_record(service, found, known):
         if host not in known and number in owner_of:
             raise Failure(
                 "%s: the data directory on %s has member id %d, but in the swarm's record id %d belongs to %s. Nothing was changed. An id "
-                "is never moved: move the data aside on %s to start it empty with a new id."
-                % (service, host, number, number, owner_of[number], host),
+                "is never moved without consent: move the data aside on %s to start it empty with a new id%s."
+                % (
+                    service,
+                    host,
+                    number,
+                    number,
+                    owner_of[number],
+                    host,
+                    "" if owner_of[number] in hosts
+                    else ", or, if %s is gone for good, set %s_data_policy=moved: the id follows the data" % (owner_of[number], service),
+                ),
                 kind="identity_conflict",
                 service=service,
                 host=host,
@@ -103,27 +112,39 @@ def _check_against_record(service, found, known):
             )
 
 
-def plan_members(record, hosts, found, limit_hosts=None, node_labels=None, facts=None):
+def recorded(record, node_labels):
+    """{host: id} of all ids that the swarm knows: the record's, or, if the record is lost, those of the labels of the swarm's nodes."""
+    known = dict(record["retired"])
+    known.update(record["members"])
+    if known:
+        return known
+    labels = {host: int(value) for host, value in (node_labels or {}).items() if str(value or "").isdigit() and int(value) > 0}
+    numbers = list(labels.values())
+    return {host: number for host, number in labels.items() if numbers.count(number) == 1}
+
+
+def plan_members(record, hosts, found, limit_hosts=None, node_labels=None, data_policy="refuse"):
     """The members and their ids.
 
     record: see above. hosts: inventory names that should be members now. found: {host: id or None} from the data directory of each host
     that was inspected; a host that is missing here was not inspected (unreachable, or outside --limit).
     limit_hosts: if not empty, only these may leave. node_labels: {host: value of the id label or None} of the swarm's nodes.
-    facts: further content of the record, set once: an existing key keeps its value, and without a member no fact is set.
+    data_policy: `moved` lets an id follow its data from a host that is no member any more.
 
     Returns {"record": the new record (generation not yet increased), "ids": {host: id}, "retired": {host: id}, "unseen": [host, ...]
-    (wanted, without an id and not inspected: they get one when they can be inspected), "labels": {host: id} to be set on nodes,
-    "changed": bool (record or labels), "record_changed": bool}. Raises Failure.
+    (wanted, without an id and not inspected: they get one when they can be inspected), "labels": {host: id, None to remove} to be set on
+    nodes, "changed": bool (record or labels), "record_changed": bool}. Raises Failure.
 
     A host's id is permanent and never given to another host. New ids follow the highest id assigned so far,
     in natural order of names: the order of hosts.json never changes an id.
+    While the swarm has no record, no id is given unless all hosts were inspected: one that is missing may have data with that id.
     """
     service = record["service"]
     found = dict(found or {})
-    known = dict(record["retired"])
-    known.update(record["members"])
+    known = recorded(record, node_labels)
     _check_found(service, found)
-    _check_against_record(service, found, known)
+    left = _follow_data(service, found, known, hosts) if data_policy == "moved" else []
+    _check_against_record(service, found, known, hosts)
 
     members = {}
     for host in hosts:
@@ -132,26 +153,30 @@ def plan_members(record, hosts, found, limit_hosts=None, node_labels=None, facts
         elif found.get(host) is not None:
             members[host] = found[host]
     highest = max(list(known.values()) + list(members.values()) + [number for number in found.values() if number] + [0])
-    unseen = []
-    for host in sorted(set(hosts) - set(members), key=natural_key):
-        if host in found:
-            highest += 1
-            members[host] = highest
-        else:
-            unseen.append(host)
+    unseen = sorted(set(hosts) - set(members) - set(found), key=natural_key)
+    if unseen and not record["members"] and not record["retired"] and (members or set(found) & set(hosts)):
+        raise Failure(
+            "%s: the swarm has no record of member ids (first start, or the record was lost), and not all hosts were inspected (%s). Their data "
+            "may have ids already, so none is given. Nothing was changed. Run again with all hosts reachable and without --limit, or remove the "
+            "label of a host that is gone." % (service, ", ".join(unseen)), kind="unseen", service=service, hosts=unseen)
+    for host in sorted(set(hosts) - set(members) - set(unseen), key=natural_key):
+        highest += 1
+        members[host] = highest
     if limit_hosts:
         for host, number in record["members"].items():
-            if host not in members and host not in limit_hosts:
+            if host not in members and host not in limit_hosts and host in known:
                 members[host] = number
     retired = {host: number for host, number in known.items() if host not in members}
 
-    kept = dict(facts or {}, **record["facts"]) if members else record["facts"]
-    new = dict(record, members=_by_id(members), retired=_by_id(retired), facts=kept)
-    record_changed = any(record[part] != new[part] for part in ("members", "retired", "facts"))
+    new = dict(record, members=_by_id(members), retired=_by_id(retired))
+    record_changed = any(record[part] != new[part] for part in ("members", "retired"))
     labels = {}
     for host, number in new["members"].items():
         if node_labels is not None and host in node_labels and node_labels[host] != str(number):
             labels[host] = number
+    for host in left:
+        if (node_labels or {}).get(host) is not None:
+            labels[host] = None
     return {
         "record": new,
         "ids": new["members"],
@@ -163,10 +188,144 @@ def plan_members(record, hosts, found, limit_hosts=None, node_labels=None, facts
     }
 
 
+def _follow_data(service, found, known, hosts):
+    """Give ids of hosts that are no members any more to the hosts that have their data now; returns the hosts that lost their id."""
+    empty = sorted((host for host in hosts if host in found and found[host] is None), key=natural_key)
+    if empty:
+        raise Failure(
+            "%s: %s_data_policy=moved means that every host has its data, but %s has none. Nothing was changed. Copy the data there first, or use "
+            "%s_data_policy=leave to start empty." % (service, service, ", ".join(empty), service), kind="not_moved", service=service, hosts=empty)
+    owner_of = {number: host for host, number in known.items()}
+    left = []
+    for host, number in found.items():
+        owner = owner_of.get(number)
+        if owner is not None and owner != host and owner not in hosts:
+            if host in known:  # Given before its data came, or to the disk that was there before: retired, as an id is never given again.
+                known["%s#%d" % (host, known[host])] = known[host]
+            del known[owner]
+            known[host] = number
+            left.append(owner)
+    return left
+
+
+def plan_facts(record, members, settings=None, running_settings=None, directories=None, facts=None, voters=0, found_facts=None, running=True,
+               started=False, data_policy="refuse"):
+    """The facts of a record: what the data of a service depends on, besides the ids. Raises Failure if a change contradicts the data.
+
+    members: the result of `plan_members`. settings: {variable: value} that must never change;
+    directories: the same for directories of the data, which may change with data_policy `moved` or `leave`; running_settings: the same for
+    values that may change while no service runs. facts: values made by the role (a cluster id), kept once recorded. voters: number of
+    quorum voters of a first start. found_facts: {host: {name: value}, {} for none} read from the data of each inspected host.
+    running: whether the service has swarm services. started: record that the service runs and has data.
+
+    Returns {"facts": the new facts, "unknown": [names that neither the record nor the data has, although data exists]}.
+    Before any data exists, a failed first start binds nothing: settings and voters may still change.
+    """
+    service, settings = record["service"], dict(settings or {})
+    allowed = dict(directories or {}) if data_policy in ("moved", "leave") else {}
+    checked = dict(settings, **dict(directories or {}))
+    wanted = dict(checked, **dict(running_settings or {}))
+    names = set(wanted) | set(facts or {}) | ({"voters"} if voters else set())
+    inspected = {host: item for host, item in (found_facts or {}).items() if host in members["ids"]}
+    begun = bool(started or record["facts"].get("started") or any(inspected.values()) or set(members["ids"]) - set(inspected))
+    if not members["ids"] or not (names or started):
+        return {"facts": record["facts"], "unknown": []}
+    if not begun:
+        kept = {key: value for key, value in record["facts"].items() if key in dict(facts or {})}
+    else:
+        kept = dict(_evidence(service, inspected, names, record["facts"]), **record["facts"])
+    for name, value in sorted(checked.items()):
+        if name in kept and kept[name] != value and name not in allowed:
+            raise Failure(
+                "%s: %s is %s, but the data of this cluster was made with %s. Nothing was changed. Set %s back to %s%s, or give the data up with "
+                "playbooks/down.yml --tags %s -e skp_purge=true."
+                % (service, name, value, kept[name], name, kept[name],
+                   ", or move the data there on every host while the services are down and set %s_data_policy=moved" % service
+                   if name in (directories or {}) else "", service),
+                kind="setting_changed", service=service, name=name, value=value, recorded=kept[name])
+    for name, value in sorted((running_settings or {}).items()):
+        if name in kept and kept[name] != value and running:
+            raise Failure(
+                "%s: %s is %s, but the running services have %s, and they cannot change it one at a time. Nothing was changed. Set %s back to %s, or "
+                "remove the services first (playbooks/down.yml --tags %s; data and ids stay) and run again."
+                % (service, name, value, kept[name], name, kept[name], service),
+                kind="setting_changed", service=service, name=name, value=value, recorded=kept[name])
+    new = dict(kept, **wanted)
+    given = dict(facts or {}, **({"voters": voters} if voters else {}))
+    unknown = sorted(name for name in given if name not in new and begun)
+    new.update({name: value for name, value in given.items() if name not in new and name not in unknown})
+    if started or (begun and not record["generation"]):
+        new["started"] = True
+    return {"facts": new, "unknown": unknown}
+
+
+def _evidence(service, found_facts, names, recorded_facts):
+    """{name: value} that the data of all hosts agrees on. Refuses data of different clusters, and data that contradicts the record."""
+    evidence, source = {}, {}
+    for host in sorted(found_facts, key=natural_key):
+        for name, value in found_facts[host].items():
+            if name not in names:
+                continue
+            if name in recorded_facts and recorded_facts[name] != value:
+                other = "in the swarm's record it is %s" % recorded_facts[name]
+            elif name in evidence and evidence[name] != value:
+                other = "on %s it is %s" % (source[name], evidence[name])
+            else:
+                evidence[name], source[name] = value, source.get(name, host)
+                continue
+            raise Failure(
+                "%s: in the data on %s, %s is %s, but %s. This is the data of another cluster. Nothing was changed. Bring the right disk back, or move "
+                "the data on %s aside to start it empty." % (service, host, name, value, other, host),
+                kind="identity_conflict", service=service, host=host, name=name, found=value)
+    return evidence
+
+
+def plan_voters(record, members, facts, found):
+    """Which voters without data may format it: {host: "first" or "again"}. The voters are the members with the ids 1 to facts["voters"].
+
+    A voter that lost its data has forgotten what it acknowledged. If it voted again, the others could lose it too. So after the first start
+    it may format its data only while a majority has data ("again": it asks the others before it does). Raises Failure if that is not so, or
+    if a majority of the voters would leave.
+    """
+    service, count = record["service"], int(facts.get("voters") or 0)
+    if not count or not members["ids"]:
+        return {}
+    quorum = count // 2 + 1
+    host_of = {number: host for host, number in members["ids"].items() if number <= count}
+    if len(host_of) < quorum:
+        gone = {number: host for host, number in members["retired"].items() if number <= count}
+        raise Failure(
+            "%s: the members with the ids 1 to %d are the voters of the quorum, and %d of them must stay, but only %s would be left (%s would leave). "
+            "Nothing was changed, because without a majority no topic can be written or changed. Give the label back to %s. To remove the service, "
+            "run playbooks/down.yml --tags %s."
+            % (service, count, quorum, _named(host_of) or "none", _named(gone) or "the others", ", ".join(gone[n] for n in sorted(gone)) or "the voters",
+               service),
+            kind="voters", service=service, voters=count, left=sorted(host_of), leaving=sorted(gone))
+    empty = {number: host for number, host in host_of.items() if host in found and found[host] is None}
+    if not facts.get("started"):
+        return {host: "first" for host in empty.values()}
+    whole = {number: host for number, host in host_of.items() if found.get(host) == number}
+    if empty and len(whole) < quorum:
+        raise Failure(
+            "%s: %s has no data, and it is a voter of the quorum. It may start empty only while %d of %d voters have their data, but these were "
+            "inspected and have it: %s. Nothing was changed, because the quorum would lose what it has acknowledged. Bring the disks back%s; to give "
+            "up all data, run playbooks/down.yml --tags %s -e skp_purge=true."
+            % (service, _named(empty), quorum, count, _named(whole) or "none",
+               ", or run again with all hosts reachable and without --limit" if set(host_of.values()) - set(found) else "", service),
+            kind="data_lost", service=service, lost=sorted(empty), whole=sorted(whole))
+    return {host: "again" for host in empty.values()}
+
+
+def _named(members):
+    """Text for messages of {id: host}."""
+    return ", ".join("id %d (%s)" % (number, members[number]) for number in sorted(members))
+
+
 def describe(record, labels=None):
-    """Lines for a diff: one per member, then the retired ones. labels: {host: value} of the node labels, if known."""
+    """Lines for a diff: one per member, then the retired ones and the facts. labels: {host: value} of the node labels, if known."""
     lines = ["%s: id %d" % (host, number) for host, number in _by_id(record["members"]).items()]
     lines += ["%s: id %d (retired)" % (host, number) for host, number in _by_id(record["retired"]).items()]
+    lines += ["%s: %s" % (name, record["facts"][name]) for name in sorted(record["facts"])]
     for host in sorted(labels or {}, key=natural_key):
         if labels[host] is not None:
             lines.append("node label of %s: %s=%s" % (host, id_label(record["service"]), labels[host]))

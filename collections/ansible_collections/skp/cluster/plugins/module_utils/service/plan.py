@@ -143,20 +143,20 @@ def _action(name, before, after, found):
 
 
 def plan_placement(record, state, desired, role, data_policy="refuse", limit_hosts=None):
-    """The hosts of services that own data, to be stored in the swarm; Failure if a service would move away from its data.
+    """The hosts and directories of services that own data, to be stored in the swarm; Failure if a service would move away from its data.
 
     record: {service name: {"host", "path"}} of earlier runs. data_policy: refuse | leave | moved.
     Returns the new record. Entries of removed services stay: a later run that starts them on another host is refused too.
-    A move is one of two cases: a service is wanted on another host than the host of its data; or, in one run, a service of the role
-    leaves a host and a new service with another name is added (a member's name contains its id, so the label has moved).
-    The Failure names the service, both hosts, the path, and the variable that decides.
+    A move is one of three cases: a service is wanted on another host than the host of its data, or with another directory; or, in one run,
+    a service of the role leaves a host and a new service with another name is added (a member's name contains its id, so the label has moved).
+    The Failure names the service, both places, and the variable that decides.
     """
     present = _present(state, role)
     owners = {service["name"]: service for service in desired if service["owns_data"] and service["host"]}
     known = dict(record)
     for name, spec in present.items():
         if spec.host is not None and name in owners and name not in known:
-            known[name] = {"host": spec.host, "path": owners[name]["owns_data"]}
+            known[name] = {"host": spec.host, "path": _present_path(spec, owners[name])}
     in_scope = {
         name: service
         for name, service in owners.items()
@@ -167,6 +167,7 @@ def plan_placement(record, state, desired, role, data_policy="refuse", limit_hos
     for name in sorted(in_scope, key=natural_key):
         if name in known and known[name]["host"] != in_scope[name]["host"]:
             moves.append((name, known[name]["host"], known[name]["path"], name, in_scope[name]["host"]))
+    other_paths = [name for name in sorted(in_scope, key=natural_key) if name in known and known[name]["path"] != in_scope[name]["owns_data"]]
     wanted = {service["name"] for service in desired}
     leaving = [
         name
@@ -192,9 +193,33 @@ def plan_placement(record, state, desired, role, data_policy="refuse", limit_hos
             role=role,
             moves=[{"service": name, "from": old, "path": path, "new_service": new, "to": host} for name, old, path, new, host in moves],
         )
+    if other_paths and data_policy == "refuse":
+        lines = ["%s: its data is on %s in %s, but it would now use %s, where it would start empty."
+                 % (name, known[name]["host"], known[name]["path"], in_scope[name]["owns_data"]) for name in other_paths]
+        raise Failure(
+            "The directory of %s changed (%s_data_dir or skp_data), but data does not move by itself. %s Nothing was changed. Set the variable back, "
+            "or set %s_data_policy=moved (you moved the data to the new directory on every host) or %s_data_policy=leave (start empty there; the old "
+            "data is not changed)." % (role, role, " ".join(lines), role, role),
+            kind="data_moved",
+            role=role,
+            moves=[{"service": name, "from": known[name]["host"], "path": known[name]["path"], "to": in_scope[name]["host"],
+                    "new_path": in_scope[name]["owns_data"]} for name in other_paths],
+        )
     for name, service in in_scope.items():
         known[name] = {"host": service["host"], "path": service["owns_data"]}
     return known
+
+
+def _present_path(spec, wanted):
+    """The directory of the data that a present service (`Spec`) mounts where the wanted one mounts its own; the wanted one if it mounts none there."""
+    path = wanted["owns_data"]
+    mounts = {item.get("Source"): item["Target"] for item in _mounts(wanted["payload"]) if item.get("Source")}
+    present = {item["Target"]: item.get("Source") for item in _mounts(spec.raw)}
+    return present.get(mounts.get(path)) or path
+
+
+def _mounts(raw):
+    return (raw["TaskTemplate"].get("ContainerSpec") or {}).get("Mounts") or []
 
 
 def missing_nodes(state, desired, limit_hosts=None):

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 import uuid
 
@@ -17,6 +18,8 @@ from . import config, observe
 POLL_SECONDS = 0.3
 PATIENCE_SECONDS = 15
 """Seconds that a step waits for a starting member or an election before it is refused."""
+
+BOUNCE_ATTEMPTS = 5
 
 _ASK = ('for name in "$@"; do { answer=$(SKP_4LW_TIMEOUT=2 skp-zookeeper-4lw srvr "$name" 2>/dev/null); '
         'printf "==%s\\n%s\\n" "$name" "$answer"; } & done; wait')
@@ -58,17 +61,37 @@ class Probe:
                         what="pulling %s for the probe" % self.image)
             create()
         self.started = True
-        engine.post(self.client, "/containers/%s/start" % self.name, what="attaching the probe container to network %s" % self.network)
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            try:
+                engine.post(self.client, "/containers/%s/start" % self.name, what="attaching the probe container to network %s" % self.network)
+                return
+            except engine.EngineError:
+                # An engine that has just started is still attaching its networks.
+                if time.monotonic() >= deadline:
+                    raise
+            time.sleep(POLL_SECONDS)
+
+    def _exec(self, command):
+        """Output of a command in the container. A container that has ended meanwhile (its lifetime, a restart of the engine) is started again."""
+        body = {"Cmd": command, "AttachStdout": True, "AttachStderr": True}
+        if not self.started:
+            self._start()
+        try:
+            made = engine.post(self.client, "/containers/%s/exec" % self.name, body, what="asking the members")
+        except engine.EngineError as exc:
+            if exc.failure.get("status") not in (404, 409):
+                raise
+            engine.delete(self.client, "/containers/%s" % self.name, params={"force": 1, "v": 1}, what="removing an ended probe container")
+            self._start()
+            made = engine.post(self.client, "/containers/%s/exec" % self.name, body, what="asking the members")
+        return engine.post(self.client, "/exec/%s/start" % made["Id"], {"Detach": False, "Tty": False}, decode=False, what="asking the members")
 
     def srvr(self, names):
         """{name: text of the answer, '' for none}; all queries run in parallel, at most 2 s each."""
         if not names:
             return {}
-        if not self.started:
-            self._start()
-        made = engine.post(self.client, "/containers/%s/exec" % self.name,
-                           {"Cmd": ["bash", "-c", _ASK, "ask"] + list(names), "AttachStdout": True, "AttachStderr": True}, what="asking the members")
-        data = engine.post(self.client, "/exec/%s/start" % made["Id"], {"Detach": False, "Tty": False}, decode=False, what="asking the members")
+        data = self._exec(["bash", "-c", _ASK, "ask"] + list(names))
         answers = dict.fromkeys(names, "")
         for part in engine.demultiplex(data).split("==")[1:]:
             name, _separator, text = part.partition("\n")
@@ -214,11 +237,18 @@ class Ensemble:
         (number,) = step["ids"]
         entry = self.state["services"][self.name(number)]
         stale = frozenset(task["ID"] for task in self.state["tasks"] if task["ServiceID"] == entry["id"])
-        raw = engine.get(self.client, "/services/%s" % entry["id"], what="reading service %s" % self.name(number))
-        body = raw["Spec"]
-        body["TaskTemplate"]["ForceUpdate"] = body["TaskTemplate"].get("ForceUpdate", 0) + 1
-        engine.post(self.client, "/services/%s/update" % entry["id"], body, params={"version": raw["Version"]["Index"]},
-                    what="restarting service %s" % self.name(number))
+        for attempt in range(BOUNCE_ATTEMPTS):
+            raw = engine.get(self.client, "/services/%s" % entry["id"], what="reading service %s" % self.name(number))
+            body = copy.deepcopy(raw["Spec"])
+            body["TaskTemplate"]["ForceUpdate"] = body["TaskTemplate"].get("ForceUpdate", 0) + 1
+            try:
+                engine.post(self.client, "/services/%s/update" % entry["id"], body, params={"version": raw["Version"]["Index"]},
+                            what="restarting service %s" % self.name(number))
+                break
+            except engine.EngineError as exc:
+                # Swarm may have written the service (update status) after it was read here.
+                if "out of sequence" not in exc.msg or attempt == BOUNCE_ATTEMPTS - 1:
+                    raise
         self.await_serving([number], stale)
 
     def _remove(self, step):

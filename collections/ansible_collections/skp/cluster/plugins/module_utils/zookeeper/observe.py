@@ -22,6 +22,17 @@ def member_services(state, role, prefix):
     return found
 
 
+def other_prefixes(state, role, prefix):
+    """{prefix: [service, ...]} of the role's member services that have another prefix: zookeeper_name was changed."""
+    found = {}
+    for name, item in sorted(state["services"].items()):
+        spec = Spec(item["spec"])
+        match = re.match(r"^(.+)-\d+$", name)
+        if match and match.group(1) != prefix and spec.role == role and SERVERS_LABEL in spec.labels:
+            found.setdefault(match.group(1), []).append(name)
+    return found
+
+
 def leftovers(state, role, prefix):
     """Names of one-shot services that an interrupted run left behind."""
     return sorted(name for name, item in state["services"].items()
@@ -29,11 +40,15 @@ def leftovers(state, role, prefix):
 
 
 def hosts_up(state):
-    """{host: whether its swarm node can run tasks now}; if a host has two entries, the best one counts."""
+    """{host: whether its swarm node can run tasks now}; if a host has two entries, the best one counts.
+
+    For seconds after a change of the swarm's leader, nodes are "unknown" to the new one. Their members run: they count as up.
+    """
     up = {}
     for node in state["nodes"]:
         if node["host"]:
-            up[node["host"]] = up.get(node["host"], False) or (node["ready"] and node["active"])
+            heard = node["ready"] or node.get("state") == "unknown"
+            up[node["host"]] = up.get(node["host"], False) or (heard and node["active"])
     return up
 
 
@@ -80,10 +95,12 @@ def build_view(state, role, prefix, target, hosts, found, facts, answers=None, m
             "running": item["id"] in running, "empty": host in found and found[host] is None,
         }
     absent = [number for number in sorted(set(target) | set(facts.get("servers") or [])) if number not in members]
-    adopted = not facts.get("bootstrapped") and (bool(members) or any(found.get(hosts.get(n)) is not None for n in target))
+    # A first start that stopped half way has written ids, but no server has run: the same ids again, and no data to look for.
+    adopted = not facts.get("bootstrapped") and not facts.get("bootstrapping") and (bool(members) or any(found.get(hosts.get(n)) is not None for n in target))
     return {
         "members": members,
         "bootstrapped": bool(facts.get("bootstrapped")) or adopted,
+        "adopted": adopted,
         "formed": bool(facts.get("formed")) or adopted,
         "servers": sorted(facts.get("servers") or (target if adopted else [])),
         "empty": [n for n in absent if hosts.get(n) in found and found[hosts[n]] is None],

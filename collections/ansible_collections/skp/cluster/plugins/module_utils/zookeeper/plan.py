@@ -5,10 +5,12 @@
 
 A **view** is the observed state:
   "members": {id: {"host": str, "hash": str (skp.hash of its service), "servers": [id, ...] (the server list its service runs with),
-                   "ready": bool (serves as leader or follower and has caught up), "leader": bool, "node_up": bool,
+                   "ready": bool (serves as leader or follower and has caught up), "leader": bool,
+                   "node_up": bool (a task that is started now runs there),
                    "running": bool (one of its tasks runs, whether it serves or not),
                    "empty": bool (its data directory was inspected and has no id)}}: members that have a service
   "bootstrapped": bool   the ids of a first ensemble were written once
+  "adopted": bool        the swarm has no record of the ensemble, but members or data exist: the record was lost
   "formed": bool         all members have served at least once; before that there is no quorum to keep
   "servers": [id, ...]   the server list when all members served last; used if no member has a service (after `down`)
   "empty": [id, ...]     ids without a service whose data directory has no id
@@ -113,12 +115,13 @@ def _next_list(view, target, names, keep):
     leaving = [number for number in old if number not in target]
     dead = [number for number in leaving if not view["members"].get(number, {}).get("ready")]
     joining = sorted(number for number in target if number not in old)
-    if dead:
+    if dead and len(old) > 1:
         gone = max(dead)
     elif joining:
         return lists, sorted(old + joining[:1])
     elif leaving:
-        gone = min(leaving, key=lambda number: (view["members"][number]["leader"], -number))
+        # One on a node that is not ready goes first: it cannot take the list of a later stage.
+        gone = min(leaving, key=lambda number: (view["members"][number]["node_up"], view["members"][number]["leader"], -number))
     else:
         return lists, old
     return lists, [number for number in old if number != gone]
@@ -150,6 +153,7 @@ def next_step(view, target, wanted, names, unseen=(), limit=None, allow_outage=F
     """
     if not view["bootstrapped"]:
         return _bootstrap_step(view, target, unseen, limit, names)
+    _check_adopted(view, target, unseen, limit)
     members = view["members"]
     lists, new = _next_list(view, target, names, keep=limit is not None or bool(unseen))
     _check_data(view, lists, new, names)
@@ -185,6 +189,18 @@ def next_step(view, target, wanted, names, unseen=(), limit=None, allow_outage=F
     return _choose(view, lists, new, absent, stale, leader, target, names, allow_outage)
 
 
+def _check_adopted(view, target, unseen, limit):
+    """Without a record and without services, the data is all that is known: refuse to start a part of the ensemble.
+
+    The members that were inspected could form a quorum of their own, without the members that have the newest transactions.
+    """
+    if view.get("adopted") and not view["members"] and (unseen or (limit is not None and set(target) - set(limit))):
+        raise Failure(
+            "ZooKeeper: the swarm's record of the ensemble is lost, and not all data directories were inspected (%s). Nothing was changed, because "
+            "the members that are missing may have the newest data. Run again with all members reachable and without --limit."
+            % (", ".join(unseen) or "--limit"), kind="unseen", hosts=list(unseen))
+
+
 def _check_data(view, lists, new, names):
     """Refuse if so many members have lost their data that no majority with data is left: that needs a backup."""
     empty = {n for n in view["members"] if view["members"][n]["empty"]} | set(view["empty"])
@@ -193,8 +209,8 @@ def _check_data(view, lists, new, names):
     if len(old) - len(lost) < majority(len(old)):
         raise Failure(
             "ZooKeeper: the ensemble had members %s, but the data of %s is lost; expected at least %d of %d members with data. Nothing was "
-            "changed, because the ensemble would start empty. Bring the disks back or restore a backup (docs/zookeeper.md); to give up the "
-            "data and start empty, run the playbook down with --tags zookeeper -e skp_purge=true."
+            "changed, because the ensemble would start empty. Bring the disks back (zookeeper_data_dir must be the directory that it was) or restore a "
+            "backup (docs/zookeeper.md); to give up the data and start empty, run the playbook down with --tags zookeeper -e skp_purge=true."
             % (names.all(old), names.all(lost), majority(len(old)), len(old)), kind="data_lost", lost=sorted(lost), servers=old)
 
 
@@ -235,6 +251,7 @@ def _choose(view, lists, new, absent, stale, leader, target, names, allow_outage
         else:
             one, reason, gate = (late + absent)[0], "its node is down: takes effect when the node is up again", []
         lost = _holds(view, gate, one) if leader in new else _holds(view, lists + [new], leader)
+        _check_serving_node(members, one, names)
         if lost is None:
             return _step("apply", [one], new, _why(one, members, new, reason), wait=one not in down)
     else:
@@ -255,6 +272,15 @@ def _choose(view, lists, new, absent, stale, leader, target, names, allow_outage
         % (names.one(one), _why(one, members, new, "change"), len(lost[1]), len(lost[0]), majority(len(lost[0])),
            ", ".join(names.one(n) + (": node down" if n in down else "") for n in missing) or "none", advice),
         kind="quorum", member=one, servers=list(lost[0]), serving=lost[1], not_serving=missing)
+
+
+def _check_serving_node(members, number, names):
+    """Refuse to change a member that serves on a node that cannot start its new task: swarm would stop it, or restart it later without this run."""
+    if number in members and members[number]["ready"] and not members[number]["node_up"]:
+        raise Failure(
+            "ZooKeeper: %s must be changed and serves, but the swarm reports its node as down, paused or drained: it would stop and not start "
+            "again. Nothing more was changed. Make the node ready and active (docker node ls, docker node update --availability active), or remove "
+            "its label, and run again." % names.one(number), kind="node_down", members=[number])
 
 
 def _why(number, members, new, role):
@@ -300,6 +326,15 @@ def is_settled(view, target, wanted, names, **options):
     for number in calm["members"]:
         calm["members"][number].update(ready=True, leader=number == max(calm["members"]))
     return next_step(calm, target, wanted, names, **options) is None
+
+
+def check_prefix(prefix, others):
+    """Refuse a new prefix while members run under another one: each data directory would have two servers. others: {prefix: [service, ...]}."""
+    for other, services in sorted(others.items()):
+        raise Failure(
+            "ZooKeeper: zookeeper_name is %s, but the members run as %s. Under the new name, second servers would write to the same data. Nothing was "
+            "changed. Set zookeeper_name: %s again, or remove the members first (playbooks/down.yml --tags zookeeper; data and ids stay), then run "
+            "again." % (prefix, ", ".join(services), other), kind="prefix_changed", found=other, services=services)
 
 
 def check_move(view, target, names, data_policy):

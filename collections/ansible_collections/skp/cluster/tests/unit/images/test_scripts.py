@@ -24,7 +24,10 @@ def _run(tmp_path):
     tools = tmp_path / "tools"
     tools.mkdir()
     java = tools / "java"
-    java.write_text('#!/bin/bash\nprintf "java"; printf " [%s]" "$@"; echo\n')
+    # With JAVA_ANSWERS, a directory: prints its file that has the name of the call's last word, else fails.
+    java.write_text('#!/bin/bash\nif [[ -n ${JAVA_ANSWERS:-} && $* == *MetadataQuorum* ]]; then exec cat "$JAVA_ANSWERS/${!#}"; fi\n'
+                    'if [[ -n ${JAVA_ANSWERS:-} && $* == *TopicCommand* ]]; then exec cat "$JAVA_ANSWERS/topics"; fi\n'
+                    'printf "java"; printf " [%s]" "$@"; echo\n')
     java.chmod(0o755)
 
     def run(image, script, *arguments, **environment):
@@ -210,6 +213,103 @@ def test_kraft_formats_an_empty_directory_only(run, broker):
     (logs / "meta.properties").write_text("node.id=7\ncluster.id=abc\n")
     done = run("kafka", "skp-kafka", KAFKA_CLUSTER_ID="abc", **env)
     assert done.returncode == 0 and "StorageTool" not in done.stdout
+
+
+VOTER = "process.roles=broker,controller\nnode.id=2\nlog.dirs=LOGS\ncontroller.quorum.voters=1@k-1:9093,2@k-2:9093,3@k-3:9093\n"
+STATUS = """ClusterId:              abc
+LeaderId:               1
+LeaderEpoch:            4
+HighWatermark:          105
+MaxFollowerLag:         106
+CurrentVoters:          [{"id": 1}]
+"""
+REPLICATION = """NodeId  DirectoryId             LogEndOffset    Lag     LastFetchTimestamp      LastCaughtUpTimestamp   Status  	
+1       AAAAAAAAAAAAAAAAAAAAAA  107             0       1700000000000           1700000000000           Leader  	
+2       AAAAAAAAAAAAAAAAAAAAAA  -1              108     -1                      -1                      Follower	
+3       AAAAAAAAAAAAAAAAAAAAAA  %d             2       1700000000000           1700000000000           Follower	
+4       AAAAAAAAAAAAAAAAAAAAAA  107             0       1700000000000           1700000000000           Observer	
+"""
+
+
+@pytest.fixture(name="voter")
+def _voter(run, broker, tmp_path):
+    """voter(mark, status, end of the log of voter 3) -> (CompletedProcess, log directory's parent) of voter 2 with an empty directory."""
+    logs, env, write = broker
+    write(VOTER)
+
+    def start(mark=None, status=STATUS, end=105):
+        answers = tmp_path / "answers"
+        answers.mkdir()
+        if status:
+            (answers / "--status").write_text(status)
+            (answers / "--replication").write_text(REPLICATION % end)
+        if mark:
+            (logs.parent / mark).write_text("")
+        return run("kafka", "skp-kafka", KAFKA_CLUSTER_ID="abc", KAFKA_FORMAT="marked", KAFKA_FORMAT_WAIT="0", JAVA_ANSWERS=str(answers), **env), logs.parent
+
+    return start
+
+
+def test_a_voter_without_data_is_not_formatted_by_itself(voter):
+    """Swarm starts it as soon as its directory exists: two of three wiped voters elected each other with empty logs."""
+    done, _home = voter()
+    assert done.returncode == REFUSED and "java" not in done.stdout
+    assert "this broker is a voter" in done.stderr and "run the role kafka" in done.stderr
+
+
+def test_the_mark_of_the_first_start_counts_once(voter, run, broker):
+    done, home = voter("format", status=None)
+    assert done.returncode == 0 and "[kafka.tools.StorageTool] [format]" in done.stdout
+    assert not (home / "format").exists()
+    again = run("kafka", "skp-kafka", KAFKA_CLUSTER_ID="abc", KAFKA_FORMAT="marked", **broker[1])
+    assert again.returncode == REFUSED
+
+
+@pytest.mark.parametrize("case, status, end, formatted", [
+    ("both others have what was committed", STATUS, 105, True),
+    ("one of them lags", STATUS, 104, False),
+    ("nobody answers", None, 0, False),
+    ("no leader", "LeaderId: -1\n", 105, False),
+])
+def test_a_wiped_voter_asks_the_others(voter, case, status, end, formatted):
+    """A wiped voter and one that lags are a majority that has forgotten what the third acknowledged."""
+    done, home = voter("format-again", status, end)
+    assert ("[format]" in done.stdout) is formatted
+    assert done.returncode == (0 if formatted else REFUSED)
+    assert (home / "format-again").exists() is not formatted, "swarm tries again"
+    if not formatted:
+        assert "no majority of the other voters" in done.stderr
+
+
+def test_a_mark_of_a_voter_that_has_data_is_removed(run, broker):
+    logs, env, write = broker
+    write(VOTER)
+    (logs / "meta.properties").write_text("node.id=2\ncluster.id=abc\n")
+    (logs.parent / "format").write_text("")
+    assert run("kafka", "skp-kafka", KAFKA_CLUSTER_ID="abc", KAFKA_FORMAT="marked", **env).returncode == 0
+    assert not (logs.parent / "format").exists()
+
+
+LATE = "\tTopic: t\tPartition: 0\tLeader: 1\tReplicas: 1,2,3\tIsr: 1,2\tElr: N/A\tLastKnownElr: N/A\n"
+WORSE = "\tTopic: u\tPartition: 7\tLeader: none\tReplicas: 13\tIsr: \tElr: \tLastKnownElr: \n"
+
+
+@pytest.mark.parametrize("case, answer, retired, code, said", [
+    ("all in sync", "", "", 0, ""),
+    ("a broker is down", LATE, "", 1, "Topic: t\tPartition: 0"),
+    ("another one has left", LATE, "4", 1, "Topic: t"),
+    ("the missing one has left for good", LATE, "3,4", 0, ""),
+    ("one partition lacks more than that", LATE + WORSE, "3", 1, "Topic: u\tPartition: 7"),
+    ("a warning is no partition", "[2026-01-01 00:00:00,000] WARN something (x)\n", "", 0, ""),
+    ("nobody answers", None, "", 1, "no answer from k:9092 (the brokers need ZooKeeper)"),
+])
+def test_gate(run, tmp_path, case, answer, retired, code, said):
+    if answer is not None:
+        (tmp_path / "topics").write_text(answer)
+    done = run("kafka", "skp-kafka-gate", "k:9092", retired, "ZooKeeper", JAVA_ANSWERS=str(tmp_path))
+    assert done.returncode == code, done.stderr
+    assert said in done.stdout
+    assert retired != "3" or "Topic: t" not in done.stdout
 
 
 @pytest.mark.parametrize("image, name, called", [

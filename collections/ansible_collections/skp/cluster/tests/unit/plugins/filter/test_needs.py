@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pytest
 
+from ansible_collections.skp.cluster.plugins.filter.found_facts import found_facts
 from ansible_collections.skp.cluster.plugins.filter.found_ids import found_ids
 from ansible_collections.skp.cluster.plugins.filter.node_needs import node_needs
 from ansible_collections.skp.cluster.plugins.filter.secrets_plan import secrets_plan
@@ -42,6 +43,16 @@ def test_ids_of_hosts_that_were_visited():
         "c05": {"__service_visit": {"services": {"spark": {"id": None}}}},
     }
     assert found_ids(sorted(hostvars), hostvars, "kafka") == {"c01": 3, "c02": None}
+
+
+def test_facts_in_the_data_of_hosts_that_were_visited():
+    def found(*identities):
+        return {"__service_visit": {"services": {"kafka": {"id": None, "directories": [{"identity": identity} for identity in identities]}}}}
+
+    hostvars = {"c01": found({"node.id": "1", "cluster.id": "x"}), "c02": found({}), "c03": {}, "c04": found({"broker.id": "4"}, {"cluster.id": "y"})}
+    facts = {"mode": {"node.id": "kraft", "broker.id": "old"}, "cluster": "cluster.id"}
+    assert found_facts(sorted(hostvars), hostvars, "kafka", facts) == {
+        "c01": {"mode": "kraft", "cluster": "x"}, "c02": {}, "c04": {"mode": "old", "cluster": "y"}}
 
 
 def copy(value, generation=1):

@@ -9,7 +9,7 @@ import itertools
 import pytest
 
 from ansible_collections.skp.cluster.plugins.module_utils.failure import Failure
-from ansible_collections.skp.cluster.plugins.module_utils.members.plan import describe, natural_key, plan_members
+from ansible_collections.skp.cluster.plugins.module_utils.members.plan import describe, natural_key, plan_facts, plan_members, plan_voters
 
 
 def record(members=None, retired=None, facts=None):
@@ -121,25 +121,166 @@ def test_labels_are_set_where_they_differ_and_only_on_known_nodes():
     assert plan["changed"] and not plan["record_changed"]
 
 
-@pytest.mark.parametrize(
-    "case, before, hosts, given, kept, changed",
-    [
-        ("given with the first id", record(), ["c1"], {"cluster": "x"}, {"cluster": "x"}, True),
-        ("what is remembered wins", record({"c1": 1}, facts={"cluster": "x"}), ["c1"], {"cluster": "y"}, {"cluster": "x"}, False),
-        ("a new key joins the old", record({"c1": 1}, facts={"cluster": "x"}), ["c1"], {"mode": "m"}, {"cluster": "x", "mode": "m"}, True),
-        ("without a member none is set", record(), [], {"cluster": "x"}, {}, False),
-        ("kept while all members are retired", record({}, {"c1": 1}, {"cluster": "x"}), [], {"cluster": "y"}, {"cluster": "x"}, False),
-    ],
-)
-def test_facts_are_given_once(case, before, hosts, given, kept, changed):
-    plan = plan_members(before, hosts, unseen(*hosts), facts=given)
-    assert plan["record"]["facts"] == kept
-    assert plan["record_changed"] is changed
+UNSEEN = [
+    ("a first start while a host is away", {}, ["c1", "c2"], {"c1": None}, None, ["c2"]),
+    ("record lost: the ids of two, the third is away", {}, ["c1", "c2", "c3", "c4"], {"c1": 1, "c2": 2, "c4": None}, None, ["c3"]),
+    ("record lost, a run for one host", {}, ["c1", "c2", "c3"], {"c1": 1}, {"c1": None, "c2": None}, ["c2", "c3"]),
+    ("record lost, the node of one has its label", {}, ["c1", "c2", "c3"], {"c1": 1}, {"c1": "1", "c2": "2"}, ["c3"]),
+]
 
 
-def test_facts_are_carried_on():
-    plan = plan_members(record({"c1": 1}, facts={"cluster": "x"}), ["c1", "c2"], unseen("c1", "c2"))
-    assert plan["record"]["facts"] == {"cluster": "x"}
+@pytest.mark.parametrize("case, before, hosts, found, labels, missing", UNSEEN, ids=[row[0] for row in UNSEEN])
+def test_no_id_is_given_while_a_host_is_unseen_and_there_is_no_record(case, before, hosts, found, labels, missing):
+    """c4 got id 3, which the data of c3 has."""
+    with pytest.raises(Failure) as caught:
+        plan_members(record(before), hosts, found, node_labels=labels)
+    assert (caught.value.failure["kind"], caught.value.failure["hosts"]) == ("unseen", missing)
+    assert "without --limit" in caught.value.msg
+
+
+def test_a_run_that_concerns_no_host_of_the_service_gives_no_id():
+    plan = plan_members(record(), ["c1", "c2"], {}, ["c9"])
+    assert (plan["ids"], plan["unseen"], plan["changed"]) == ({}, ["c1", "c2"], False)
+
+
+def test_ids_of_a_lost_record_are_on_the_nodes():
+    """--limit c1 after the record was removed: all ids are there, that of a host without the label too."""
+    plan = plan_members(record(), ["c1", "c2", "c4"], {"c1": 1}, ["c1"], {"c1": "1", "c2": "2", "c3": "3", "c4": "4", "c5": None})
+    assert (plan["ids"], plan["retired"], plan["unseen"]) == ({"c1": 1, "c2": 2, "c4": 4}, {"c3": 3}, [])
+    assert plan["record_changed"]
+
+
+def test_a_label_of_two_nodes_proves_nothing():
+    with pytest.raises(Failure, match="c1, c2"):
+        plan_members(record(), ["c1", "c2", "c3"], {"c3": None}, node_labels={"c1": "1", "c2": "1"})
+
+
+def test_an_id_follows_its_data_with_consent():
+    """The disk of a dead node in a new machine."""
+    plan = plan_members(record({"c1": 1, "c2": 2}), ["c1", "c5"], {"c1": 1, "c5": 2}, node_labels={"c1": "1", "c2": "2", "c5": None}, data_policy="moved")
+    assert (plan["ids"], plan["retired"], plan["labels"]) == ({"c1": 1, "c5": 2}, {}, {"c5": 2, "c2": None})
+    later = plan_members(record({"c1": 1, "c5": 3}, {"c2": 2}), ["c1", "c5", "c6"], {"c1": 1, "c5": 2, "c6": 6}, data_policy="moved")
+    assert (later["ids"], later["retired"]) == ({"c1": 1, "c5": 2, "c6": 6}, {"c5#3": 3}), "its id from before the data came is not given again"
+    limited = plan_members(record({"c1": 1, "c2": 2}), ["c1", "c5"], {"c5": 2}, ["c5"], data_policy="moved")
+    assert limited["ids"] == {"c1": 1, "c5": 2}
+
+
+@pytest.mark.parametrize("hosts, found, kind, words", [
+    (["c1", "c2", "c5"], {"c1": 1, "c5": 2}, "identity_conflict", ["c5", "id 2 belongs to c2"]),
+    (["c1", "c5"], {"c1": 1, "c5": None}, "not_moved", ["c5 has none", "kafka_data_policy=leave"]),
+])
+def test_what_consent_does_not_cover(hosts, found, kind, words):
+    with pytest.raises(Failure) as caught:
+        plan_members(record({"c1": 1, "c2": 2}), hosts, found, data_policy="moved")
+    assert caught.value.failure["kind"] == kind
+    assert [word for word in words if word not in caught.value.msg] == []
+
+
+def test_the_refusal_says_how_an_id_can_follow():
+    with pytest.raises(Failure, match="kafka_data_policy=moved"):
+        plan_members(record({"c1": 1, "c2": 2}), ["c1", "c5"], {"c1": 1, "c5": 2})
+
+
+def members(ids, retired=None):
+    return {"ids": ids, "retired": retired or {}}
+
+
+TWO = members({"c1": 1, "c2": 2})
+NO_DATA = {"c1": {}, "c2": {}}
+DATA = {"c1": {"kafka_mode": "kraft", "cluster_id": "x"}, "c2": {"kafka_mode": "kraft", "cluster_id": "x"}}
+GIVEN = {"settings": {"kafka_mode": "kraft"}, "facts": {"cluster_id": "new"}, "voters": 3}
+STARTED = {"kafka_mode": "kraft", "cluster_id": "x", "voters": 1, "started": True}
+FACTS = [
+    ("first start", record(), TWO, GIVEN, NO_DATA, {"kafka_mode": "kraft", "cluster_id": "new", "voters": 3}, []),
+    ("a first start that failed binds only what was made", record(facts={"kafka_mode": "zookeeper", "cluster_id": "x", "voters": 1}), TWO, GIVEN, NO_DATA,
+     {"kafka_mode": "kraft", "cluster_id": "x", "voters": 3}, []),
+    ("it had formatted one", record(facts={"kafka_mode": "kraft", "cluster_id": "x", "voters": 1}), TWO, GIVEN, dict(NO_DATA, c1=DATA["c1"]),
+     {"kafka_mode": "kraft", "cluster_id": "x", "voters": 1}, []),
+    ("one was not inspected", record(facts={"kafka_mode": "kraft", "cluster_id": "x", "voters": 1}), TWO, GIVEN, {"c1": {}},
+     {"kafka_mode": "kraft", "cluster_id": "x", "voters": 1}, []),
+    ("second run", record(facts=STARTED), TWO, GIVEN, DATA, STARTED, []),
+    ("all wiped", record(facts=STARTED), TWO, GIVEN, NO_DATA, STARTED, []),
+    ("record lost: read back from the data", dict(record(), generation=0), TWO, GIVEN, DATA,
+     {"kafka_mode": "kraft", "cluster_id": "x", "started": True}, ["voters"]),
+    ("and the number of voters too", dict(record(), generation=0), TWO, GIVEN, dict(DATA, c1=dict(DATA["c1"], voters=1)),
+     dict(STARTED), []),
+    ("the first attempt of that stopped", record(facts={"kafka_mode": "kraft", "cluster_id": "x", "started": True}), TWO, GIVEN, DATA,
+     {"kafka_mode": "kraft", "cluster_id": "x", "started": True}, ["voters"]),
+    ("without a member", record(), members({}), GIVEN, {}, {}, []),
+    ("all retired", record({}, {"c1": 1}, STARTED), members({}), GIVEN, {}, STARTED, []),
+    ("a service without facts", record(), TWO, {}, {}, {}, []),
+    ("it runs", record(facts={"kafka_mode": "kraft"}), TWO, {"started": True}, {}, {"kafka_mode": "kraft", "started": True}, []),
+    ("a directory that was moved", record(facts=dict(STARTED, kafka_data_dir="/a")), TWO,
+     {"directories": {"kafka_data_dir": "/b"}, "data_policy": "moved"}, DATA, dict(STARTED, kafka_data_dir="/b"), []),
+    ("a name while nothing runs", record(facts=dict(STARTED, kafka_name="a")), TWO, {"running_settings": {"kafka_name": "b"}, "running": False}, DATA,
+     dict(STARTED, kafka_name="b"), []),
+]
+
+
+@pytest.mark.parametrize("case, before, who, given, found, kept, unknown", FACTS, ids=[row[0] for row in FACTS])
+def test_facts(case, before, who, given, found, kept, unknown):
+    assert plan_facts(before, who, found_facts=found, **given) == {"facts": kept, "unknown": unknown}
+
+
+FACTS_REFUSED = [
+    ("another mode over data", record(facts=STARTED), {"settings": {"kafka_mode": "zookeeper"}}, DATA, ["kafka_mode is zookeeper", "made with kraft"]),
+    ("another mode over data, record lost", dict(record(), generation=0), {"settings": {"kafka_mode": "zookeeper"}}, DATA, ["made with kraft"]),
+    ("another mode while all is wiped", record(facts=STARTED), {"settings": {"kafka_mode": "zookeeper"}}, NO_DATA, ["made with kraft"]),
+    ("another directory", record(facts=dict(STARTED, kafka_data_dir="/a")), {"directories": {"kafka_data_dir": "/b"}}, NO_DATA,
+     ["kafka_data_dir is /b", "back to /a", "kafka_data_policy=moved"]),
+    ("another name while services run", record(facts=dict(STARTED, kafka_name="a")), {"running_settings": {"kafka_name": "b"}}, DATA,
+     ["kafka_name is b", "back to a", "playbooks/down.yml --tags kafka;"]),
+    ("data of another cluster", record(facts=STARTED), GIVEN, dict(DATA, c2={"cluster_id": "y"}), ["c2", "cluster_id is y", "record it is x"]),
+    ("data of two clusters, record lost", dict(record(), generation=0), GIVEN, dict(DATA, c2={"cluster_id": "y"}), ["c2", "cluster_id is y", "on c1 it is x"]),
+]
+
+
+@pytest.mark.parametrize("case, before, given, found, words", FACTS_REFUSED, ids=[row[0] for row in FACTS_REFUSED])
+def test_what_the_data_depends_on_is_not_changed(case, before, given, found, words):
+    with pytest.raises(Failure) as caught:
+        plan_facts(before, TWO, found_facts=found, **given)
+    assert caught.value.failure["kind"] in ("setting_changed", "identity_conflict")
+    assert [word for word in words if word not in caught.value.msg] == []
+
+
+THREE = members({"c1": 1, "c2": 2, "c3": 3})
+FIVE = members({"c%d" % number: number for number in range(1, 6)})
+RUNS = {"voters": 3, "started": True}
+VOTERS = [
+    ("first start", THREE, {"voters": 3}, unseen("c1", "c2", "c3"), {"c1": "first", "c2": "first", "c3": "first"}),
+    ("a first start that stopped half way", THREE, {"voters": 3}, {"c1": 1, "c2": None, "c3": None}, {"c2": "first", "c3": "first"}),
+    ("second run", THREE, RUNS, {"c1": 1, "c2": 2, "c3": 3}, {}),
+    ("one wiped", THREE, RUNS, {"c1": 1, "c2": None, "c3": 3}, {"c2": "again"}),
+    ("a broker without a vote wiped", FIVE, RUNS, {"c1": 1, "c5": None}, {}),
+    ("nobody was inspected", THREE, RUNS, {}, {}),
+    ("a broker without a vote leaves", members({"c1": 1, "c2": 2, "c3": 3}, {"c4": 4}), RUNS, {}, {}),
+    ("one voter of three leaves", members({"c1": 1, "c3": 3, "c4": 4}, {"c2": 2}), RUNS, {}, {}),
+    ("all leave", members({}, {"c1": 1, "c2": 2, "c3": 3}), RUNS, {}, {}),
+    ("no quorum of its own", THREE, {}, {"c1": None, "c2": None, "c3": None}, {}),
+]
+
+
+@pytest.mark.parametrize("case, who, facts, found, result", VOTERS, ids=[row[0] for row in VOTERS])
+def test_voters_are_formatted_once(case, who, facts, found, result):
+    assert plan_voters(record(), who, facts, found) == result
+
+
+VOTERS_REFUSED = [
+    ("two of three wiped", THREE, RUNS, {"c1": 1, "c2": None, "c3": None}, "data_lost", ["id 2 (c2), id 3 (c3)", "2 of 3", "id 1 (c1)", "skp_purge"]),
+    ("one wiped, one away", THREE, RUNS, {"c1": 1, "c2": None}, "data_lost", ["id 2 (c2)", "id 1 (c1)", "without --limit"]),
+    ("one wiped, a run for it alone", THREE, RUNS, {"c2": None}, "data_lost", ["have it: none", "without --limit"]),
+    ("the only voter wiped", FIVE, {"voters": 1, "started": True}, dict({"c%d" % n: n for n in range(2, 6)}, c1=None), "data_lost", ["id 1 (c1)"]),
+    ("two of three voters leave", members({"c1": 1, "c4": 4, "c5": 5}, {"c2": 2, "c3": 3}), RUNS, {}, "voters", ["id 2 (c2), id 3 (c3)", "c2, c3", "down.yml"]),
+    ("the only voter leaves", members({"c2": 2}, {"c1": 1}), {"voters": 1, "started": True}, {}, "voters", ["id 1 (c1)", "none"]),
+]
+
+
+@pytest.mark.parametrize("case, who, facts, found, kind, words", VOTERS_REFUSED, ids=[row[0] for row in VOTERS_REFUSED])
+def test_a_quorum_is_not_given_up(case, who, facts, found, kind, words):
+    with pytest.raises(Failure) as caught:
+        plan_voters(record(), who, facts, found)
+    assert caught.value.failure["kind"] == kind
+    assert [word for word in words if word not in caught.value.msg] == []
 
 
 def test_natural_order():

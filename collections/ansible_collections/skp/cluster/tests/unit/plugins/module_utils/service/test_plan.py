@@ -203,6 +203,13 @@ def places(**hosts):
     return {name.replace("_", "-"): {"host": host, "path": PATH} for name, host in hosts.items()}
 
 
+def elsewhere(**hosts):
+    return {name: dict(place, path="/old/web") for name, place in places(**hosts).items()}
+
+
+MOUNTED, MOUNTED_BEFORE = (wish("db", "c1", owns_data=path, mounts=[{"source": path, "target": "/data"}]) for path in (PATH, "/old/web"))
+
+
 @pytest.mark.parametrize(
     "case, record, before, after, limit, policy, result",
     [
@@ -224,6 +231,10 @@ def places(**hosts):
         ("moved, left behind", places(db="c1"), [SINGLE1], [SINGLE3], [], "leave", places(db="c3")),
         ("moved, copied", places(db="c1"), [SINGLE1], [SINGLE3], [], "moved", places(db="c3")),
         ("label moved between members, left behind", places(web_1="c1"), [DATA1], [DATA3], [], "leave", places(web_1="c1", web_3="c3")),
+        ("moved to another directory", elsewhere(db="c1"), [SINGLE1], [SINGLE1], [], "moved", places(db="c1")),
+        ("another directory, left behind", elsewhere(db="c1"), [SINGLE1], [SINGLE1], [], "leave", places(db="c1")),
+        ("another directory, outside the limit", elsewhere(db="c1"), [SINGLE1], [SINGLE1], ["c2"], "refuse", elsewhere(db="c1")),
+        ("record lost, the mount is the same", {}, [MOUNTED], [MOUNTED], [], "refuse", places(db="c1")),
         ("the move concerns no host of the limit", places(db="c1"), [SINGLE1], [SINGLE3], ["c2"], "refuse", places(db="c1")),
         ("another host leaves outside the limit", places(web_1="c1"), [DATA1], [DATA3], ["c3"], "refuse", places(web_1="c1", web_3="c3")),
     ],
@@ -246,6 +257,9 @@ def test_placement_is_remembered(case, record, before, after, limit, policy, res
             [],
             ["web-2", "c2", "web-3", "c3"],
         ),
+        ("another directory", elsewhere(web_1="c1", web_2="c2"), [DATA1, DATA2], [DATA1, DATA2], [], ["web-1", "c1", "web-2", "/old/web", "web_data_dir"]),
+        ("another directory, the service is removed", elsewhere(db="c1"), [], [SINGLE1], [], ["db", "c1", "/old/web"]),
+        ("another directory, record lost, the mount still knows", {}, [MOUNTED_BEFORE], [MOUNTED], [], ["db", "c1", "/old/web"]),
         ("limit has the new host", places(db="c1"), [SINGLE1], [SINGLE3], ["c3"], ["db", "c1", "c3"]),
     ],
 )

@@ -95,6 +95,35 @@ def test_an_interrupted_bootstrap_is_no_ensemble_yet():
     assert view["bootstrapped"] and not view["formed"]
 
 
+def test_a_first_start_that_stopped_half_way_is_no_lost_ensemble():
+    """Ids were written on one node of three, then the run failed: nothing has ever run."""
+    state = dict(state_of(), services={})
+    view = build(state, found={"c01": 1, "c02": None, "c03": None}, facts={"bootstrapping": True, "servers": [1, 2, 3]})
+    assert (view["bootstrapped"], view["formed"], view["adopted"]) == (False, False, False)
+
+
+@pytest.mark.parametrize("facts, adopted", [({}, True), ({"bootstrapped": True, "formed": True, "servers": [1, 2, 3]}, False)])
+def test_the_view_says_that_the_record_is_lost(facts, adopted):
+    assert build(dict(state_of(), services={}), found={"c01": 1, "c02": 2, "c03": 3}, facts=facts)["adopted"] is adopted
+
+
+def test_a_node_that_a_new_leader_of_the_swarm_has_not_heard_of_is_not_down():
+    state = state_of(down=("c02", "c03"))
+    for node, word in zip(state["nodes"], ("ready", "unknown", "down")):
+        node["state"] = word
+    assert observe.hosts_up(state) == {"c01": True, "c02": True, "c03": False}
+    state["nodes"][1]["active"] = False
+    assert not observe.hosts_up(state)["c02"], "a paused node can start nothing"
+
+
+def test_services_of_another_prefix():
+    state = state_of()
+    state["services"]["zk-init-1"] = {"spec": {"Labels": {"skp.role": "zookeeper"}}}
+    state["services"]["stranger-1"] = {"spec": {"Labels": {"skp.role": "other", "skp.zk.servers": "1"}}}
+    assert observe.other_prefixes(state, "zookeeper", "zookeeper-skp") == {}
+    assert observe.other_prefixes(state, "zookeeper", "zk") == {"zookeeper-skp": ["zookeeper-skp-1", "zookeeper-skp-2", "zookeeper-skp-3"]}
+
+
 def test_leftovers_and_strangers():
     state = state_of()
     state["services"]["zookeeper-skp-init-2"] = {"spec": {"Labels": {"skp.role": "zookeeper"}}}

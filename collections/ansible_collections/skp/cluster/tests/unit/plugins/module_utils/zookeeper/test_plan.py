@@ -117,6 +117,14 @@ PLANS = [
     ("a new host that could not be looked at: the list stays", whole([1, 2, 3], leader=1), [1, 2, 3], {"unseen": ["c04", "c05"]}, []),
     ("a label removed while its node is down, with consent", whole([1, 2, 3], leader=1, m3=DOWN), [1, 2], {"allow_outage": True},
      ["apply 1,2 [1,2]", "remove 3 [1,2]"]),
+    ("a single member that does not serve moves: it stays until the other one has its data", dict(whole([1], leader=0, m1=UNREADY), empty=[2]), [2], {},
+     ["init! 2 [1,2]", "apply 1,2 [1,2]", "apply 2 [2]", "remove 1 [2]"]),
+    ("a first start that stopped half way goes on", dict(nothing([2, 3]), servers=[1, 2, 3]), [1, 2, 3], {},
+     ["init! 1,2,3 [1,2,3]", "apply 1,2,3 [1,2,3]"]),
+    ("a member serves on a node that is not ready, and nothing changes", whole([1, 2, 3], m2={"node_up": False}), [1, 2, 3], {}, []),
+    ("its label is removed: it leaves first", whole([1, 2, 3, 4, 5], leader=1, m4={"node_up": False}), [1, 2, 3], {},
+     ["apply 2 [1,2,3,5]", "apply 3 [1,2,3,5]", "apply 5 [1,2,3,5]", "apply 1 [1,2,3,5]", "remove 4 [1,2,3,5]",
+      "bounce 5 [1,2,3,5]", "apply 1 [1,2,3]", "apply 2 [1,2,3]", "apply 3 [1,2,3]", "remove 5 [1,2,3]"]),
     ("a dead one of three is replaced with consent", dict(whole([1, 2, 3], leader=2, m3=DOWN), empty=[4]), [1, 2, 4], {"allow_outage": True},
      ["apply 1,2 [1,2]", "remove 3 [1,2]", "init 4 [1,2,4]", "apply 4 [1,2,4]", "apply 1,2 [1,2,4]"]),
 ]
@@ -145,6 +153,11 @@ REFUSED = [
     ("the node of the joining one is down", dict(whole([1, 2, 3]), down=[4, 5]), [1, 2, 3, 4, 5], {}, "node_down", "c04"),
     ("first start without all nodes", nothing([1, 2]), [1, 2], {"unseen": ["c03"]}, "unseen", "c03"),
     ("first start limited to one host", nothing([1, 2, 3]), [1, 2, 3], {"limit": [1]}, "unseen", "--limit"),
+    ("a member serves on a node that is paused, a roll is asked for", whole([1, 2, 3, 4, 5], leader=1, m3={"node_up": False}), [1, 2, 3, 4, 5],
+     {"settings": "v2"}, "node_down", "zookeeper-skp-3 (c03)"),
+    ("record lost, one of three was inspected, no service", dict(whole([1]), members={}, adopted=True), [1], {"unseen": ["c02", "c03"]}, "unseen", "c02, c03"),
+    ("record lost, two of five in the limit, no service", dict(whole([1, 2, 3, 4, 5]), members={}, adopted=True), [1, 2, 3, 4, 5], {"limit": [1, 2]},
+     "unseen", "--limit"),
     ("server lists that are not neighbours", dict(whole([1, 2, 3]), members={1: member(1, [1]), 2: member(2, [1, 2, 3], True), 3: member(3, [1, 2, 3])}),
      [1, 2, 3], {}, "lists", "playbook down"),
 ]
@@ -321,6 +334,19 @@ def test_order_of_hosts_never_matters():
         fresh = plan_members(empty_record("zookeeper"), list(hosts), {host: None for host in hosts})
         assert not members["changed"] and members["ids"] == fresh["ids"] == {"c01": 1, "c02": 2, "c10": 3}
         assert steps_of(whole(members["ids"].values()), list(members["ids"].values())) == []
+
+
+@pytest.mark.parametrize("others, refused", [({}, False), ({"old-zk": ["old-zk-1", "old-zk-2"]}, True)])
+def test_a_new_prefix_over_running_members_is_refused(others, refused):
+    """Two servers would write to each data directory."""
+    if not refused:
+        plan.check_prefix("zookeeper-skp", others)
+        return
+    with pytest.raises(Failure) as caught:
+        plan.check_prefix("zookeeper-skp", others)
+    assert caught.value.failure["kind"] == "prefix_changed"
+    for text in ("zookeeper_name", "old-zk-1, old-zk-2", "zookeeper_name: old-zk", "playbooks/down.yml --tags zookeeper", "zookeeper-skp"):
+        assert text in caught.value.msg
 
 
 @pytest.mark.parametrize("count,allowed", [(0, False), (2, False), (4, False), (1, True), (3, True), (5, True)])
