@@ -88,6 +88,10 @@ options:
     description: Store that the service runs. From then on its facts are permanent, and a voter without data is one that has lost it.
     type: bool
     default: false
+  renamed:
+    description: In check mode, names that RV(skp.cluster.skp_swarm#module:renamed) would give to swarm nodes, by node id.
+    type: dict
+    default: {}
   others:
     description: Other services whose ids are read, each with the inventory names that should be its members. Their ids are not assigned here.
     type: dict
@@ -169,10 +173,15 @@ failure:
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.skp.cluster.plugins.module_utils import run_lock
 from ansible_collections.skp.cluster.plugins.module_utils.engine import client as engine
 from ansible_collections.skp.cluster.plugins.module_utils.failure import Failure, fail
 from ansible_collections.skp.cluster.plugins.module_utils.members import io as members_io, plan as members_plan
 from ansible_collections.skp.cluster.plugins.module_utils.service.spec import ROLE_LABEL
+
+
+LOCK_SECONDS = 60
+"""A call takes a second or two."""
 
 
 def present(module, client):
@@ -181,10 +190,10 @@ def present(module, client):
     service = params["service"]
     label = members_plan.id_label(service)
     record, generations = members_io.read_members(client, service)
-    nodes = members_io.nodes_by_host(client)
+    nodes = members_io.nodes_by_host(client, params["renamed"] if module.check_mode else None)
     labels = {host: (node["Spec"].get("Labels") or {}).get(label) for host, node in nodes.items()}
     found = found_ids(params["found"])
-    plan = members_plan.plan_members(record, params["hosts"], found, params["limit_hosts"], labels, params["data_policy"])
+    plan = members_plan.plan_members(record, params["hosts"], found, params["limit_hosts"], labels, params["data_policy"], node_ids(nodes))
     given = {name: params[name] for name in ("settings", "running_settings", "directories", "facts", "voters", "found_facts", "started", "data_policy")}
     facts = members_plan.plan_facts(record, plan, running=is_running(client, service), **given)
     wanted = dict(plan["record"], facts=facts["facts"])
@@ -203,7 +212,7 @@ def present(module, client):
         "diff": {
             "before_header": "members of %s" % service,
             "after_header": "members of %s" % service,
-            "before": members_plan.describe(record, labels),
+            "before": members_plan.describe(members_plan.follow_names(record, node_ids(nodes)), labels),
             "after": members_plan.describe(wanted, dict(labels, **plan["labels"])),
         },
     }
@@ -222,6 +231,11 @@ def present(module, client):
     return result
 
 
+def node_ids(nodes):
+    """{host: id of its swarm node}."""
+    return {host: node["ID"] for host, node in nodes.items()}
+
+
 def is_running(client, service):
     """Whether the swarm has services of this role."""
     filters = {"label": ["%s=%s" % (ROLE_LABEL, service)]}
@@ -231,6 +245,7 @@ def is_running(client, service):
 def ids_of(module, client, service, hosts, nodes):
     """{host: id} of another service's present members; in check mode before that service's first run, the ids that it would get."""
     record, _generations = members_io.read_members(client, service)
+    record = members_plan.follow_names(record, node_ids(nodes))
     label = members_plan.id_label(service)
     labels = {host: (node["Spec"].get("Labels") or {}).get(label) for host, node in nodes.items()}
     if module.check_mode:
@@ -293,13 +308,15 @@ def main():
             found_facts=dict(type="dict", default={}),
             started=dict(type="bool", default=False),
             others=dict(type="dict", default={}),
+            renamed=dict(type="dict", default={}),
             state=dict(type="str", choices=["present", "absent"], default="present"),
         ),
         supports_check_mode=True,
     )
     try:
         client = engine.connect_or_predict(module, manager=True)
-        result = present(module, client) if module.params["state"] == "present" else absent(module, client)
+        with run_lock.alone("members of %s" % module.params["service"], LOCK_SECONDS, module.check_mode):
+            result = present(module, client) if module.params["state"] == "present" else absent(module, client)
     except Failure as exc:
         fail(module, exc)
     module.exit_json(**result)

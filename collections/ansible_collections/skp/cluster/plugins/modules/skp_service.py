@@ -64,6 +64,10 @@ options:
         the services. Nodes outside O(limit_hosts) are not changed.
     type: dict
     default: {}
+  renamed:
+    description: In check mode, names that RV(skp.cluster.skp_swarm#module:renamed) would give to swarm nodes, by node id.
+    type: dict
+    default: {}
   serial:
     description: V(0) updates all services at once. V(1) stops running services one at a time and waits for each.
     type: int
@@ -488,7 +492,7 @@ def run(module, result):
     params = module.params
     role = params["role"]
     client = engine.connect_or_predict(module, manager=True)
-    seen = service_io.read_state(client, role)
+    seen = service_io.read_state(client, role, params["renamed"] if module.check_mode else None)
     labels = service_plan.plan_labels(seen, params["label_hosts"], params["limit_hosts"])
     state = service_plan.with_labels(seen, labels)
 

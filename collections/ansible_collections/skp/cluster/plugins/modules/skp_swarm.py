@@ -115,6 +115,11 @@ nodes:
   returned: state=present
   type: dict
   sample: {c01: {id: mpwzlvhl1l9inkxk0d89fw7f2, role: manager, state: ready}}
+renamed:
+  description: Nodes whose host has another name in the inventory now, by node id. Outside check mode they have it already.
+  returned: state=present
+  type: dict
+  sample: {mpwzlvhl1l9inkxk0d89fw7f2: n03}
 failure:
   description: Machine-readable part of an error.
   returned: failure
@@ -152,6 +157,7 @@ def present(module, client):
     shown = {node["labels"].get(HOST_LABEL) or node["hostname"]: {key: node[key] for key in ("id", "role", "state")} for node in nodes}
     return {
         "changed": changed,
+        "renamed": {node_id: new for node_id, (_old, new) in actions["renamed"].items()},
         "diff": {"before": actions["before"], "after": actions["after"]},
         "node_id": self_id,
         "nodes": shown,

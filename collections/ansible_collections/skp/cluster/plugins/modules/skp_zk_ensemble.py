@@ -53,6 +53,10 @@ options:
     description: Settings of C(zoo.cfg). The module sets data directory, ports, server list, quorum and admin settings itself.
     type: dict
     default: {}
+  renamed:
+    description: In check mode, names that RV(skp.cluster.skp_swarm#module:renamed) would give to swarm nodes, by node id.
+    type: dict
+    default: {}
   name_prefix:
     description: Prefix of the service names, C(<name_prefix>-<id>).
     type: str
@@ -148,6 +152,7 @@ failure:
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.skp.cluster.plugins.module_utils import run_lock
 from ansible_collections.skp.cluster.plugins.module_utils.engine import client as engine
 from ansible_collections.skp.cluster.plugins.module_utils.failure import Failure, fail
 from ansible_collections.skp.cluster.plugins.module_utils.members import io as members_io, plan as members_plan
@@ -163,13 +168,14 @@ OWN_OPTIONS = ("name", "host", "label", "hostname", "command", "args", "owns_dat
 class Record:
     """The member record in the swarm with its node labels: read once, planned, written before any service starts."""
 
-    def __init__(self, client, role, hosts, found, limit_hosts):
+    def __init__(self, client, role, hosts, found, limit_hosts, renamed=None):
         self.client, self.role = client, role
         self.present, self.generations = members_io.read_members(client, role)
-        self.nodes = members_io.nodes_by_host(client)
+        self.nodes = members_io.nodes_by_host(client, renamed)
         label = members_plan.id_label(role)
         self.labels = {host: (node["Spec"].get("Labels") or {}).get(label) for host, node in self.nodes.items()}
-        self.plan = members_plan.plan_members(self.present, hosts, found, limit_hosts, self.labels)
+        node_ids = {host: node["ID"] for host, node in self.nodes.items()}
+        self.plan = members_plan.plan_members(self.present, hosts, found, limit_hosts, self.labels, nodes=node_ids)
         self.facts = dict(self.present["facts"])
 
     def diff(self):
@@ -182,7 +188,7 @@ class Record:
         """Write the ids and these facts of the ensemble if they have changed; a fact of None is removed."""
         kept = {key: value for key, value in dict(self.facts, **facts).items() if value is not None}
         wanted = dict(self.plan["record"], facts=kept)
-        if any(wanted[key] != self.present[key] for key in ("members", "retired", "facts")):
+        if any(wanted[key] != self.present[key] for key in ("members", "retired", "nodes", "facts")):
             members_io.write_members(self.client, wanted, self.generations)
             self.present, self.generations = members_io.read_members(self.client, self.role)
             self.facts = dict(wanted["facts"])
@@ -234,7 +240,7 @@ def run(module, result):
     check_options(params)
     client = engine.connect_or_predict(module, manager=True)
     found = {host: found_id(value) for host, value in params["found"].items()}
-    record = Record(client, params["role"], params["hosts"], found, params["limit_hosts"])
+    record = Record(client, params["role"], params["hosts"], found, params["limit_hosts"], params["renamed"] if module.check_mode else None)
     ids = record.plan["ids"]
     hosts = {number: host for part in (record.plan["retired"], ids) for host, number in part.items()}
     target = sorted(number for host, number in ids.items() if host in params["hosts"])
@@ -250,7 +256,8 @@ def run(module, result):
                   connection_string=config.connection_string(params["name_prefix"], target))
     run_image = image if not digests.get(image) else "%s@%s" % (image, digests[image])
     with Probe(client, run_image, params["network"], params["role"], params["timeout"] * (2 * len(hosts) + 2)) as probe:
-        ensemble = Ensemble(client, params["role"], params["name_prefix"], target, hosts, found, record.facts, build, init, probe, params["timeout"])
+        ensemble = Ensemble(client, params["role"], params["name_prefix"], target, hosts, found, record.facts, build, init, probe, params["timeout"],
+                            params["renamed"] if module.check_mode else None)
         ensemble.refresh()
         zk_plan.check_prefix(params["name_prefix"], observe.other_prefixes(ensemble.state, params["role"], params["name_prefix"]))
         if observe.member_services(ensemble.state, params["role"], params["name_prefix"]):
@@ -367,12 +374,14 @@ def main():
             data_policy=dict(type="str", choices=["refuse", "leave"], default="refuse"),
             limit_hosts=dict(type="list", elements="str", default=[]),
             timeout=dict(type="int", default=300),
+            renamed=dict(type="dict", default={}),
         ),
         supports_check_mode=True,
     )
     result = {}
     try:
-        run(module, result)
+        with run_lock.alone(module.params["role"], module.params["timeout"], module.check_mode):
+            run(module, result)
     except Failure as exc:
         fail(module, exc, **result)
     module.exit_json(**result)

@@ -82,11 +82,14 @@ def write_members(client, record, generations):
     return dict(record, generation=generation)
 
 
-def nodes_by_host(client):
-    """{inventory name: raw swarm node} by the node label skp.host. If two entries have the same name, the ready, then the newer one counts."""
+def nodes_by_host(client, renamed=None):
+    """{inventory name: raw swarm node} by the node label skp.host. If two entries have the same name, the ready, then the newer one counts.
+
+    renamed: {node id: name} that the swarm's playbook would set, in check mode.
+    """
     nodes = {}
     for node in (engine.get(client, "/nodes", what="listing the swarm's nodes") or []) if client else []:
-        host = (node["Spec"].get("Labels") or {}).get("skp.host")
+        host = (renamed or {}).get(node["ID"]) or (node["Spec"].get("Labels") or {}).get("skp.host")
         if not host:
             continue
         rank = (node["Status"]["State"] == "ready", node["CreatedAt"])

@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Private to skp.cluster. The member ids of hosts: pure functions of plain data.
 
-A record is `{"version": 1, "service": str, "generation": int, "members": {host: id}, "retired": {host: id}, "facts": {}}`.
+A record is `{"version": 1, "service": str, "generation": int, "members": {host: id}, "retired": {host: id}, "nodes": {host: id of its swarm node},
+"facts": {}}`. By the swarm's id a host is known again when hosts.json gives it another name.
 `facts` is what the data depends on besides the ids: see `plan_facts`. ZooKeeper's own module writes its facts itself.
 Generation 0 means: no record was written yet.
 """
@@ -22,7 +23,7 @@ def natural_key(text):
 
 def empty_record(service):
     """The record of a service without member ids."""
-    return {"version": 1, "service": service, "generation": 0, "members": {}, "retired": {}, "facts": {}}
+    return {"version": 1, "service": service, "generation": 0, "members": {}, "retired": {}, "nodes": {}, "facts": {}}
 
 
 def id_label(service):
@@ -123,13 +124,29 @@ def recorded(record, node_labels):
     return {host: number for host, number in labels.items() if numbers.count(number) == 1}
 
 
-def plan_members(record, hosts, found, limit_hosts=None, node_labels=None, data_policy="refuse"):
+def follow_names(record, nodes):
+    """The record with the names that its hosts have now. nodes: {host: id of its swarm node}.
+
+    A host whose node has another name now was renamed in hosts.json. Raises Failure if its new name belongs to another machine of the record.
+    """
+    now = {node_id: host for host, node_id in nodes.items()}
+    names = {host: now[node_id] for host, node_id in record["nodes"].items() if now.get(node_id, host) != host}
+    taken = {new: old for old, new in names.items() if new in dict(record["members"], **record["retired"]) and new not in names}
+    if taken:
+        new, old = sorted(taken.items())[0]
+        raise Failure(
+            "%s: hosts.json now calls %s %s, but that is the name of another machine that has or had a member id. Nothing was changed. Give %s a name "
+            "that is not in use." % (record["service"], old, new, old), kind="name_taken", service=record["service"], old=old, new=new)
+    return dict(record, **{part: {names.get(host, host): value for host, value in record[part].items()} for part in ("members", "retired", "nodes")})
+
+
+def plan_members(record, hosts, found, limit_hosts=None, node_labels=None, data_policy="refuse", nodes=None):
     """The members and their ids.
 
     record: see above. hosts: inventory names that should be members now. found: {host: id or None} from the data directory of each host
     that was inspected; a host that is missing here was not inspected (unreachable, or outside --limit).
     limit_hosts: if not empty, only these may leave. node_labels: {host: value of the id label or None} of the swarm's nodes.
-    data_policy: `moved` lets an id follow its data from a host that is no member any more.
+    data_policy: `moved` lets an id follow its data from a host that is no member any more. nodes: {host: id of its swarm node}.
 
     Returns {"record": the new record (generation not yet increased), "ids": {host: id}, "retired": {host: id}, "unseen": [host, ...]
     (wanted, without an id and not inspected: they get one when they can be inspected), "labels": {host: id, None to remove} to be set on
@@ -139,7 +156,8 @@ def plan_members(record, hosts, found, limit_hosts=None, node_labels=None, data_
     in natural order of names: the order of hosts.json never changes an id.
     While the swarm has no record, no id is given unless all hosts were inspected: one that is missing may have data with that id.
     """
-    service = record["service"]
+    service, written = record["service"], record
+    record = follow_names(record, nodes or {})
     found = dict(found or {})
     known = recorded(record, node_labels)
     _check_found(service, found)
@@ -168,8 +186,9 @@ def plan_members(record, hosts, found, limit_hosts=None, node_labels=None, data_
                 members[host] = number
     retired = {host: number for host, number in known.items() if host not in members}
 
-    new = dict(record, members=_by_id(members), retired=_by_id(retired))
-    record_changed = any(record[part] != new[part] for part in ("members", "retired"))
+    ids = {host: (nodes or {}).get(host) or record["nodes"].get(host) for host in {**members, **retired}}
+    new = dict(record, members=_by_id(members), retired=_by_id(retired), nodes={host: node_id for host, node_id in sorted(ids.items()) if node_id})
+    record_changed = any(written[part] != new[part] for part in ("members", "retired", "nodes"))
     labels = {}
     for host, number in new["members"].items():
         if node_labels is not None and host in node_labels and node_labels[host] != str(number):

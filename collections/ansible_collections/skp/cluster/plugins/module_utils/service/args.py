@@ -119,6 +119,7 @@ def argument_spec():
         registry=dict(type="str", default="localhost:5000"),
         data_policy=dict(type="str", choices=["refuse", "leave", "moved"], default="refuse"),
         limit_hosts=_list(default=[]),
+        renamed=dict(type="dict", default={}),
         label_hosts=dict(type="dict", default={}),
         serial=dict(type="int", choices=[0, 1], default=0),
         gate=dict(

@@ -111,8 +111,8 @@ def _objects(client, role, kind):
     }
 
 
-def read_state(client, role):
-    """The state for `service.plan` (see there), read in six calls. client None gives EMPTY_STATE."""
+def read_state(client, role, renamed=None):
+    """The state for `service.plan` (see there), read in six calls. client None gives EMPTY_STATE. renamed: see `service.plan.with_names`."""
     if client is None:
         return copy.deepcopy(service_plan.EMPTY_STATE)
     services = _services(client)
@@ -125,7 +125,7 @@ def read_state(client, role):
             if attachment["Target"] not in networks:
                 # The swarm's own "host" network is not listed; its id must be inspected to get the name.
                 networks[attachment["Target"]] = _network_name(client, attachment["Target"])
-    return {
+    state = {
         "nodes": _settled_nodes(client),
         "networks": networks,
         "services": services,
@@ -133,6 +133,7 @@ def read_state(client, role):
         "secrets": _objects(client, role, "secret"),
         "tasks": _tasks(client, {item["id"] for item in mine.values()}),
     }
+    return service_plan.with_names(state, renamed) if renamed else state
 
 
 def _network_name(client, network_id):

@@ -13,10 +13,12 @@ State, as returned by `service.io.read_state` (`EMPTY_STATE` before the first ru
 
 from __future__ import annotations
 
+import copy
+
 from ..failure import Failure
 from ..members.plan import natural_key
 from .diff import object_diffs, service_diff
-from .spec import HASH_LABEL, ROLE_LABEL, Spec
+from .spec import HASH_LABEL, HOST_CONSTRAINT, ROLE_LABEL, Spec
 
 EMPTY_STATE = {"nodes": [], "networks": {}, "services": {}, "configs": {}, "secrets": {}, "tasks": []}
 
@@ -145,7 +147,8 @@ def _action(name, before, after, found):
 def plan_placement(record, state, desired, role, data_policy="refuse", limit_hosts=None):
     """The hosts and directories of services that own data, to be stored in the swarm; Failure if a service would move away from its data.
 
-    record: {service name: {"host", "path"}} of earlier runs. data_policy: refuse | leave | moved.
+    record: {service name: {"host", "path", "node": id of its swarm node, if known}} of earlier runs; a node is known again when its host was renamed.
+    data_policy: refuse | leave | moved.
     Returns the new record. Entries of removed services stay: a later run that starts them on another host is refused too.
     A move is one of three cases: a service is wanted on another host than the host of its data, or with another directory; or, in one run,
     a service of the role leaves a host and a new service with another name is added (a member's name contains its id, so the label has moved).
@@ -153,6 +156,9 @@ def plan_placement(record, state, desired, role, data_policy="refuse", limit_hos
     """
     present = _present(state, role)
     owners = {service["name"]: service for service in desired if service["owns_data"] and service["host"]}
+    hosts = {node["id"]: node["host"] for node in state["nodes"]}
+    ids = {node["host"]: node["id"] for node in state["nodes"]}
+    record = {name: dict(entry, host=hosts.get(entry.get("node")) or entry["host"]) for name, entry in record.items()}
     known = dict(record)
     for name, spec in present.items():
         if spec.host is not None and name in owners and name not in known:
@@ -207,6 +213,8 @@ def plan_placement(record, state, desired, role, data_policy="refuse", limit_hos
         )
     for name, service in in_scope.items():
         known[name] = {"host": service["host"], "path": service["owns_data"]}
+        if service["host"] in ids:
+            known[name]["node"] = ids[service["host"]]
     return known
 
 
@@ -280,6 +288,22 @@ def with_labels(state, steps):
         for node in after["nodes"]:
             if node["id"] == step["id"]:
                 node["facts"]["node.labels." + step["label"]] = step["value"] or ""
+    return after
+
+
+def with_names(state, renamed):
+    """The state after the swarm's playbook has renamed nodes: check mode predicts from it. renamed: {node id: new name}."""
+    names = {node["host"]: renamed[node["id"]] for node in state["nodes"] if node["id"] in renamed}
+    after = copy.deepcopy(state)
+    for node in after["nodes"]:
+        if node["id"] in renamed:
+            node["host"] = node["facts"]["node.labels.skp.host"] = renamed[node["id"]]
+    for service in after["services"].values():
+        placement = service["spec"]["TaskTemplate"].get("Placement") or {}
+        host = Spec(service["spec"]).host
+        if host in names:
+            placement["Constraints"] = [HOST_CONSTRAINT + names[host] if text.replace(" ", "") == HOST_CONSTRAINT + host else text
+                                        for text in placement["Constraints"]]
     return after
 
 

@@ -106,10 +106,10 @@ class Ensemble:
     build(id, servers) gives a `service.build.build_service` result, init(id, marker) the same of the one-shot service. hosts: {id: host}.
     """
 
-    def __init__(self, client, role, prefix, target, hosts, found, facts, build, init, probe, timeout):
+    def __init__(self, client, role, prefix, target, hosts, found, facts, build, init, probe, timeout, renamed=None):
         self.client, self.role, self.prefix, self.target, self.hosts = client, role, prefix, target, hosts
         self.found, self.facts, self.build, self.init, self.probe, self.timeout = dict(found), dict(facts), build, init, probe, timeout
-        self.state, self.answers, self.mark = None, None, None
+        self.state, self.answers, self.mark, self.renamed = None, None, None, renamed
 
     def name(self, number):
         """The name of a member's service."""
@@ -117,7 +117,7 @@ class Ensemble:
 
     def refresh(self):
         """Read the swarm again."""
-        self.state = service_io.read_state(self.client, self.role)
+        self.state = service_io.read_state(self.client, self.role, self.renamed)
 
     def wanted(self, number, servers):
         """The hash that a member's service should have, for `zookeeper.plan`."""

@@ -9,11 +9,11 @@ import itertools
 import pytest
 
 from ansible_collections.skp.cluster.plugins.module_utils.failure import Failure
-from ansible_collections.skp.cluster.plugins.module_utils.members.plan import describe, natural_key, plan_facts, plan_members, plan_voters
+from ansible_collections.skp.cluster.plugins.module_utils.members.plan import describe, empty_record, natural_key, plan_facts, plan_members, plan_voters
 
 
 def record(members=None, retired=None, facts=None):
-    return {"version": 1, "service": "kafka", "generation": 3, "members": members or {}, "retired": retired or {}, "facts": facts or {}}
+    return {"version": 1, "service": "kafka", "generation": 3, "members": members or {}, "retired": retired or {}, "nodes": {}, "facts": facts or {}}
 
 
 def unseen(*hosts):
@@ -292,3 +292,36 @@ def test_description_shows_members_retired_and_labels():
         describe(record({"c1": 1}, {"c2": 2}), {"c1": "1", "c3": None})
         == "c1: id 1\nc2: id 2 (retired)\nnode label of c1: skp.kafka.id=1\n"
     )
+
+
+NODES = {"c01": "n1", "c02": "n2", "c03": "n3"}
+KNOWN = dict(empty_record("kafka"), generation=4, members={"c01": 1, "c02": 2}, retired={"c03": 3}, nodes=NODES)
+
+
+@pytest.mark.parametrize(
+    "case, hosts, found, nodes, members, retired",
+    [
+        ("one renamed", ["c01", "b02"], {"c01": 1, "b02": 2}, {"c01": "n1", "b02": "n2", "c03": "n3"}, {"c01": 1, "b02": 2}, {"c03": 3}),
+        ("all renamed", ["a", "b"], {"a": 1, "b": 2}, {"a": "n1", "b": "n2", "c": "n3"}, {"a": 1, "b": 2}, {"c": 3}),
+        ("two swap their names", ["c01", "c02"], {"c01": 2, "c02": 1}, {"c01": "n2", "c02": "n1", "c03": "n3"}, {"c02": 1, "c01": 2}, {"c03": 3}),
+        ("a retired one renamed, and back in use", ["c01", "c02", "x"], {"x": 3}, {"c01": "n1", "c02": "n2", "x": "n3"}, {"c01": 1, "c02": 2, "x": 3}, {}),
+        ("renamed and not inspected", ["c01", "b02"], {"c01": 1}, {"c01": "n1", "b02": "n2", "c03": "n3"}, {"c01": 1, "b02": 2}, {"c03": 3}),
+    ],
+)
+def test_a_renamed_host_keeps_its_id(case, hosts, found, nodes, members, retired):
+    """It was refused as foreign data, with the advice to move the healthy data aside."""
+    plan = plan_members(KNOWN, hosts, found, nodes=nodes)
+    assert (plan["ids"], plan["retired"]) == (members, retired) and plan["record_changed"]
+    again = plan_members(plan["record"], hosts, found, nodes=nodes)
+    assert not again["record_changed"] and again["ids"] == members
+
+
+def test_a_node_that_joined_again_has_the_id_of_its_host():
+    plan = plan_members(KNOWN, ["c01", "c02"], {"c02": None}, nodes=dict(NODES, c02="n9"))
+    assert plan["ids"] == {"c01": 1, "c02": 2} and plan["record"]["nodes"]["c02"] == "n9" and plan["record_changed"]
+
+
+def test_a_new_name_that_another_machine_had_is_refused():
+    with pytest.raises(Failure) as refused:
+        plan_members(KNOWN, ["c01", "c02"], {}, nodes={"c01": "n1", "c03": "n2"})
+    assert refused.value.failure["kind"] == "name_taken" and "calls c02 c03" in refused.value.msg

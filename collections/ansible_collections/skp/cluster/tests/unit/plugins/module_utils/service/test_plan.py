@@ -23,6 +23,7 @@ from ansible_collections.skp.cluster.plugins.module_utils.service.plan import (
     running_names,
     stopped_on_paused,
     with_labels,
+    with_names,
 )
 from ansible_collections.skp.cluster.plugins.module_utils.service.build import build_service
 
@@ -368,3 +369,19 @@ def test_an_equal_service_with_its_lists_in_another_order_is_restarted_and_says_
     state["services"]["web-1"]["spec"]["Labels"]["skp.hash"] = "of an earlier release"
     [action] = plan_services(state, [before], "web")["actions"]
     assert action["restarts"] and "TaskTemplate (order of its lists)" in action["fields"]
+
+
+def test_the_record_of_data_follows_a_renamed_host():
+    before, after = wish("db", "c1", owns_data="/data"), wish("db", "b1", owns_data="/data")
+    renamed = dict(node("b1"), id="node-c1")
+    record = plan_placement({}, state_of(before, nodes=[node("c1")]), [before], "web")
+    assert record == {"db": {"host": "c1", "path": "/data", "node": "node-c1"}}
+    assert plan_placement(record, state_of(before, nodes=[renamed]), [after], "web") == {"db": {"host": "b1", "path": "/data", "node": "node-c1"}}
+
+
+def test_check_mode_sees_the_names_that_the_swarm_would_have():
+    state = state_of(ONE, ALL, nodes=[node("c1", ["web"]), node("c2")])
+    seen = with_names(state, {"node-c1": "b1"})
+    assert [item["host"] for item in seen["nodes"]] == ["b1", "c2"] and state["nodes"][0]["host"] == "c1"
+    [action] = plan_services(seen, [wish("web-1", "b1"), ALL], "web")["actions"]
+    assert (action["do"], action["name"], action["fields"]) == ("update", "web-1", ["Labels.skp.hash"]) and not action["restarts"]
