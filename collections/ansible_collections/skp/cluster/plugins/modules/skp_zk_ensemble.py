@@ -169,7 +169,7 @@ class Record:
         self.nodes = members_io.nodes_by_host(client)
         label = members_plan.id_label(role)
         self.labels = {host: (node["Spec"].get("Labels") or {}).get(label) for host, node in self.nodes.items()}
-        self.plan = members_plan.plan_members(self.present, hosts, found, limit_hosts, self.labels)
+        self.plan = members_plan.plan_members(self.present, hosts, found, limit_hosts, self.labels, data_policy=None)
         self.facts = dict(self.present["facts"])
 
     def diff(self):
