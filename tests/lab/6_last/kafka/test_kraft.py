@@ -10,7 +10,9 @@ import uuid
 
 import lablib
 import messages
+import pytest
 
+LABELS = "docker node ls -q | xargs docker node inspect --format '{{json .Spec.Labels}}' | tr ',{}' '\\n\\n\\n' | grep skp.kafka.id | sort"
 KEPT = f"kept-{uuid.uuid4().hex[:8]}"
 
 
@@ -37,8 +39,51 @@ def test_mode_is_not_switched_over_data():
     """kafka_mode changed on brokers that hold data: refused, nothing restarts."""
     before = running("kafka")
     result = lablib.play("site.yml", "--tags", "kafka", "-e", "kafka_mode=kraft", check=False)
-    assert result.rc != 0 and "started in mode zookeeper" in result.text and result.changed == set()
+    assert result.rc != 0 and "made with zookeeper" in result.text and result.changed == set()
     assert running("kafka") == before
+
+
+REFUSED = {
+    "another directory": ("kafka_data_dir=/var/lib/skp/kafka-other", "back to /var/lib/skp/kafka"),
+    "another name": ("kafka_name=other", "kafka_name back to kafka-skp"),
+    "another inside port": ("kafka_inside_port=9192", "kafka_inside_port back to 9092"),
+    "another chroot": ("kafka_zookeeper_chroot=/other", "back to /kafka"),
+    "a setting that moves the data": ('{"kafka_config": {"log.dirs": "/tmp/kafka-logs"}}', "must not set log.dirs"),
+    "Kafka 4 with ZooKeeper": ("kafka_image=localhost:5000/skp/docker-kafka:4.0.0", "Kafka 4 has no ZooKeeper mode"),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_what_would_lose_the_data_is_refused(what):
+    """Each with one message that says the way back; no broker is touched."""
+    variable, text = REFUSED[what]
+    before = running("kafka")
+    result = lablib.play("site.yml", "--tags", "kafka", "-e", variable, check=False)
+    lablib.look("rmdir /var/lib/skp/kafka-other", check=False)
+    assert result.rc != 0 and text in result.text, result.text[-3000:]
+    assert running("kafka") == before
+
+
+def forget(service):
+    """Remove the record of member ids from the swarm."""
+    lablib.ask_manager(f"docker config ls -q --filter label=skp.members={service} | xargs docker config rm")
+
+
+def test_a_lost_record_comes_back_with_limit():
+    """The record is removed, then a run for one host: all ids as before, nothing restarts."""
+    before = running("kafka")
+    labels = lablib.ask_manager(LABELS)[1]
+    forget("kafka")
+    lablib.play("site.yml", "--tags", "kafka", "--limit", "c02")
+    assert running("kafka") == before and lablib.ask_manager(LABELS)[1] == labels
+    assert lablib.play("site.yml", "--tags", "kafka").changed <= {("Record that the brokers have data", "c01")}
+    assert lablib.play("site.yml", "--tags", "kafka").changed == set()
+
+
+def wipe(*nodes):
+    """Kill the broker of each node and remove its data, before swarm starts it again."""
+    for node in nodes:
+        lablib.on(node, "sh", "-c", "docker kill -s KILL $(docker ps -q -f name=kafka-skp) && rm -rf /var/lib/skp/kafka/data")
 
 
 def test_kraft(figures):
@@ -56,6 +101,25 @@ def test_kraft(figures):
         lablib.on(node, "docker", "kill", "-s", "KILL", ident)
         lablib.wait("all messages read with a broker killed", lambda: messages.read_outside("kraft") == acked, 120, every=1)
         figures["kafka, mode kraft: acked / lost with one broker killed"] = "1000 / 0"
+
+        forget("kafka")
+        lablib.play("site.yml", *kraft, "--limit", "c02")
+        lablib.wait("all messages read after the record was lost", lambda: messages.read_outside("kraft") == acked, 60, every=1)
+        lablib.play("site.yml", *kraft)
+
+        wipe("c02")
+        lablib.play("site.yml", *kraft)
+        lablib.wait("the wiped voter has copied all", lambda: messages.in_sync({1, 2, 3}), 180, every=1)
+        assert messages.read_outside("kraft") == acked
+        assert lablib.play("site.yml", *kraft).changed == set()
+        figures["kafka, mode kraft: acked / lost with one voter wiped"] = "1000 / 0"
+
+        wipe("c02", "c03")
+        result = lablib.play("site.yml", *kraft, check=False)
+        assert result.rc != 0 and "no data was found for id 2 (c02), id 3 (c03)" in result.text, result.text[-3000:]
+        for node in ("c02", "c03"):
+            assert "meta.properties" not in lablib.on(node, "sh", "-c", "ls -R /var/lib/skp/kafka 2>/dev/null || true"), "a wiped voter was formatted"
+        figures["kafka, mode kraft: wiped voters formatted without a majority"] = 0
     finally:
         lablib.play("playbooks/down.yml", "--tags", "kafka", "-e", "skp_purge=true")
         lablib.play("site.yml", "--tags", "kafka")

@@ -175,7 +175,7 @@ class Record:
         label = members_plan.id_label(role)
         self.labels = {host: (node["Spec"].get("Labels") or {}).get(label) for host, node in self.nodes.items()}
         node_ids = {host: node["ID"] for host, node in self.nodes.items()}
-        self.plan = members_plan.plan_members(self.present, hosts, found, limit_hosts, self.labels, nodes=node_ids)
+        self.plan = members_plan.plan_members(self.present, hosts, found, limit_hosts, self.labels, data_policy=None, nodes=node_ids)
         self.facts = dict(self.present["facts"])
 
     def diff(self):

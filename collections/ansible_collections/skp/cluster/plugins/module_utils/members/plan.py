@@ -63,8 +63,8 @@ def _check_found(service, found):
         owners[number] = host
 
 
-def _check_against_record(service, found, known, hosts):
-    """Refuse data that contradicts the record. known: {host: id} of members and retired hosts. hosts: those that should be members now."""
+def _check_against_record(service, found, known, may_give):
+    """Refuse data that contradicts the record. known: {host: id} of members and retired hosts. may_give: hosts whose id may follow its data."""
     owner_of = {number: host for host, number in known.items()}
     for host in sorted(found, key=natural_key):
         number = found[host]
@@ -101,8 +101,9 @@ def _check_against_record(service, found, known, hosts):
                     number,
                     owner_of[number],
                     host,
-                    "" if owner_of[number] in hosts
-                    else ", or, if %s is gone for good, set %s_data_policy=moved: the id follows the data" % (owner_of[number], service),
+                    ", or, if %s is gone for good, set %s_data_policy=moved: the id follows the data" % (owner_of[number], service)
+                    if owner_of[number] in may_give
+                    else "",
                 ),
                 kind="identity_conflict",
                 service=service,
@@ -146,7 +147,8 @@ def plan_members(record, hosts, found, limit_hosts=None, node_labels=None, data_
     record: see above. hosts: inventory names that should be members now. found: {host: id or None} from the data directory of each host
     that was inspected; a host that is missing here was not inspected (unreachable, or outside --limit).
     limit_hosts: if not empty, only these may leave. node_labels: {host: value of the id label or None} of the swarm's nodes.
-    data_policy: `moved` lets an id follow its data from a host that is no member any more. nodes: {host: id of its swarm node}.
+    data_policy: `moved` lets an id follow its data from a host that is no member any more; None: the service has no such policy.
+    nodes: {host: id of its swarm node}.
 
     Returns {"record": the new record (generation not yet increased), "ids": {host: id}, "retired": {host: id}, "unseen": [host, ...]
     (wanted, without an id and not inspected: they get one when they can be inspected), "labels": {host: id, None to remove} to be set on
@@ -162,7 +164,7 @@ def plan_members(record, hosts, found, limit_hosts=None, node_labels=None, data_
     known = recorded(record, node_labels)
     _check_found(service, found)
     left = _follow_data(service, found, known, hosts) if data_policy == "moved" else []
-    _check_against_record(service, found, known, hosts)
+    _check_against_record(service, found, known, set(known) - set(hosts) if data_policy else set())
 
     members = {}
     for host in hosts:
@@ -326,8 +328,8 @@ def plan_voters(record, members, facts, found):
     whole = {number: host for number, host in host_of.items() if found.get(host) == number}
     if empty and len(whole) < quorum:
         raise Failure(
-            "%s: %s has no data, and it is a voter of the quorum. It may start empty only while %d of %d voters have their data, but these were "
-            "inspected and have it: %s. Nothing was changed, because the quorum would lose what it has acknowledged. Bring the disks back%s; to give "
+            "%s: no data was found for %s. They are voters of the quorum, and may start empty only while %d of %d voters have their data, but these "
+            "were inspected and have it: %s. Nothing was changed, because the quorum would lose what it has acknowledged. Bring the disks back%s; to give "
             "up all data, run playbooks/down.yml --tags %s -e skp_purge=true."
             % (service, _named(empty), quorum, count, _named(whole) or "none",
                ", or run again with all hosts reachable and without --limit" if set(host_of.values()) - set(found) else "", service),

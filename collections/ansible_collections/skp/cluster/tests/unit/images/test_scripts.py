@@ -151,6 +151,22 @@ def test_four_letter_words(run, word, answer, code):
     assert done.stdout.strip() == answer.strip()
 
 
+@pytest.mark.parametrize("servers, serving, code", [
+    (1, [], 0), (2, [1], 0), (2, [], 1), (3, [1, 2], 0), (3, [1], 1), (5, [1, 2, 4], 0), (5, [1, 2], 1),
+])
+def test_a_server_may_stop_while_the_others_keep_a_quorum(run, tmp_path, servers, serving, code):
+    """This server is the third of three and more, else the last one; a member that answers without a role does not serve."""
+    config = tmp_path / "zoo.cfg"
+    config.write_text("".join("server.%d=zk-%d:2888:3888\n" % (number, number) for number in range(1, servers + 1)))
+    run("zookeeper", "skp-zookeeper-4lw", "ruok")
+    (tmp_path / "zookeeper/bin/skp-zookeeper-4lw").write_text(
+        "#!/bin/bash\ncase $2 in %s) echo 'Mode: follower' ;; zk-4) echo 'This ZooKeeper instance is not currently serving requests' ;; *) exit 1 ;; esac\n"
+        % ("|".join("zk-%d" % number for number in serving) or "nobody"))
+    done = run("zookeeper", "skp-zookeeper-gate", ZOO_MY_ID=str(min(servers, 3)), ZOO_CFG=str(config))
+    assert done.returncode == code, done.stdout + done.stderr
+    assert ("must" in done.stdout) == bool(code)
+
+
 def test_four_letter_words_have_a_deadline(run):
     with socket.create_server(("127.0.0.1", 0)) as silent:
         done = run("zookeeper", "skp-zookeeper-4lw", "ruok", "127.0.0.1", str(silent.getsockname()[1]), SKP_4LW_TIMEOUT="0.3")
@@ -223,11 +239,11 @@ HighWatermark:          105
 MaxFollowerLag:         106
 CurrentVoters:          [{"id": 1}]
 """
-REPLICATION = """NodeId  DirectoryId             LogEndOffset    Lag     LastFetchTimestamp      LastCaughtUpTimestamp   Status  	
-1       AAAAAAAAAAAAAAAAAAAAAA  107             0       1700000000000           1700000000000           Leader  	
-2       AAAAAAAAAAAAAAAAAAAAAA  -1              108     -1                      -1                      Follower	
-3       AAAAAAAAAAAAAAAAAAAAAA  %d             2       1700000000000           1700000000000           Follower	
-4       AAAAAAAAAAAAAAAAAAAAAA  107             0       1700000000000           1700000000000           Observer	
+REPLICATION = """NodeId  DirectoryId             LogEndOffset    Lag     LastFetchTimestamp      LastCaughtUpTimestamp   Status
+1       AAAAAAAAAAAAAAAAAAAAAA  107             0       1700000000000           1700000000000           Leader
+2       AAAAAAAAAAAAAAAAAAAAAA  -1              108     -1                      -1                      Follower
+3       AAAAAAAAAAAAAAAAAAAAAA  %d             2       1700000000000           1700000000000           Follower
+4       AAAAAAAAAAAAAAAAAAAAAA  107             0       1700000000000           1700000000000           Observer
 """
 
 

@@ -179,6 +179,10 @@ def test_what_consent_does_not_cover(hosts, found, kind, words):
 def test_the_refusal_says_how_an_id_can_follow():
     with pytest.raises(Failure, match="kafka_data_policy=moved"):
         plan_members(record({"c1": 1, "c2": 2}), ["c1", "c5"], {"c1": 1, "c5": 2})
+    for hosts, policy in ((["c1", "c2", "c5"], "refuse"), (["c1", "c5"], None)):
+        with pytest.raises(Failure) as caught:
+            plan_members(record({"c1": 1, "c2": 2}), hosts, {"c1": 1, "c5": 2}, data_policy=policy)
+        assert "data_policy" not in caught.value.msg
 
 
 def members(ids, retired=None):
