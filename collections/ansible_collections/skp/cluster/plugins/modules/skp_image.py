@@ -12,6 +12,8 @@ version_added: 0.1.0
 description:
   - Builds images on this machine's engine and pushes them to the cluster's registry, only when their content changed.
   - Content means the files of the build context, the build arguments and the content of the base image; its hash is the label C(skp.hash).
+  - Keeps a ledger in the swarm of what it has pushed and saved. An image of the registry that is not in the ledger by its digest, and an archive
+    with another checksum, count as absent, whatever label they have; an image is built again, never used. See O(ledger).
   - Pulls images on a node by digest.
   - Stores an image as an archive on the shared store, and loads it from there without a registry; the registry's own image is distributed this way.
   - Images that do not depend on each other are built and pushed in parallel.
@@ -33,9 +35,20 @@ options:
         Images in a registry, an archive or this engine with that content are used and not built again.
       - V(pulled), every image of O(names) is on this node's engine, with the digest of O(digests) or of the registry.
       - V(loaded), the image in O(archive) is on this node's engine.
+      - V(known), nothing is changed; the digests of O(names) in the ledger are returned. On a manager.
     type: str
-    choices: [built, pulled, loaded]
+    choices: [built, pulled, loaded, known]
     default: built
+  ledger:
+    description:
+      - Trust only images of the ledger, which is in the swarm. The machine must be a manager for O(state=built) and O(state=known).
+      - With false, the label C(skp.hash) is trusted, which any image can carry. For a machine without a swarm.
+    type: bool
+    default: true
+  checksum:
+    description: With O(state=loaded), the SHA-256 of O(archive), from RV(images). The file is not loaded if it has another one.
+    type: str
+    default: ""
   images:
     description: With O(state=built), the images. They are built in the order of their bases.
     type: list
@@ -109,7 +122,8 @@ options:
     default: 0
   digests:
     description:
-      - With O(state=pulled), the digests of images by name, from RV(images) of O(state=built). Missing digests are read from the registry.
+      - With O(state=pulled), the digests of images by name, from RV(images) of O(state=built) or O(state=known). A missing one is an error; without
+        O(ledger), it is read from the registry.
       - An empty digest means that the image is not built yet (check mode only).
     type: dict
     default: {}
@@ -156,6 +170,12 @@ options:
     default: ""
   apt_mirror:
     description: Base URL of a Debian mirror for builds, or complete C(deb) lines. It may contain a login. Empty for the default.
+    type: str
+    default: ""
+  apt_security_mirror:
+    description:
+      - Base URL of the security updates that belong to O(apt_mirror). V(none) for none. It may contain a login.
+      - If empty, C(debian-security) beside an O(apt_mirror) that ends in C(/debian); for another URL it is required.
     type: str
     default: ""
   pip_index:
@@ -224,6 +244,7 @@ images:
       id: sha256:4567
       hash: 89ab
       archive: ""
+      checksum: ""
 plan:
   description: Steps done, or predicted in check mode, one line each.
   returned: success
@@ -238,16 +259,18 @@ failure:
 import contextlib
 import itertools
 import os
+import platform
+import threading
 import time
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.skp.cluster.plugins.module_utils.engine import client as engine
 from ansible_collections.skp.cluster.plugins.module_utils.failure import Failure, fail
-from ansible_collections.skp.cluster.plugins.module_utils.image import io as image_io, plan
+from ansible_collections.skp.cluster.plugins.module_utils.image import io as image_io, ledger, plan
 from ansible_collections.skp.cluster.plugins.module_utils.registry.http import RegistryError
 
-SITE_OPTIONS = ("extra_ca", "apt_mirror", "pip_index", "maven_mirror", "go_proxy")
+NO_LEDGER = {"images": {}, "archives": {}}
 
 
 def built(module, client, progress):
@@ -257,29 +280,75 @@ def built(module, client, progress):
     images = plan.expand(
         [_with_dockerfile(dict(image, tag=image["tag"] or options["tag"])) for image in plan.needed(options["images"], goals + options["alongside"])],
         options["registry"], options["common_args"],
-        options["base_image"], options["base_suite"], options["refresh"], options["archive_dir"] or "")
+        options["base_image"], options["base_suite"], options["refresh"], options["archive_dir"] or "", plan.platform_of(platform.machine()))
     alongside = [image["name"] for image in images if image["name"] not in goals]
     images, others = [image for image in images if image["name"] in goals], [image for image in images if image["name"] in alongside]
     site = plan.site_files(options, options["base_suite"])
     registry = _registry(module, needed=options["push"])
-    present = {image["name"]: _present(client, registry, image) for image in images}
+    book = _ledger(module)
+    present = {image["name"]: _present(client, registry, image, book) for image in images}
     steps, involved = plan.plan_built(images, present, options["push"]), images
+    found = dict(present)
     if others and any(step["do"] == "build" for step in steps):
         involved = images + others
-        steps = plan.plan_built(involved, dict(present, **{image["name"]: _present(client, registry, image) for image in others}), options["push"], alongside)
+        found = dict(present, **{image["name"]: _present(client, registry, image, book) for image in others})
+        steps = plan.plan_built(involved, found, options["push"], alongside)
     if steps and not _planning(module):
-        _run(module, steps, involved, site, progress)
+        with image_io.lock():
+            _run(module, steps, involved, found, site, progress)
+        book = _ledger(module)
     result = {}
     for image in images:
-        after = present[image["name"]] if _planning(module) or not steps else _present(client, registry, image)
+        after = present[image["name"]] if _planning(module) or not steps else _present(client, registry, image, book)
         digest = after["digest"] if after["registry"] == image["hash"] else ""
         local = {"id": after["id"] if after["engine"] == image["hash"] else "", "hash": image["hash"]}
-        result[image["name"]] = _facts(image["ref"], image["repository"], digest, local, image["archive"])
+        result[image["name"]] = _facts(image["ref"], image["repository"], digest, local, image["archive"],
+                                       _archive_entry(book, image).get("sha256", ""))
     return {"changed": bool(steps), "images": result, "plan": [plan.describe(step, involved) for step in steps],
             "diff": plan.diff_built(images, present, options["push"])}
 
 
-def _run(module, steps, images, site, progress):
+def _ledger(module):
+    """The ledger; None if it is not to be used. Raises EngineError on a machine that is no manager."""
+    return ledger.read(ledger.manager(module)) if module.params["ledger"] else None
+
+
+def _archive_entry(book, image):
+    """The ledger's entry for the archive of an image, if it is for the wanted content."""
+    entry = (book or NO_LEDGER)["archives"].get(image["name"]) or {}
+    return entry if image["archive"] and entry.get("hash") == image["hash"] else {}
+
+
+class _Book:
+    """Enters what was pushed and saved in the ledger, at once: what follows may fail. Used by several threads."""
+
+    def __init__(self, module, registry, by_name):
+        self._module, self._registry, self._by_name = module, registry, by_name
+        self._lock = threading.Lock()
+
+    def pushed(self, client, image, digest):
+        """An image with this digest was pushed."""
+        if self._module.params["ledger"]:
+            with self._lock:
+                parent = self._by_name.get(image["parent"])
+                known = ledger.read(client)["images"]
+                base = known.get(_key(parent), {}).get("config", "") if parent else ""
+                entry = {"hash": image["hash"], "digest": digest, "config": self._registry.config_digest(image["path"], digest) or "", "parent": base}
+                ledger.record(client, images={_key(image): entry})
+
+    def saved(self, client, image, checksum):
+        """The archive of an image was written."""
+        if self._module.params["ledger"]:
+            with self._lock:
+                ledger.record(client, archives={image["name"]: {"hash": image["hash"], "sha256": checksum}})
+
+
+def _key(image):
+    """The name of an image in the ledger."""
+    return "%s:%s" % (image["path"], image["tag"])
+
+
+def _run(module, steps, images, present, site, progress):
     """Do the steps of a plan, in parallel if they do not depend on each other."""
     by_name = {image["name"]: image for image in images}
     building = [by_name[step["image"]] for step in steps if step["do"] == "build"]
@@ -287,6 +356,7 @@ def _run(module, steps, images, site, progress):
         module.run_command, progress, needed=any(plan.needs_buildkit(image["dockerfile"]) for image in building))
     jobs = module.params["jobs"] or (os.cpu_count() or 1) + 1
     started, stages = itertools.count(1), []
+    book = _Book(module, image_io.registry_client(module.params["registry"]), by_name)
 
     def work(number):
         step, began = steps[number], time.monotonic()
@@ -294,7 +364,11 @@ def _run(module, steps, images, site, progress):
         progress("(%d of %d) %s" % (next(started), len(steps), plan.describe(step, images)))
         try:
             client = image_io.patient(engine.connect())  # one for each thread
-            stages.extend(_apply(module, client, step, by_name[step["image"]], site, buildkit, progress))
+            image = by_name[step["image"]]
+            if step["do"] == "build":
+                image_io.build(client, image, site, buildkit, progress, stages)
+            else:
+                _apply(module, client, step["do"], image, present[image["name"]], site, book, progress)
         except Exception:
             progress("%s failed after %d s" % (what, time.monotonic() - began))
             raise
@@ -319,10 +393,10 @@ def _run(module, steps, images, site, progress):
     clean()
 
 
-def _facts(ref, repository, digest, found, archive=""):
+def _facts(ref, repository, digest, found, archive="", checksum=""):
     """An entry of the result as in RETURN, for all states. found: {"id", "hash"}."""
     return {"ref": ref, "digest": digest, "reference": "%s@%s" % (repository, digest) if digest else "", "id": found["id"], "hash": found["hash"],
-            "archive": archive}
+            "archive": archive, "checksum": checksum}
 
 
 def _with_dockerfile(image):
@@ -351,44 +425,53 @@ def _registry(module, needed):
                   % (module.params["registry"], text), "registry_unreachable", registry=module.params["registry"])
 
 
-def _present(client, registry, image):
-    """The present state of one image: {"engine" (hash), "id", "registry" (hash), "digest", "archive" (bool)}."""
+def _present(client, registry, image, book):
+    """The present state of one image, as `plan.judge_present` returns it. book: the ledger, or None to trust labels."""
     local = image_io.in_engine(client, image["ref"])
-    remote = image_io.in_registry(registry, image["path"], image["tag"]) if registry else {"hash": "", "digest": ""}
-    return {"engine": local["hash"], "id": local["id"], "registry": remote["hash"], "digest": remote["digest"],
-            "archive": bool(image["archive"]) and os.path.exists(image["archive"])}
+    digest = (registry.digest(image["path"], image["tag"]) if registry else "") or ""
+    if book is None:
+        label = image_io.label(registry.config(image["path"], digest) or {}) if digest else ""
+        return {"engine": local["hash"], "id": local["id"], "registry": label, "digest": digest,
+                "archive": image_io.has_archive(image["archive"], None, image["hash"])}
+    archive = image_io.has_archive(image["archive"], book["archives"].get(image["name"]) or {}, image["hash"])
+    return plan.judge_present(image, local, digest, book["images"].get(_key(image)) or {}, archive)
 
 
-def _apply(module, client, step, image, site, buildkit, progress):
-    """One step of a plan. Returns the layers to remove at the end."""
-    do = step["do"]
+def _apply(module, client, do, image, found, site, book, progress):
+    """One step of a plan, except a build. found: the present state of the image."""
     if do == "bootstrap":
         image_io.bootstrap(client, image["base_ref"], module.params["base_suite"], site, module.run_command, progress)
     elif do == "pull_base":
         image_io.pull_reference(client, image["base_ref"], progress)
-    elif do == "build":
-        return image_io.build(client, image, site, buildkit, progress)
     elif do == "load":
-        _load(client, image["archive"], image["hash"], progress)
+        _load(client, image, _ledger(module), progress)
     elif do == "pull":
-        image_io.pull(client, image["repository"], image["tag"], progress, image["name"])
+        image_io.pull(client, image["repository"], found["digest"], progress, image["name"])
+        image_io.tag(client, "%s@%s" % (image["repository"], found["digest"]), image["repository"], image["tag"])
     elif do == "push":
-        image_io.push(client, image, progress)
+        book.pushed(client, image, image_io.push(client, image, progress))
     elif do == "save":
-        image_io.save(client, image, progress)
-    return []
+        book.saved(client, image, image_io.save(client, image, progress))
 
 
-def _load(client, path, wanted, progress):
-    """Load an archive and check that it has the expected content."""
+def _load(client, image, book, progress):
+    """Load the archive of an image, under the image's name: it was saved with the tag and the registry of that time."""
+    path = image["archive"]
+    inside = _inside(path)
+    if inside["hash"] != image["hash"]:
+        raise Failure("%s has content %s, expected %s. Remove it on the master; the next run writes it." % (path, inside["hash"][:12], image["hash"][:12]),
+                      "bad_archive", path=path, found=inside["hash"], expected=image["hash"])
+    image_io.load(client, path, progress, image["name"], _archive_entry(book, image).get("sha256", ""))
+    if inside["ref"] != image["ref"]:
+        image_io.tag(client, inside["ref"], image["repository"], image["tag"])
+
+
+def _inside(path):
+    """What an archive holds. Raises Failure if there is none."""
     inside = image_io.in_archive(path)
     if inside is None or not inside["ref"]:
         raise Failure("There is no image archive %s. Is the shared store mounted here? The master writes it with --tags registry." % path,
                       "archive_missing", path=path)
-    if wanted and inside["hash"] != wanted:
-        raise Failure("%s has content %s, expected %s. Remove it on the master; the next run writes it." % (path, inside["hash"][:12], wanted[:12]),
-                      "bad_archive", path=path, found=inside["hash"], expected=wanted)
-    image_io.load(client, path, progress, inside["ref"])
     return inside
 
 
@@ -396,14 +479,13 @@ def loaded(module, client, progress):
     """State loaded."""
     path = module.params["archive"]
     inside = image_io.in_archive(path)
-    if inside is None and not module.check_mode:
-        raise Failure("There is no image archive %s. Is the shared store mounted here? The master writes it with --tags registry." % path,
-                      "archive_missing", path=path)
+    if not module.check_mode:
+        _inside(path)
     ref = inside["ref"] if inside else ""
     found = image_io.in_engine(client, ref) if ref else {"hash": "", "id": ""}
     changed = not inside or not found["id"] or found["hash"] != inside["hash"]
     if changed and not _planning(module):
-        _load(client, path, "", progress)
+        image_io.load(client, path, progress, ref, module.params["checksum"])
         found = image_io.in_engine(client, ref)
     name = ref.rpartition("/")[2].rpartition(":")[0] or plan.archived_name(path)
     return {"changed": changed, "plan": ["load %s from %s" % (ref or "an image", path)] if changed else [],
@@ -412,12 +494,27 @@ def loaded(module, client, progress):
                      "after": plan.as_text([(ref or path, inside["hash"] if inside else "to be built")])}}
 
 
+def known(module, client, progress):
+    """State known."""
+    del client, progress
+    options, found = module.params, {}
+    entries = ledger.read(ledger.manager(module))["images"]
+    for name in options["names"]:
+        entry = entries.get("skp/%s:%s" % (name, options["tag"]))
+        if entry:
+            repository = "%s/skp/%s" % (options["registry"], name)
+            found[name] = _facts("%s:%s" % (repository, options["tag"]), repository, entry["digest"], {"id": "", "hash": entry["hash"]})
+    return {"changed": False, "plan": [], "images": found}
+
+
 def pulled(module, client, progress):
     """State pulled."""
     options = module.params
     wanted, present, facts = {}, {}, {}
     asked = [name for name in options["names"] if name not in options["digests"]]
-    registry = _registry(module, needed=True) if asked else None
+    if asked and options["ledger"] and not module.check_mode:
+        raise ledger.refuse_unknown("%s/skp/%s:%s" % (options["registry"], asked[0], options["tag"]))
+    registry = _registry(module, needed=True) if asked and not options["ledger"] else None
     for name in options["names"]:
         path = "skp/" + name
         repository = "%s/%s" % (options["registry"], path)
@@ -452,7 +549,9 @@ def argument_spec():
             path=dict(type="str", required=True), mode=dict(type="int", required=True), content=dict(type="str", required=True))),
     )
     return dict(
-        state=dict(type="str", choices=["built", "pulled", "loaded"], default="built"),
+        state=dict(type="str", choices=["built", "pulled", "loaded", "known"], default="built"),
+        ledger=dict(type="bool", default=True),
+        checksum=dict(type="str", default=""),
         images=dict(type="list", elements="dict", default=[], options=image),
         names=dict(type="list", elements="str", default=[]),
         alongside=dict(type="list", elements="str", default=[]),
@@ -469,6 +568,7 @@ def argument_spec():
         refresh=dict(type="str", default=""),
         extra_ca=dict(type="str", default=""),
         apt_mirror=dict(type="str", default="", no_log=True),
+        apt_security_mirror=dict(type="str", default="", no_log=True),
         pip_index=dict(type="str", default="", no_log=True),
         maven_mirror=dict(type="str", default="", no_log=True),
         go_proxy=dict(type="str", default="", no_log=True),
@@ -484,7 +584,7 @@ def main():
     try:
         client = engine.connect_or_predict(module)
         image_io.patient(client)
-        result = {"built": built, "pulled": pulled, "loaded": loaded}[module.params["state"]](module, client, progress)
+        result = {"built": built, "pulled": pulled, "loaded": loaded, "known": known}[module.params["state"]](module, client, progress)
     except RegistryError as exc:
         exc.msg += ". Is the registry of this machine healthy? See docker logs registry-skp."
         fail(module, exc)
