@@ -60,8 +60,8 @@ def read_context(directory):
         directories[:] = sorted(item for item in directories if item not in IGNORED_DIRECTORIES)
         for item in directories:
             if os.path.islink(os.path.join(root, item)):
-                raise AnsibleActionFail("%s is a link to a directory, which a build context cannot hold. Copy the directory, or build what it holds as an image "
-                                        "of its own." % os.path.join(root, item))
+                raise AnsibleActionFail("%s is a link to a directory, which a build context cannot hold. Copy the directory, or build what it holds as an "
+                                        "image of its own." % os.path.join(root, item))
         for item in sorted(names):
             if any(fnmatch.fnmatchcase(item, pattern) for pattern in IGNORED_FILES):
                 continue
@@ -69,9 +69,11 @@ def read_context(directory):
             try:
                 found = os.stat(path)
                 size += found.st_size
-                if not stat.S_ISREG(found.st_mode) or size > CONTEXT_LIMIT:
-                    raise AnsibleActionFail("%s: %s. Remove it from the build context." % (path, "it is no regular file" if not stat.S_ISREG(found.st_mode) else (
-                        "with it the context %s is larger than %d MB" % (directory, CONTEXT_LIMIT // 1024 // 1024))))
+                if not stat.S_ISREG(found.st_mode):
+                    raise AnsibleActionFail("%s is no regular file. Remove it from the build context." % path)
+                if size > CONTEXT_LIMIT:
+                    raise AnsibleActionFail("With %s the build context %s is larger than %d MB. Remove what does not belong to it." % (
+                        path, directory, CONTEXT_LIMIT // 1024 // 1024))
                 with open(path, "rb") as handle:
                     content = base64.b64encode(handle.read()).decode()
             except OSError as exc:

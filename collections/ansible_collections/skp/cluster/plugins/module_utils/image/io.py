@@ -354,7 +354,8 @@ def load(client, path, progress, name, checksum=""):
         found = _sum(handle) if checksum else ""
         if found != checksum:
             raise Failure("%s was changed: its SHA-256 is %s, expected %s. It was not loaded. The next run of --tags registry writes it again; find out "
-                          "who can write to the shared store (docs/store.md)." % (path, found, checksum), "archive_changed", path=path, found=found, expected=checksum)
+                          "who can write to the shared store (docs/store.md)." % (path, found, checksum),
+                          "archive_changed", path=path, found=found, expected=checksum)
         handle.seek(0)
         with _sdk(what):
             # Reading the first message starts the request.

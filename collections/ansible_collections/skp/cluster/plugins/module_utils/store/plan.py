@@ -97,8 +97,8 @@ def refuse_place(host, home, found, serves, source):
                     "hosts.json, or move the store first: docs/store.md, \"Moving the store to another master\"." % (host, home, mounted["source"]))
         return ""
     if mounted and mounted["source"].rstrip("/") != source.rstrip("/"):
-        return ("%s: %s is a mount of %s (%s); expected %s of the master. Nothing was changed. If the master changed: docs/store.md, \"Moving the store to another "
-                "master\". If it is a disk of this node: unmount it, remove its line from /etc/fstab, or choose another skp_home."
+        return ("%s: %s is a mount of %s (%s); expected %s of the master. Nothing was changed. If the master changed: docs/store.md, \"Moving the store to "
+                "another master\". If it is a disk of this node: unmount it, remove its line from /etc/fstab, or choose another skp_home."
                 % (host, home, mounted["source"], mounted["type"], source))
     if not mounted and (exported(found.get("exports") or "") or found.get("own")):
         return ("%s: %s holds a store of its own (%s), so this host was the master. A mount of %s would hide its images and notebooks. Nothing was changed. "
