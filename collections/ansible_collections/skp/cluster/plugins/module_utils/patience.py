@@ -21,8 +21,9 @@ SECONDS = 15
 """Time limit of one look at the shared store. A healthy server answers in milliseconds, one that starts anew within seconds."""
 
 
-def within(function, path, seconds=SECONDS):
+def within(function, path, seconds=None):
     """The result of function() (JSON-able), or the Failure or OSError it raised. Raises Failure "store_silent" after `seconds`. path: for the message."""
+    seconds = SECONDS if seconds is None else seconds
     reader, writer = os.pipe()
     child = os.fork()
     if not child:
