@@ -10,8 +10,10 @@ file, and this plugin reads them as they come.
 from __future__ import annotations
 
 import base64
+import fnmatch
 import os
 import shlex
+import stat
 import time
 
 from ansible.errors import AnsibleActionFail
@@ -43,16 +45,40 @@ def find_context(wanted, roots):
     return None
 
 
+CONTEXT_LIMIT = 64 * 1024 * 1024
+"""Bytes of one context. It is an argument of the module: larger files belong to a package source that the build downloads from."""
+
+IGNORED_DIRECTORIES = ("__pycache__", ".git")
+IGNORED_FILES = ("*~", ".#*", "#*#", "*.swp", "*.swo", ".DS_Store", "Thumbs.db")
+"""What editors and file managers leave: no part of an image, and it must not change its hash."""
+
+
 def read_context(directory):
-    """All files below a directory as [{"path", "mode", "content" (base64)}], in a fixed order."""
-    files = []
+    """All files below a directory as [{"path", "mode", "content" (base64)}], in a fixed order. Links to files count as these files."""
+    files, size = [], 0
     for root, directories, names in os.walk(directory):
-        directories[:] = sorted(item for item in directories if item not in ("__pycache__", ".git"))
+        directories[:] = sorted(item for item in directories if item not in IGNORED_DIRECTORIES)
+        for item in directories:
+            if os.path.islink(os.path.join(root, item)):
+                raise AnsibleActionFail("%s is a link to a directory, which a build context cannot hold. Copy the directory, or build what it holds as an "
+                                        "image of its own." % os.path.join(root, item))
         for item in sorted(names):
+            if any(fnmatch.fnmatchcase(item, pattern) for pattern in IGNORED_FILES):
+                continue
             path = os.path.join(root, item)
-            with open(path, "rb") as handle:
-                content = base64.b64encode(handle.read()).decode()
-            files.append({"path": os.path.relpath(path, directory), "mode": os.stat(path).st_mode & 0o777, "content": content})
+            try:
+                found = os.stat(path)
+                size += found.st_size
+                if not stat.S_ISREG(found.st_mode):
+                    raise AnsibleActionFail("%s is no regular file. Remove it from the build context." % path)
+                if size > CONTEXT_LIMIT:
+                    raise AnsibleActionFail("With %s the build context %s is larger than %d MB. Remove what does not belong to it." % (
+                        path, directory, CONTEXT_LIMIT // 1024 // 1024))
+                with open(path, "rb") as handle:
+                    content = base64.b64encode(handle.read()).decode()
+            except OSError as exc:
+                raise AnsibleActionFail("%s cannot be read on the controller: %s. Correct or remove it." % (path, exc.strerror)) from exc
+            files.append({"path": os.path.relpath(path, directory), "mode": found.st_mode & 0o777, "content": content})
     return files
 
 
@@ -99,7 +125,7 @@ class ActionModule(ActionBase):
 
     def _plan_and_run(self, arguments, task_vars):
         """One call if that is enough, else a job with progress."""
-        if arguments.get("state") == "loaded" or self._task.check_mode or boolean(arguments.get("plan_only", False)):
+        if arguments.get("state") in ("loaded", "known") or self._task.check_mode or boolean(arguments.get("plan_only", False)):
             return self._execute_module(module_name=MODULE, module_args=arguments, task_vars=task_vars)
         planned = self._execute_module(module_name=MODULE, module_args=dict(arguments, plan_only=True), task_vars=task_vars)
         if planned.get("failed") or not planned.get("changed"):

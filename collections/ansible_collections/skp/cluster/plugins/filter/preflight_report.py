@@ -55,7 +55,7 @@ from ansible_collections.skp.cluster.plugins.module_utils.preflight import plan 
 
 def preflight_report(hosts, hostvars, groups, settings, write=True):
     """See DOCUMENTATION."""
-    site = {"hosts": {}, "groups": {name: list(groups.get(name, [])) for name in ("master", "manager", "zookeeper")},
+    site = {"hosts": {}, "groups": {name: list(members) for name, members in groups.items()},
             "settings": settings, "write": write}
     for name in hosts:
         variables = hostvars[name]

@@ -12,6 +12,8 @@ version_added: 0.1.0
 description:
   - Builds images on this machine's engine and pushes them to the cluster's registry, only when their content changed.
   - Content means the files of the build context, the build arguments and the content of the base image; its hash is the label C(skp.hash).
+  - Keeps a ledger in the swarm of what it has pushed and saved. An image of the registry that is not in the ledger by its digest, and an archive
+    with another checksum, count as absent, whatever label they have; an image is built again, never used. See O(ledger).
   - Pulls images on a node by digest.
   - Stores an image as an archive on the shared store, and loads it from there without a registry; the registry's own image is distributed this way.
   - Images that do not depend on each other are built and pushed in parallel.
@@ -33,9 +35,20 @@ options:
         Images in a registry, an archive or this engine with that content are used and not built again.
       - V(pulled), every image of O(names) is on this node's engine, with the digest of O(digests) or of the registry.
       - V(loaded), the image in O(archive) is on this node's engine.
+      - V(known), nothing is changed; the digests of O(names) in the ledger are returned. On a manager.
     type: str
-    choices: [built, pulled, loaded]
+    choices: [built, pulled, loaded, known]
     default: built
+  ledger:
+    description:
+      - Trust only images of the ledger, which is in the swarm. The machine must be a manager for O(state=built) and O(state=known).
+      - With false, the label C(skp.hash) is trusted, which any image can carry. For a machine without a swarm.
+    type: bool
+    default: true
+  checksum:
+    description: With O(state=loaded), the SHA-256 of O(archive), from RV(images). The file is not loaded if it has another one.
+    type: str
+    default: ""
   images:
     description: With O(state=built), the images. They are built in the order of their bases.
     type: list
@@ -109,7 +122,8 @@ options:
     default: 0
   digests:
     description:
-      - With O(state=pulled), the digests of images by name, from RV(images) of O(state=built). Missing digests are read from the registry.
+      - With O(state=pulled), the digests of images by name, from RV(images) of O(state=built) or O(state=known). A missing one is an error; without
+        O(ledger), it is read from the registry.
       - An empty digest means that the image is not built yet (check mode only).
     type: dict
     default: {}
@@ -156,6 +170,12 @@ options:
     default: ""
   apt_mirror:
     description: Base URL of a Debian mirror for builds, or complete C(deb) lines. It may contain a login. Empty for the default.
+    type: str
+    default: ""
+  apt_security_mirror:
+    description:
+      - Base URL of the security updates that belong to O(apt_mirror). V(none) for none. It may contain a login.
+      - If empty, C(debian-security) beside an O(apt_mirror) that ends in C(/debian); for another URL it is required.
     type: str
     default: ""
   pip_index:
@@ -224,6 +244,7 @@ images:
       id: sha256:4567
       hash: 89ab
       archive: ""
+      checksum: ""
 plan:
   description: Steps done, or predicted in check mode, one line each.
   returned: success
@@ -235,212 +256,12 @@ failure:
   type: dict
 """
 
-import contextlib
-import itertools
-import os
-import time
-
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.skp.cluster.plugins.module_utils.engine import client as engine
 from ansible_collections.skp.cluster.plugins.module_utils.failure import Failure, fail
-from ansible_collections.skp.cluster.plugins.module_utils.image import io as image_io, plan
+from ansible_collections.skp.cluster.plugins.module_utils.image import io as image_io, states
 from ansible_collections.skp.cluster.plugins.module_utils.registry.http import RegistryError
-
-SITE_OPTIONS = ("extra_ca", "apt_mirror", "pip_index", "maven_mirror", "go_proxy")
-
-
-def built(module, client, progress):
-    """State built, from the options to the result."""
-    options = module.params
-    goals = [image["name"] for image in plan.needed(options["images"], options["names"])]
-    images = plan.expand(
-        [_with_dockerfile(dict(image, tag=image["tag"] or options["tag"])) for image in plan.needed(options["images"], goals + options["alongside"])],
-        options["registry"], options["common_args"],
-        options["base_image"], options["base_suite"], options["refresh"], options["archive_dir"] or "")
-    alongside = [image["name"] for image in images if image["name"] not in goals]
-    images, others = [image for image in images if image["name"] in goals], [image for image in images if image["name"] in alongside]
-    site = plan.site_files(options, options["base_suite"])
-    registry = _registry(module, needed=options["push"])
-    present = {image["name"]: _present(client, registry, image) for image in images}
-    steps, involved = plan.plan_built(images, present, options["push"]), images
-    if others and any(step["do"] == "build" for step in steps):
-        involved = images + others
-        steps = plan.plan_built(involved, dict(present, **{image["name"]: _present(client, registry, image) for image in others}), options["push"], alongside)
-    if steps and not _planning(module):
-        _run(module, steps, involved, site, progress)
-    result = {}
-    for image in images:
-        after = present[image["name"]] if _planning(module) or not steps else _present(client, registry, image)
-        digest = after["digest"] if after["registry"] == image["hash"] else ""
-        local = {"id": after["id"] if after["engine"] == image["hash"] else "", "hash": image["hash"]}
-        result[image["name"]] = _facts(image["ref"], image["repository"], digest, local, image["archive"])
-    return {"changed": bool(steps), "images": result, "plan": [plan.describe(step, involved) for step in steps],
-            "diff": plan.diff_built(images, present, options["push"])}
-
-
-def _run(module, steps, images, site, progress):
-    """Do the steps of a plan, in parallel if they do not depend on each other."""
-    by_name = {image["name"]: image for image in images}
-    building = [by_name[step["image"]] for step in steps if step["do"] == "build"]
-    buildkit = bool(building) and image_io.has_buildkit(
-        module.run_command, progress, needed=any(plan.needs_buildkit(image["dockerfile"]) for image in building))
-    jobs = module.params["jobs"] or (os.cpu_count() or 1) + 1
-    started, stages = itertools.count(1), []
-
-    def work(number):
-        step, began = steps[number], time.monotonic()
-        what = "%s: %s" % (step["image"], step["do"])
-        progress("(%d of %d) %s" % (next(started), len(steps), plan.describe(step, images)))
-        try:
-            client = image_io.patient(engine.connect())  # one for each thread
-            stages.extend(_apply(module, client, step, by_name[step["image"]], site, buildkit, progress))
-        except Exception:
-            progress("%s failed after %d s" % (what, time.monotonic() - began))
-            raise
-        progress("%s took %d s" % (what, time.monotonic() - began))
-
-    def clean():
-        client = engine.connect()
-        # The last layers of all stages except the final one: unnamed images that contain the site's settings.
-        for layer in sorted(set(stages)):
-            image_io.remove_image(client, layer)
-        if buildkit and plan.has_login(module.params):
-            image_io.forget_builds(client)
-        for name in sorted({image["base_ref"] for image in building if image["bootstrap"]}):
-            image_io.remove_image(client, name)  # only the name; the built images contain its layers
-
-    try:
-        image_io.side_by_side(plan.Schedule(steps, jobs), jobs, work)
-    except Exception:
-        with contextlib.suppress(Failure):
-            clean()
-        raise
-    clean()
-
-
-def _facts(ref, repository, digest, found, archive=""):
-    """An entry of the result as in RETURN, for all states. found: {"id", "hash"}."""
-    return {"ref": ref, "digest": digest, "reference": "%s@%s" % (repository, digest) if digest else "", "id": found["id"], "hash": found["hash"],
-            "archive": archive}
-
-
-def _with_dockerfile(image):
-    for item in image["files"]:
-        if item["path"] == "Dockerfile":
-            return dict(image, dockerfile=image_io.text_of(item), files=[image_io.with_sum(found) for found in image["files"]])
-    raise Failure("Image '%s': its context has no Dockerfile." % image["name"], "no_dockerfile", image=image["name"])
-
-
-def _planning(module):
-    return module.check_mode or module.params["plan_only"]
-
-
-def _registry(module, needed):
-    """A client, or None if no registry answers: an error if the registry is needed, in check mode an empty registry."""
-    registry = image_io.registry_client(module.params["registry"])
-    healthy, text = registry.health()
-    if healthy:
-        return registry
-    if not needed:
-        return None
-    if module.check_mode:
-        module.warn("Check mode predicts from an empty registry: %s" % text)
-        return None
-    raise Failure("The registry %s of this machine does not answer: %s. Start it first (--tags registry). Its log: docker logs registry-skp."
-                  % (module.params["registry"], text), "registry_unreachable", registry=module.params["registry"])
-
-
-def _present(client, registry, image):
-    """The present state of one image: {"engine" (hash), "id", "registry" (hash), "digest", "archive" (bool)}."""
-    local = image_io.in_engine(client, image["ref"])
-    remote = image_io.in_registry(registry, image["path"], image["tag"]) if registry else {"hash": "", "digest": ""}
-    return {"engine": local["hash"], "id": local["id"], "registry": remote["hash"], "digest": remote["digest"],
-            "archive": bool(image["archive"]) and os.path.exists(image["archive"])}
-
-
-def _apply(module, client, step, image, site, buildkit, progress):
-    """One step of a plan. Returns the layers to remove at the end."""
-    do = step["do"]
-    if do == "bootstrap":
-        image_io.bootstrap(client, image["base_ref"], module.params["base_suite"], site, module.run_command, progress)
-    elif do == "pull_base":
-        image_io.pull_reference(client, image["base_ref"], progress)
-    elif do == "build":
-        return image_io.build(client, image, site, buildkit, progress)
-    elif do == "load":
-        _load(client, image["archive"], image["hash"], progress)
-    elif do == "pull":
-        image_io.pull(client, image["repository"], image["tag"], progress, image["name"])
-    elif do == "push":
-        image_io.push(client, image, progress)
-    elif do == "save":
-        image_io.save(client, image, progress)
-    return []
-
-
-def _load(client, path, wanted, progress):
-    """Load an archive and check that it has the expected content."""
-    inside = image_io.in_archive(path)
-    if inside is None or not inside["ref"]:
-        raise Failure("There is no image archive %s. Is the shared store mounted here? The master writes it with --tags registry." % path,
-                      "archive_missing", path=path)
-    if wanted and inside["hash"] != wanted:
-        raise Failure("%s has content %s, expected %s. Remove it on the master; the next run writes it." % (path, inside["hash"][:12], wanted[:12]),
-                      "bad_archive", path=path, found=inside["hash"], expected=wanted)
-    image_io.load(client, path, progress, inside["ref"])
-    return inside
-
-
-def loaded(module, client, progress):
-    """State loaded."""
-    path = module.params["archive"]
-    inside = image_io.in_archive(path)
-    if inside is None and not module.check_mode:
-        raise Failure("There is no image archive %s. Is the shared store mounted here? The master writes it with --tags registry." % path,
-                      "archive_missing", path=path)
-    ref = inside["ref"] if inside else ""
-    found = image_io.in_engine(client, ref) if ref else {"hash": "", "id": ""}
-    changed = not inside or not found["id"] or found["hash"] != inside["hash"]
-    if changed and not _planning(module):
-        _load(client, path, "", progress)
-        found = image_io.in_engine(client, ref)
-    name = ref.rpartition("/")[2].rpartition(":")[0] or plan.archived_name(path)
-    return {"changed": changed, "plan": ["load %s from %s" % (ref or "an image", path)] if changed else [],
-            "images": {name: _facts(ref, "", "", {"id": found["id"], "hash": inside["hash"] if inside else ""}, path)},
-            "diff": {"before": plan.as_text([(ref or path, "" if changed else inside["hash"])]),
-                     "after": plan.as_text([(ref or path, inside["hash"] if inside else "to be built")])}}
-
-
-def pulled(module, client, progress):
-    """State pulled."""
-    options = module.params
-    wanted, present, facts = {}, {}, {}
-    asked = [name for name in options["names"] if name not in options["digests"]]
-    registry = _registry(module, needed=True) if asked else None
-    for name in options["names"]:
-        path = "skp/" + name
-        repository = "%s/%s" % (options["registry"], path)
-        ref = "%s:%s" % (repository, options["tag"])
-        digest = options["digests"].get(name) or (registry and name in asked and registry.digest(path, options["tag"])) or ""
-        if not digest and not module.check_mode:
-            raise Failure("The registry %s has no image %s. Build it on the master first (--tags images)." % (options["registry"], ref),
-                          "not_in_registry", image=name, ref=ref)
-        found = image_io.in_engine(client, ref)
-        digests = [text.partition("@")[2] for text in found["digests"] if text.startswith(repository + "@")]
-        wanted[name] = digest
-        present[name] = digest if digest in digests else (digests or [""])[0]
-        facts[name] = _facts(ref, repository, digest, found)
-    todo = plan.plan_pulled(wanted, present)
-    if not _planning(module):
-        for name in todo:
-            repository = facts[name]["ref"].rpartition(":")[0]
-            image_io.pull(client, repository, wanted[name], progress, name)
-            image_io.tag(client, facts[name]["reference"], repository, options["tag"])
-            facts[name] = _facts(facts[name]["ref"], repository, wanted[name], image_io.in_engine(client, facts[name]["ref"]))
-    return {"changed": bool(todo), "images": facts, "plan": ["pull %s" % (facts[name]["reference"] or facts[name]["ref"]) for name in todo],
-            "diff": {"before": plan.as_text([(facts[name]["ref"], present[name]) for name in sorted(facts)]),
-                     "after": plan.as_text([(facts[name]["ref"], wanted[name] or "to be built") for name in sorted(facts)])}}
 
 
 def argument_spec():
@@ -452,7 +273,9 @@ def argument_spec():
             path=dict(type="str", required=True), mode=dict(type="int", required=True), content=dict(type="str", required=True))),
     )
     return dict(
-        state=dict(type="str", choices=["built", "pulled", "loaded"], default="built"),
+        state=dict(type="str", choices=["built", "pulled", "loaded", "known"], default="built"),
+        ledger=dict(type="bool", default=True),
+        checksum=dict(type="str", default=""),
         images=dict(type="list", elements="dict", default=[], options=image),
         names=dict(type="list", elements="str", default=[]),
         alongside=dict(type="list", elements="str", default=[]),
@@ -469,6 +292,7 @@ def argument_spec():
         refresh=dict(type="str", default=""),
         extra_ca=dict(type="str", default=""),
         apt_mirror=dict(type="str", default="", no_log=True),
+        apt_security_mirror=dict(type="str", default="", no_log=True),
         pip_index=dict(type="str", default="", no_log=True),
         maven_mirror=dict(type="str", default="", no_log=True),
         go_proxy=dict(type="str", default="", no_log=True),
@@ -484,7 +308,7 @@ def main():
     try:
         client = engine.connect_or_predict(module)
         image_io.patient(client)
-        result = {"built": built, "pulled": pulled, "loaded": loaded}[module.params["state"]](module, client, progress)
+        result = states.STATES[module.params["state"]](module, client, progress)
     except RegistryError as exc:
         exc.msg += ". Is the registry of this machine healthy? See docker logs registry-skp."
         fail(module, exc)

@@ -58,6 +58,13 @@ options:
     description: The shared store.
     type: path
     required: true
+  marker:
+    description:
+      - Whether to write a marker of this node to the shared store. Two nodes share the directory if one sees the marker of the other.
+      - V(new) writes a new one, V(keep) only if there is none, V(none) never. Check mode never writes.
+    type: str
+    choices: [new, keep, none]
+    default: new
   data:
     description: The directory of service data.
     type: path
@@ -113,6 +120,7 @@ def main():
             "peer_port": {"type": "int", "default": 2377},
             "peer_timeout": {"type": "float", "default": 3},
             "home": {"type": "path", "required": True},
+            "marker": {"type": "str", "choices": ["new", "keep", "none"], "default": "new"},
             "data": {"type": "path", "required": True},
             "probe_encryption": {"type": "bool", "default": False},
         },
@@ -122,6 +130,7 @@ def main():
     # After boot, a node needs some time to find its managers; that is not an error.
     engine = engine_facts.read(wait_pending=30, probe_encryption=params["probe_encryption"])
     system = preflight_io.system()
+    store = preflight_io.store(params["home"], params["host"], "none" if module.check_mode else params["marker"])
     facts = {
         "system": system,
         "memory": preflight_io.memory(),
@@ -132,9 +141,9 @@ def main():
         "ports": preflight_io.held_ports(params["ports"], engine["running"]),
         "vxlan": preflight_io.vxlan(),
         "gpu": preflight_io.gpu(),
-        "store": preflight_io.store(params["home"], params["host"], write=not module.check_mode),
+        "store": store,
         "disks": {"data": preflight_io.disk(params["data"]), "docker": preflight_io.disk(engine["root_dir"]),
-                  "home": preflight_io.disk(params["home"])},
+                  "home": store},
     }
     module.exit_json(changed=False, facts=facts, clock={"start": start, "end": time.time()})
 

@@ -31,7 +31,7 @@ options:
       - V(restarted), an existing container is restarted; always changed.
       - V(gc), on the writer only. Runs a dry run first; if there is something to remove, stops the writer, collects garbage, starts the
         writer and verifies every tag. Restart the readers afterwards.
-      - V(verify), every tag, manifest, link file and blob of the store is read and verified; changes nothing, needs no container.
+      - V(verify), every tag, every image without a tag, link file and blob of the store is read and verified; changes nothing, needs no container.
     type: str
     choices: [present, absent, restarted, gc, verify]
     default: present
@@ -52,6 +52,16 @@ options:
       - If empty, O(image) is pulled in that case.
     type: str
     default: ""
+  archive_sha256:
+    description: SHA-256 that O(archive) must have. An archive with another one is not loaded. Empty accepts any.
+    type: str
+    default: ""
+  readers_first:
+    description:
+      - With O(writer), if the store is in use and this node's registry is not its writer yet (the master changed), change nothing and return
+        RV(readers_first). Converge all other registries, the old writer among them, then call again without it. Two writers lose uploads.
+    type: bool
+    default: false
   store:
     description: Directory of the store on this node.
     type: path
@@ -103,7 +113,7 @@ options:
     type: int
     default: 60
   delete_untagged:
-    description: With O(state=gc), also remove manifests without a tag, even if a service still runs them by digest.
+    description: With O(state=gc), also remove manifests without a tag. Refused while a service runs one of them by digest.
     type: bool
     default: false
   gc_timeout:
@@ -162,6 +172,10 @@ store_id:
   description: Id of the store.
   returned: O(state=present)
   type: str
+readers_first:
+  description: Nothing was changed; the other registries must be converged first. See O(readers_first).
+  returned: when it is true
+  type: bool
 container:
   description: The container after the run; C(id), C(started_at), C(image_id), C(kind) and more. Empty if there is none.
   returned: O(state=present) or O(state=restarted)
@@ -182,6 +196,8 @@ failure:
   type: dict
 """
 
+import errno
+
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.skp.cluster.plugins.module_utils.failure import Failure, fail
@@ -197,6 +213,8 @@ def main():
             "image": {"type": "str"},
             "image_hash": {"type": "str", "default": ""},
             "archive": {"type": "str", "default": ""},
+            "archive_sha256": {"type": "str", "default": ""},
+            "readers_first": {"type": "bool", "default": False},
             "store": {"type": "path", "default": "/srv/skp/registry"},
             "writer": {"type": "bool", "default": False},
             "create_store_marker": {"type": "bool", "default": False},
@@ -228,6 +246,10 @@ def main():
         if str(exc.filename).startswith(module.params["store"]):
             hint += " If root ran it, the store's server maps root to nobody: create the directory for another user and set registry_user."
         fail(module, Failure("%s: not allowed. %s" % (exc.filename, hint), kind="not_allowed", path=str(exc.filename)))
+    except OSError as exc:
+        hint = {errno.ENOSPC: "Make room (df -h), then run again.", errno.EROFS: "It is mounted read-only: see dmesg and findmnt, repair it, then run again."}
+        fail(module, Failure("%s: %s. %s" % (exc.filename or module.params["store"], exc.strerror or exc, hint.get(
+            exc.errno, "Check the disk and the mount of this path (findmnt -T), then run again.")), kind="io", path=str(exc.filename or ""), errno=exc.errno))
     problems = (result.get("verify") or {}).get("problems")
     if problems and module.params["fail_on_broken"]:
         fail(module, Failure(

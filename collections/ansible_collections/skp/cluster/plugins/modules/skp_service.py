@@ -499,7 +499,7 @@ def run(module, result):
     asked = params["services"] if params["state"] == "present" else []
     gate = params["gate"] if params["serial"] else None
     images = [service["image"] for service in asked] + ([gate["image"]] if gate else [])
-    digests = service_io.resolve_images(images, params["registry"], missing_ok=module.check_mode)
+    digests = service_io.resolve_images(client, images, params["registry"], missing_ok=module.check_mode)
     oldest = lowest_engine(state["nodes"])
     desired = [build_service(service, role, params["network"], digests, params["serial"], oldest) for service in asked]
     plan = service_plan.plan_services(state, desired, role, params["limit_hosts"])

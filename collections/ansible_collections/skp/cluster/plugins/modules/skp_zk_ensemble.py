@@ -245,7 +245,7 @@ def run(module, result):
     hosts = {number: host for part in (record.plan["retired"], ids) for host, number in part.items()}
     target = sorted(number for host, number in ids.items() if host in params["hosts"])
     image = params["service"]["image"]
-    digests = service_io.resolve_images([image], params["registry"], missing_ok=module.check_mode)
+    digests = service_io.resolve_images(client, [image], params["registry"], missing_ok=module.check_mode)
     build, init = builders(params, hosts, digests, service_io.oldest_engine(client))
     names = zk_plan.names_of(params["name_prefix"], hosts)
     options = {"unseen": record.plan["unseen"], "allow_outage": params["allow_outage"], "limit": None}

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import concurrent.futures
 import contextlib
+import fcntl
 import hashlib
 import io
 import json
@@ -18,6 +19,7 @@ import tempfile
 import threading
 import time
 
+from .. import patience
 from ..engine import client as engine
 from ..failure import Failure
 from ..registry.http import RegistryClient
@@ -29,6 +31,26 @@ CONTEXT_TIME = 315532800
 
 SILENCE = 1800
 """Maximum seconds without output of the engine during a build, push or pull: compiling the registry has no output for minutes."""
+
+
+LOCK = "/run/skp-image.lock"
+"""Held while this machine builds: two runs would retag the images that the other one builds upon."""
+
+
+@contextlib.contextmanager
+def lock(path=LOCK):
+    """Only one run builds at a time; a second one is refused. The kernel releases the lock of a run that died."""
+    with open(path, "a+", encoding="utf-8") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as exc:
+            handle.seek(0)
+            raise Failure("Another run builds images on this machine (process %s). Wait until it has ended, and run again; what it builds is used then."
+                          % (handle.read(20).strip() or "unknown"), "build_running", path=path) from exc
+        handle.truncate(0)
+        handle.write("%d\n" % os.getpid())
+        handle.flush()
+        yield
 
 
 class Progress:
@@ -83,13 +105,6 @@ def registry_client(registry):
     return RegistryClient("http://%s:%s" % ("127.0.0.1" if host == "localhost" else host, port or "80"))
 
 
-def in_registry(registry, path, tag):
-    """{"digest", "hash"} of a tag in a registry (a `RegistryClient`), both "" if it does not exist. Raises RegistryError."""
-    digest = registry.digest(path, tag)
-    config = registry.config(path, digest) if digest else None
-    return {"digest": digest or "", "hash": _label(config or {})}
-
-
 def in_engine(client, ref):
     """{"id", "hash", "digests": [repository@digest, ...]} of an image in this engine, all empty if it does not exist."""
     if client is None:
@@ -100,10 +115,10 @@ def in_engine(client, ref):
         if exc.failure.get("status") == 404:
             return {"id": "", "hash": "", "digests": []}
         raise
-    return {"id": found["Id"], "hash": _label(found), "digests": found.get("RepoDigests") or []}
+    return {"id": found["Id"], "hash": label(found), "digests": found.get("RepoDigests") or []}
 
 
-def _label(found):
+def label(found):
     return ((found.get("config") or found.get("Config") or {}).get("Labels") or {}).get(plan.LABEL, "")
 
 
@@ -118,7 +133,30 @@ def in_archive(path):
     except (OSError, tarfile.TarError, KeyError, IndexError, ValueError, AttributeError) as exc:
         raise Failure("%s is not a readable image archive: %s. Remove it on the master and run --tags registry to write it again." % (path, exc),
                       "bad_archive", path=path) from exc
-    return {"hash": _label(config), "ref": (entry.get("RepoTags") or [""])[0]}
+    return {"hash": label(config), "ref": (entry.get("RepoTags") or [""])[0]}
+
+
+def file_sum(path):
+    """The SHA-256 of a file in hex, "" if it does not exist."""
+    try:
+        with open(path, "rb") as handle:
+            return _sum(handle)
+    except FileNotFoundError:
+        return ""
+
+
+def _sum(handle):
+    state = hashlib.sha256()
+    for piece in iter(lambda: handle.read(1 << 20), b""):
+        state.update(piece)
+    return state.hexdigest()
+
+
+def has_archive(path, entry, wanted):
+    """Whether an archive is there as the ledger knows it. entry: the ledger's {"hash", "sha256"}, or None without a ledger (then any file counts)."""
+    if not path or (entry is not None and entry.get("hash") != wanted):
+        return False
+    return patience.within(lambda: os.path.exists(path) if entry is None else file_sum(path) == entry["sha256"], path, seconds=300)
 
 
 def patient(client):
@@ -178,10 +216,14 @@ def context_archive(files, site):
     return buffer
 
 
-def build(client, image, site, buildkit, progress):
-    """Build one image (of `expand`) and tag it, with BuildKit or the engine's own builder. Returns the ids of the last layers of the earlier stages."""
+def build(client, image, site, buildkit, progress, stages):
+    """Build one image (of `expand`) and tag it, with BuildKit or the engine's own builder.
+
+    stages: a list that gets the ids of the last layers of the earlier stages, also if the build fails: they contain the site's settings.
+    """
     what, step, error = "building %s" % image["ref"], "", ""
     labels, arguments = {plan.LABEL: image["hash"]}, dict(image["args"], BASE=image["base_ref"])
+    base = in_engine(client, image["base_ref"])["id"]
     if buildkit:
         log, lines = plan.BuildKitLog(), _buildkit(image["ref"], context_archive(image["files"], site), arguments, labels, what)
     else:
@@ -193,11 +235,17 @@ def build(client, image, site, buildkit, progress):
                 step = text
                 progress("%s: %s" % (image["name"], text))
     except engine.EngineError as exc:
+        log.failed()
         error = getattr(log, "error", "") or exc.failure.get("engine_message", "")
         raise Failure("%s at %s. Last lines of the build:\n%s" % (
             "%s: %s" % (what, error) if error else exc.msg, step or "its start", "\n".join(log.tail)), "build_failed",
             image=image["name"], step=step, log=log.tail, engine_message=error) from exc
-    return log.stages
+    finally:
+        stages.extend(log.stages)
+    if in_engine(client, image["base_ref"])["id"] != base:
+        remove_image(client, image["ref"])
+        raise Failure("%s: its base %s was changed by something else during the build. The image was removed; run again." % (what, image["base_ref"]),
+                      "base_changed", image=image["name"])
 
 
 def _classic(client, ref, context, arguments, labels, what):
@@ -247,11 +295,22 @@ def has_buildkit(run, progress, needed):
 
 
 def push(client, image, progress):
-    """Push one image by its tag."""
-    what, log = "pushing %s" % image["ref"], plan.LayerLog()
+    """Push one image by its tag. Returns the digest of its manifest, as this engine computed it."""
+    what, log, digests = "pushing %s" % image["ref"], plan.LayerLog(), []
     with _sdk(what):
         stream = engine.raw(client).push(image["repository"], tag=image["tag"], stream=True, decode=True)
-    _follow(_events(stream, what), log, image["name"], progress)
+
+    def watched():
+        for message in _events(stream, what):
+            digests.append((message.get("aux") or {}).get("Digest"))
+            yield message
+
+    _follow(watched(), log, image["name"], progress)
+    found = [digest for digest in digests if digest]
+    if not found:
+        raise engine.EngineError("%s: the engine did not report the digest of what it pushed. Run again; if it stays, update the engine." % what, kind="api",
+                                 what=what)
+    return found[-1]
 
 
 def pull(client, repository, reference, progress, name):
@@ -282,8 +341,8 @@ def tag(client, reference, repository, tag_name):
     engine.post(client, "/images/%s/tag" % reference, params={"repo": repository, "tag": tag_name}, what="tagging %s" % reference)
 
 
-def load(client, path, progress, name):
-    """Load an archive into this engine."""
+def load(client, path, progress, name, checksum=""):
+    """Load an archive into this engine. checksum: the SHA-256 that the file must have; nothing of another file reaches the engine."""
     what = "loading %s" % path
     progress("%s: loading %s" % (name, path))
     try:
@@ -291,15 +350,22 @@ def load(client, path, progress, name):
     except OSError as exc:
         raise Failure("%s cannot be read: %s. Is the shared store mounted here? The master writes it with --tags registry." % (path, exc.strerror),
                       "archive_missing", path=path) from exc
-    with handle, _sdk(what):
-        # Reading the first message starts the request.
-        for _message in _events(engine.raw(client).load_image(handle), what):
-            pass
+    with handle:
+        found = _sum(handle) if checksum else ""
+        if found != checksum:
+            raise Failure("%s was changed: its SHA-256 is %s, expected %s. It was not loaded. The next run of --tags registry writes it again; find out "
+                          "who can write to the shared store (docs/store.md)." % (path, found, checksum),
+                          "archive_changed", path=path, found=found, expected=checksum)
+        handle.seek(0)
+        with _sdk(what):
+            # Reading the first message starts the request.
+            for _message in _events(engine.raw(client).load_image(handle), what):
+                pass
 
 
 def save(client, image, progress):
-    """Write the archive of one image atomically; remove archives of its earlier contents."""
-    path = image["archive"]
+    """Write the archive of one image atomically; remove archives of its earlier contents. Returns the file's SHA-256."""
+    path, state = image["archive"], hashlib.sha256()
     directory, what = os.path.dirname(path), "saving %s to %s" % (image["ref"], path)
     progress("%s: saving %s" % (image["name"], path))
     descriptor, partial = -1, ""
@@ -309,6 +375,7 @@ def save(client, image, progress):
         with os.fdopen(descriptor, "wb") as handle:
             for chunk in engine.raw(client).get_image(image["ref"]):
                 handle.write(chunk)
+                state.update(chunk)
             handle.flush()
             os.fsync(handle.fileno())
         os.chmod(partial, 0o644)
@@ -320,6 +387,7 @@ def save(client, image, progress):
     for name in os.listdir(directory):
         if name.startswith(image["name"] + "-") and name.endswith(".tar") and len(name) == len(os.path.basename(path)) and name != os.path.basename(path):
             os.unlink(os.path.join(directory, name))
+    return state.hexdigest()
 
 
 def remove_image(client, reference):
@@ -333,17 +401,9 @@ def remove_image(client, reference):
 
 def forget_builds(client):
     """Remove BuildKit's cache of earlier stages, which contains the site's settings. Its cache of downloads (RUN --mount=type=cache) stays."""
-    engine.post(client, "/build/prune", params={"all": "true", "filters": {"type": ["regular"]}}, what="removing the build cache")
+    for kind in ("regular", "source.local"):
+        engine.post(client, "/build/prune", params={"all": "true", "filters": {"type": [kind]}}, what="removing the build cache")
 
-
-BOOTSTRAP_OPTIONS = (
-    "--quiet", "--variant=minbase", "--include=ca-certificates",
-    "--dpkgopt=path-exclude=/usr/share/man/*", "--dpkgopt=path-exclude=/usr/share/info/*",
-    "--dpkgopt=path-exclude=/usr/share/doc/*", "--dpkgopt=path-include=/usr/share/doc/*/copyright",
-    # Remove files of this machine and its site from the image.
-    '--customize-hook=rm -f "$1/etc/hostname" "$1/etc/resolv.conf"',
-    """--customize-hook=sed -i -E 's#(://)[^/ @]*@#\\1#' "$1/etc/apt/sources.list\"""",
-)
 
 WORK_DIRECTORY = "/var/lib"
 """Directory for bootstrapping. /tmp is often mounted noexec, but programs of the new system must run; so must programs of dpkg below /var/lib."""
@@ -374,7 +434,7 @@ def bootstrap(client, ref, suite, site, run, progress):
         target = os.path.join(directory, "root.tar")
         # mmdebstrap, as root, makes every mount private: it runs in its own mount namespace, so that later mounts on this node
         # still reach containers.
-        argv = ["unshare", "--mount", "mmdebstrap"] + list(BOOTSTRAP_OPTIONS)
+        argv = ["unshare", "--mount", "mmdebstrap"] + list(plan.BOOTSTRAP_OPTIONS)
         authorities = "".join(site[path] for path in sorted(site) if path.startswith("ca/"))
         if authorities:
             bundle = os.path.join(directory, "ca.pem")

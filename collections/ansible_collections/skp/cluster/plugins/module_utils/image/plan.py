@@ -3,10 +3,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Private to skp.cluster. The plan of `skp_image`: pure functions of plain data.
 
-The content hash identifies an image; it is its label `skp.hash`: the files of the context, the build arguments and the hash of the base image
-(for an upstream base its reference, for a bootstrapped one the Debian suite). Site settings (mirrors, certificates) are not part of it:
-they are sources, not content. So the hash of every image is known before it is built or fetched, and a machine that has lost its
+The content hash identifies an image; it is its label `skp.hash`: the files of the context, the build arguments, the platform and the hash of the base image
+(for an upstream base its reference, for a bootstrapped one the Debian suite and how it is bootstrapped). Site settings (mirrors, certificates) are not part
+of it: they are sources, not content. So the hash of every image is known before it is built or fetched, and a machine that has lost its
 engine's store finds its images in an archive or the registry.
+
+The hash says what is wanted, not what is there: everybody can compute it, and any image can carry the label. So an image of the registry counts only if the
+ledger has its digest, and an archive only if the ledger has its checksum (`ledger.py`): what this cluster has pushed and saved itself.
 """
 
 from __future__ import annotations
@@ -22,7 +25,8 @@ from ..failure import Failure
 LABEL = "skp.hash"
 BOOTSTRAP_REPOSITORY = "skp/bootstrap"
 _ARG = re.compile(r"^[ \t]*ARG[ \t]+([A-Za-z_][A-Za-z0-9_]*)", re.IGNORECASE | re.MULTILINE)
-_MOUNT = re.compile(r"^[ \t]*RUN[ \t]+--mount=", re.IGNORECASE | re.MULTILINE)
+_MOUNT = re.compile(r"^[ \t]*RUN[ \t]+(?:--\S+[ \t]+)*--mount=", re.IGNORECASE | re.MULTILINE)
+_CONTINUED = re.compile(r"[ \t]*\\[ \t]*\n(?:[ \t]*#.*\n)*")
 _NAME = re.compile(r"^[a-z0-9]+([._-][a-z0-9]+)*$")
 _CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
 
@@ -43,7 +47,25 @@ def declared_args(dockerfile):
 
 def needs_buildkit(dockerfile):
     """Whether a Dockerfile uses RUN --mount (caches that outlive a build), which the classic builder does not support."""
-    return bool(_MOUNT.search(dockerfile))
+    return bool(_MOUNT.search(_CONTINUED.sub(" ", dockerfile)))
+
+
+BOOTSTRAP_OPTIONS = (
+    "--quiet", "--variant=minbase", "--include=ca-certificates",
+    "--dpkgopt=path-exclude=/usr/share/man/*", "--dpkgopt=path-exclude=/usr/share/info/*",
+    "--dpkgopt=path-exclude=/usr/share/doc/*", "--dpkgopt=path-include=/usr/share/doc/*/copyright",
+    # Remove files of this machine and its site from the image.
+    '--customize-hook=rm -f "$1/etc/hostname" "$1/etc/resolv.conf"',
+    """--customize-hook=sed -i -E 's#(://)[^/ @]*@#\\1#' "$1/etc/apt/sources.list\"""",
+)
+"""How mmdebstrap makes the lowest image. Part of its content: a change here builds all images again."""
+
+_PLATFORMS = {"x86_64": "amd64", "aarch64": "arm64"}
+
+
+def platform_of(machine):
+    """The platform of images built on a machine, from the name of its architecture (`uname -m`)."""
+    return _PLATFORMS.get(machine, machine)
 
 
 def content_hash(files, args, base):
@@ -99,11 +121,12 @@ def needed(images, names):
     return [image for image in images if image["name"] in wanted]
 
 
-def expand(images, registry, common_args=None, base_image="", base_suite="trixie", refresh="", archive_dir=""):
+def expand(images, registry, common_args=None, base_image="", base_suite="trixie", refresh="", archive_dir="", platform="amd64"):
     """The images in build order, each with the values derived from the options.
 
     images: [{"name", "tag", "base" (name of another one, a reference, or empty), "args", "archive" (bool), "files": [{"path", "mode", "sha256"}],
-    "dockerfile" (text)}]. common_args go to the images that declare them. base_image, base_suite, refresh describe the root for images without a base.
+    "dockerfile" (text)}]. common_args go to the images that declare them. base_image, base_suite, refresh and platform describe the root for images without
+    a base.
 
     Adds "repository" (with registry), "path" (without), "ref", "args" (merged), "hash", "base_ref", "parent" (name in the list or ""), "archive" (path or "").
     """
@@ -122,9 +145,9 @@ def expand(images, registry, common_args=None, base_image="", base_suite="trixie
             base_ref, identity = parent["ref"], "image:" + parent["hash"]
         elif base or base_image:
             base_ref = base or base_image
-            identity = "reference:%s:%s" % (base_ref, refresh)
+            identity = "reference:%s:%s:%s" % (base_ref, refresh, platform)
         else:
-            identity = "bootstrap:%s:%s" % (base_suite, refresh)
+            identity = "bootstrap:%s:%s:%s:%s" % (base_suite, refresh, platform, _sha256(BOOTSTRAP_OPTIONS))
             base_ref = "%s:%s" % (BOOTSTRAP_REPOSITORY, base_suite)
         if image.get("archive") and not archive_dir:
             raise Failure("Image '%s' needs an archive, but archive_dir is not set." % image["name"], "bad_options", image=image["name"])
@@ -138,10 +161,28 @@ def expand(images, registry, common_args=None, base_image="", base_suite="trixie
     return result
 
 
+def judge_present(image, local, digest, entry, archive):
+    """The present state of one image, as `plan_built` takes it: what counts of what was found.
+
+    image: of `expand`. local: {"id", "hash", "digests"} of its name on this engine. digest: of its tag in the registry, or "". entry: the ledger's {"hash",
+    "digest", "config", "parent"} for its name and tag, or {}. archive: whether its archive is there as the ledger knows it.
+    """
+    ours = bool(digest) and entry.get("digest") == digest
+    engine = local["hash"]
+    if ours and entry["hash"] == image["hash"] and not any(text.endswith("@" + digest) for text in local["digests"]):
+        engine = ""  # another build of the same content: images are built only on the one that the cluster runs
+    wanted = entry.get("hash") == image["hash"]
+    return {"engine": engine, "id": local["id"], "registry": entry["hash"] if ours else "", "digest": digest if ours else "",
+            "foreign": bool(digest) and not ours, "archive": archive,
+            "config": entry.get("config", "") if wanted else "", "parent": entry.get("parent", "") if wanted else ""}
+
+
 def plan_built(images, present, push, alongside=()):
     """The steps (list of dicts {"do", "image", "why", "after"}) that bring the images to the registry (push) or to this engine and their archives.
 
-    images: the result of `expand`. present: {name: {"engine": hash or "", "registry": hash or "", "archive": bool}}; "" means absent.
+    images: the result of `expand`. present: {name: result of `judge_present`}: {"engine": hash or "", "registry": hash or "", "archive": bool, "foreign": bool,
+    "config": digest of its configuration, "parent": the same of the image it was built on}; "" means absent or not known.
+    An image whose base is built again, or was since, is built again too.
     Without push, a base image is fetched or built only if an image that needs it must be built; for an image with an archive, only the archive counts.
     alongside: names of images that are built (not pushed) only if another image must be built anyway.
 
@@ -151,11 +192,19 @@ def plan_built(images, present, push, alongside=()):
     by_name = {image["name"]: image for image in images}
     goals = [image for image in images if image["name"] not in alongside]
     parents = {image["parent"] for image in goals if image["parent"]}
-    steps, local, roots, pushed = [], {}, {}, {}
+    steps, local, roots, pushed, rebuilt = [], {}, {}, {}, set()
 
     def add(do, name, why, after=()):
         steps.append({"do": do, "image": name, "why": why, "after": sorted({number for number in after if number is not None})})
         return len(steps) - 1
+
+    def has_old_base(name):
+        """Whether the image found was built on another base than the one that its base's name has, or will have after this plan."""
+        parent, mine = by_name[name]["parent"], present[name].get("parent")
+        if not parent:
+            return False
+        base = present[parent].get("config")
+        return parent in rebuilt or bool(mine and base and mine != base)
 
     def ensure_local(name):
         """The number of the step after which the image is on this engine, or None if it is present."""
@@ -165,12 +214,14 @@ def plan_built(images, present, push, alongside=()):
 
     def _ensure_local(name):
         image, found = by_name[name], present[name]
-        if found["engine"] == image["hash"]:
-            return None
-        if found["archive"]:
-            return add("load", name, "its archive has the wanted content")
-        if found["registry"] == image["hash"]:
-            return add("pull", name, "the registry has the wanted content")
+        if not has_old_base(name):
+            if found["engine"] == image["hash"]:
+                return None
+            if found["archive"]:
+                return add("load", name, "its archive has the wanted content")
+            if found["registry"] == image["hash"]:
+                return add("pull", name, "the registry has the wanted content")
+        rebuilt.add(name)
         if image["parent"]:
             base = ensure_local(image["parent"])
         else:
@@ -178,15 +229,16 @@ def plan_built(images, present, push, alongside=()):
                 roots[image["base_ref"]] = add("bootstrap" if image["bootstrap"] else "pull_base", name,
                                                "image %s is built from %s" % (name, image["base_ref"]))
             base = roots[image["base_ref"]]
-        others = sorted({text for text in (found["engine"], found["registry"]) if text is not None and text})
-        return add("build", name, "content %s, found %s" % (image["hash"][:12], ", ".join(text[:12] for text in others) or "no such image"), [base])
+        others = sorted({text for text in (found["engine"], found["registry"]) if text})
+        what = "found %s" % (", ".join(text[:12] for text in others) or _absent(found))
+        return add("build", name, "content %s, %s" % (image["hash"][:12], "its base is new" if image["hash"] in others else what), [base])
 
     for image in goals:
         name, found = image["name"], present[image["name"]]
-        if push and found["registry"] != image["hash"]:
+        if push and (found["registry"] != image["hash"] or has_old_base(name)):
             # Images that share layers are pushed one after the other: so the registry already has them for the second, else they would be sent twice.
             kin = [pushed.get(other["name"]) for other in goals if other["name"] == image["parent"] or other["files"] == image["files"]]
-            pushed[name] = add("push", name, "the registry has %s" % (("content " + found["registry"][:12]) if found["registry"] else "no such image"),
+            pushed[name] = add("push", name, "the registry has %s" % (("content " + found["registry"][:12]) if found["registry"] else _absent(found)),
                                [ensure_local(name), *kin])
         if image["archive"] and not found["archive"]:
             add("save", name, "%s does not exist" % image["archive"], [ensure_local(name)])
@@ -197,6 +249,10 @@ def plan_built(images, present, push, alongside=()):
             if present[name]["registry"] != by_name[name]["hash"]:
                 ensure_local(name)
     return steps
+
+
+def _absent(found):
+    return "an image that this cluster did not push" if found.get("foreign") else "no such image"
 
 
 class Schedule:
@@ -293,14 +349,29 @@ def certificates(pem):
     return found
 
 
-def apt_sources(mirror, suite):
-    """The text of a sources.list for a mirror: a base URL, or whole `deb ...` lines. "" for the default."""
+def security_mirror(mirror, given):
+    """The base URL of security updates that belongs to a mirror; "" for none. given: the site's own setting, `none` or "" for the usual place beside it.
+
+    Raises Failure if it is not known: images without security updates must be somebody's decision.
+    """
+    given = (given or "").strip()
+    if given:
+        return "" if given == "none" else given
+    if mirror.rstrip("/").endswith("/debian"):
+        return mirror.rstrip("/") + "-security"
+    raise Failure("skp_apt_mirror is %s; where are the security updates? Set skp_apt_security_mirror to the URL of a mirror of debian-security, or to none for "
+                  "images without security updates. (Beside a mirror that ends in /debian the place is known.)" % without_login(mirror), "no_security_mirror")
+
+
+def apt_sources(mirror, suite, security=""):
+    """The text of a sources.list for a mirror: a base URL, or whole `deb ...` lines. "" for the default. security: as for `security_mirror`."""
     mirror = (mirror or "").strip()
     if not mirror:
         return ""
     if re.match(r"^deb[ \t]", mirror):
         return mirror + "\n"
-    return "deb %s %s main\ndeb %s %s-updates main\n" % (mirror, suite, mirror, suite)
+    updates = security_mirror(mirror, security)
+    return "deb %s %s main\ndeb %s %s-updates main\n" % (mirror, suite, mirror, suite) + ("deb %s %s-security main\n" % (updates, suite) if updates else "")
 
 
 def without_login(text):
@@ -308,9 +379,12 @@ def without_login(text):
     return re.sub(r"(?<=://)[^/\s@]*@", "", text)
 
 
+_URLS = ("apt_mirror", "apt_security_mirror", "pip_index", "maven_mirror", "go_proxy")
+
+
 def has_login(options):
     """Whether the site's settings (as for `site_files`) contain a login: user and password in a URL."""
-    return any(without_login(options.get(name) or "") != (options.get(name) or "") for name in ("apt_mirror", "pip_index", "maven_mirror", "go_proxy"))
+    return any(without_login(options.get(name) or "") != (options.get(name) or "") for name in _URLS)
 
 
 def maven_settings(url):
@@ -328,7 +402,7 @@ def maven_settings(url):
 
 
 def site_files(options, suite):
-    """The files of a build below /skp-site: {path: text}. options: extra_ca (PEM), apt_mirror, pip_index, maven_mirror, go_proxy; empty means default."""
+    """The files of a build below /skp-site: {path: text}. options: extra_ca (PEM) and the names of _URLS; empty means default."""
     files = {"ca/site-%02d.crt" % number: text for number, text in enumerate(certificates(options.get("extra_ca")))}
     env = {}
     if files:
@@ -340,7 +414,7 @@ def site_files(options, suite):
         env["GOPROXY"] = options["go_proxy"]
     files["env"] = "".join("%s='%s'\n" % (key, env[key].replace("'", "'\\''")) for key in sorted(env))
     if options.get("apt_mirror"):
-        files["sources.list"] = apt_sources(options["apt_mirror"], suite)
+        files["sources.list"] = apt_sources(options["apt_mirror"], suite, options.get("apt_security_mirror"))
     if options.get("maven_mirror"):
         files["settings.xml"] = maven_settings(options["maven_mirror"])
     return files
@@ -355,13 +429,15 @@ class BuildLog:
     """Reads the output of a classic build line by line.
 
     `feed(line)` returns a progress text, or None. `stages` has the ids of the last layers of all stages except the final one: unnamed images
-    with the build's cache, which contains the site's settings. `tail` has the last lines, for an error message.
+    with the build's cache, which contains the site's settings. After `failed()` also that of the stage that ended early. `tail` has the last lines, for
+    an error message.
     """
 
     def __init__(self):
         self.stages = []
         self.tail = []
         self._layer = ""
+        self._at_base = False
 
     def feed(self, line):
         """One line of output, without its line end."""
@@ -369,17 +445,25 @@ class BuildLog:
         step = _STEP.match(line)
         if step:
             number, total, text = step.groups()
-            if text.upper().startswith("FROM ") and self._layer:
+            self._at_base = text.upper().startswith("FROM ")
+            if self._at_base and self._layer:
                 self.stages.append(self._layer)
                 self._layer = ""
             return "step %s/%s %s" % (number, total, text if len(text) <= 100 else text[:97] + "...")
         layer = _LAYER.match(line)
         if layer:
-            self._layer = layer.group(1)
+            if not self._at_base:  # the layer of FROM is the base itself, which has a name
+                self._layer = layer.group(1)
             return None
         if line.strip() and not line.startswith(" ---> "):
             self.tail = (self.tail + [line])[-30:]
         return None
+
+    def failed(self):
+        """The build ended before its last line: no name leads to the layers of its last stage."""
+        if self._layer:
+            self.stages.append(self._layer)
+            self._layer = ""
 
 
 class BuildKitLog:
@@ -397,6 +481,9 @@ class BuildKitLog:
         self.tail = []
         self.error = ""
         self._seen = set()
+
+    def failed(self):
+        """Nothing: its cache is removed as a whole."""
 
     def feed(self, line):
         """One line of output, without its line end."""

@@ -16,10 +16,16 @@ import tempfile
 import time
 import uuid
 
+from .. import patience
 from ..engine import facts as engine_facts
+from ..failure import Failure
+from ..store import plan as store_plan
 
 MARKERS = ".skp-preflight"
 """Directory in the shared store with one marker file per host."""
+
+ENGINE_UNIT = "/etc/systemd/system/docker.service.d/skp-store.conf"
+"""Lets the engine wait for the store at boot; written by role store."""
 
 CONTAINER_ID = re.compile(r"[0-9a-f]{64}")
 
@@ -61,33 +67,35 @@ def memory():
 
 
 def mounts():
-    """[(mount point, type)] in the order of the mounts."""
-    found = []
-    for line in read_file("/proc/self/mounts").splitlines():
-        fields = line.split(" ")
-        if len(fields) > 2:
-            found.append((re.sub(r"\\([0-7]{3})", lambda match: chr(int(match.group(1), 8)), fields[1]), fields[2]))
-    return found
+    """[{"source", "point", "type"}] in the order of the mounts."""
+    return store_plan.read_mounts(read_file("/proc/self/mounts"))
 
 
 def disk(path):
     """Space under a path, or under its nearest existing parent.
 
-    Returns {"path", "exists", "on", "mount", "type", "free", "total", "inodes_free", "device", "inode"}: sizes in bytes (free: for root),
-    inodes_free is None if the file system does not count inodes.
+    Returns {"path", "exists", "on", "mount", "type", "free", "total", "inodes_free", "device", "inode"}: sizes in bytes (free: for users other than root,
+    as the services are), inodes_free is None if the file system does not count inodes. {"path", "silent"} (text) if its file system does not answer.
     """
+    try:
+        return patience.within(lambda: _disk(path), path)
+    except Failure as exc:
+        return {"path": path, "silent": exc.msg}
+
+
+def _disk(path):
     parent = os.path.abspath(path)
     while not os.path.exists(parent):
         parent = os.path.dirname(parent)
     real = os.path.realpath(parent)
     space, status = os.statvfs(real), os.stat(real)
     mount, kind = "/", ""
-    for point, name in mounts():
-        if (real == point or real.startswith(point.rstrip("/") + "/")) and len(point) >= len(mount):
-            mount, kind = point, name
+    for item in mounts():
+        if (real == item["point"] or real.startswith(item["point"].rstrip("/") + "/")) and len(item["point"]) >= len(mount):
+            mount, kind = item["point"], item["type"]
     return {"path": path, "exists": os.path.exists(path), "on": parent, "mount": mount, "type": kind,
-            "free": space.f_bfree * space.f_frsize, "total": space.f_blocks * space.f_frsize,
-            "inodes_free": space.f_ffree if space.f_files else None, "device": status.st_dev, "inode": status.st_ino}
+            "free": space.f_bavail * space.f_frsize, "total": space.f_blocks * space.f_frsize,
+            "inodes_free": space.f_favail if space.f_files else None, "device": status.st_dev, "inode": status.st_ino}
 
 
 def resolve(names):
@@ -249,39 +257,62 @@ def own_directories(path):
     return sorted(name for name, found in seen if found.st_uid == 0 and found.st_mode & 0o7777 == 0o755)
 
 
-def store(path, host, write):
+def store(path, host, marker):
     """The shared store as this node sees it: {"exists", "writable", "error", "markers": {host: random text},
     "nfs_client", "nfs_server" (whether these programs are installed), "directories" (names of those below it that root owns, mode 0755),
-    and disk(path)}.
+    "mounted" (the mount at exactly this path, or None), "exports" (text of the NFS server's file), "own" (not mounted, and it holds images),
+    "engine_waits" (the engine waits for it at boot)} and disk(path). If it does not answer: "silent" (text) instead of what only it can tell.
 
-    write: write a marker of this host with a new random text. The marker is written before the directory is listed: if two nodes share
-    the directory, the later one sees the marker of the earlier one; if neither sees the marker of the other, they do not share it.
-    writable: None if not tested.
+    marker: "new" writes a marker of this host with a new random text, "keep" only if there is none, "none" writes nothing. The marker is written before the
+    directory is listed: if two nodes share the directory, the later one sees the marker of the earlier one; if neither sees the marker of the other,
+    they do not share it. writable: None if not tested.
     """
-    facts = dict(disk(path), writable=None, error="", markers={}, directories=own_directories(path),
-                 nfs_client=bool(shutil.which("mount.nfs4", path=engine_facts.SEARCH_PATH)),
-                 nfs_server=bool(shutil.which("exportfs", path=engine_facts.SEARCH_PATH)))
+    mounted = store_plan.mounted_at(mounts(), path)
+    facts = {"path": path, "exists": True, "writable": None, "error": "", "markers": {}, "directories": [], "own": False, "mounted": mounted,
+             "exports": read_file(store_plan.EXPORTS), "engine_waits": "RequiresMountsFor=%s" % path in read_file(ENGINE_UNIT).splitlines(),
+             "nfs_client": bool(shutil.which("mount.nfs4", path=engine_facts.SEARCH_PATH)),
+             "nfs_server": bool(shutil.which("exportfs", path=engine_facts.SEARCH_PATH))}
+    try:
+        return dict(facts, **patience.within(lambda: _look_at_store(path, host, marker, mounted), path))
+    except Failure as exc:
+        return dict(facts, silent=exc.msg)
+
+
+def _look_at_store(path, host, marker, mounted):
+    """The part of `store` that its file system must answer."""
+    facts = dict(_disk(path), directories=own_directories(path), own=not mounted and os.path.exists(os.path.join(path, store_plan.MARKER)))
     directory = os.path.join(path, MARKERS)
     if not os.path.isdir(path):
-        facts["exists"] = False
-        return facts
-    if write:
+        return dict(facts, exists=False)
+    if marker == "new" or (marker == "keep" and not os.path.exists(os.path.join(directory, host))):
         try:
             os.makedirs(directory, mode=0o755, exist_ok=True)
             handle, temporary = tempfile.mkstemp(prefix=".new-", dir=directory)
             with os.fdopen(handle, "w", encoding="utf-8") as stream:
                 stream.write(uuid.uuid4().hex + "\n")
+            os.chmod(temporary, 0o644)  # nodes whose root is squashed read it too
             os.replace(temporary, os.path.join(directory, host))
             facts["writable"] = True
         except OSError as exc:
-            facts["writable"], facts["error"] = False, str(exc)
+            facts.update(writable=False, error=str(exc))
+    facts["markers"] = {}
     try:
         for name in sorted(os.listdir(directory)):
             if not name.startswith("."):
-                facts["markers"][name] = read_file(os.path.join(directory, name))
+                facts["markers"][name] = _read_marker(os.path.join(directory, name))
     except OSError:
         facts["markers"] = {}
     return facts
+
+
+def _read_marker(path):
+    """The random text of a marker, "" if it is something else: others may write to a shared store, and root reads this."""
+    try:
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), encoding="ascii", errors="replace") as handle:
+            text = handle.read(64).strip()
+    except OSError:
+        return ""
+    return text if re.fullmatch(r"[0-9a-f]{32}", text) else ""
 
 
 def gpu():

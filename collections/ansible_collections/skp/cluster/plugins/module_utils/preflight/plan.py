@@ -15,6 +15,8 @@ from __future__ import annotations
 
 import re
 
+from ..store import plan as store_plan
+
 GIB = 1024 ** 3
 MIB = 1024 ** 2
 
@@ -304,13 +306,17 @@ def disk(site):
     for name, facts in answering(site):
         for kind, setting in kinds:
             found, least = facts["disks"][kind], settings[setting]
+            if found.get("silent"):
+                if kind != "home":  # the check `store` says it
+                    yield error(name, found["silent"], "a file system that answers", "restart its server, or use another directory")
+                continue
             if found["free"] < least * GIB:
                 yield error(name, "%s free for %s (on %s)" % (size(found["free"]), found["path"], found["mount"]), "%g GiB or more" % least,
                             "free or add space, or reduce preflight_%s" % setting)
             if found["inodes_free"] is not None and found["inodes_free"] < settings["disk_inodes_min"]:
                 yield error(name, "%d inodes free for %s (on %s)" % (found["inodes_free"], found["path"], found["mount"]),
                             "%d or more" % settings["disk_inodes_min"], "remove small files, or create the file system with more inodes")
-        if facts["disks"]["data"]["type"] in settings["network_file_systems"]:
+        if facts["disks"]["data"].get("type") in settings["network_file_systems"]:
             yield error(name, "%s is on %s" % (facts["disks"]["data"]["path"], facts["disks"]["data"]["type"]), "a local disk",
                         "set skp_data to a directory on a local disk; ZooKeeper, Kafka and databases lose data on shared file systems")
 
@@ -331,28 +337,53 @@ def memory(site):
 
 @check
 def store(site):
-    """The shared store is writable and the same directory on all nodes."""
-    existing = site["settings"]["store_mode"] == "existing"
-    seeing = {}
+    """The shared store answers, is writable, and is the same directory on all nodes."""
+    looked = {}
     for name, facts in answering(site):
-        found = facts["store"]
+        if facts["store"].get("silent"):
+            yield error(name, facts["store"]["silent"], "the shared store answers",
+                        "start its server and its network; if it never comes back, docs/store.md (\"When the master is away\") says how to unmount it")
+        else:
+            looked[name] = facts["store"]
+    yield from (_store_existing if site["settings"]["store_mode"] == "existing" else _store_nfs)(site, looked)
+
+
+def _store_existing(site, looked):
+    """A directory that is shared by other means. Every node writes a marker."""
+    seeing = {}
+    for name, found in looked.items():
         if not found["exists"]:
-            if existing:
-                yield error(name, "%s does not exist" % found["path"], "a directory shared by all nodes, since store_mode is existing",
-                            "mount it, or set store_mode: nfs")
-            continue
-        if found["writable"] is False:
+            yield error(name, "%s does not exist" % found["path"], "a directory shared by all nodes, since store_mode is existing",
+                        "mount it, or set store_mode: nfs")
+        elif found["writable"] is False:
             yield error(name, "%s is not writable for root: %s" % (found["path"], found["error"]), "writable for root",
-                        "check its mount options; an NFS export to the nodes needs no_root_squash (docs/store.md)")
+                        "check its mount options and what its server allows (docs/store.md)")
         else:
             seeing[name] = found["markers"]
     groups = _shared_groups(seeing)
-    if len(groups) > 1 and (existing or all(facts["store"]["type"] in site["settings"]["network_file_systems"]
-                                            for name, facts in answering(site) if name in seeing)):
+    if len(groups) > 1:
         make = error if site["write"] else warning
-        path = site["hosts"][min(seeing)]["facts"]["store"]["path"]
         yield make(", ".join(seeing), "%d different directories: %s" % (len(groups), "; ".join(", ".join(group) for group in groups)),
-                   "one directory shared by all nodes", "mount the same export at %s on all nodes (findmnt shows it)" % path)
+                   "one directory shared by all nodes", "mount the same export at %s on all nodes (findmnt shows it)" % looked[min(seeing)]["path"])
+
+
+def _store_nfs(site, looked):
+    """The master's directory over NFS. Only the master writes a marker; a node that has mounted the store must see it."""
+    server = (site["groups"].get("master") or [""])[0]
+    for name, found in looked.items():
+        source = "%s:%s" % (site["settings"]["store_nfs_server"] or site["hosts"].get(server, {}).get("addr", server), found["path"])
+        refusal = store_plan.refuse_place(name, found["path"], found, name == server, source) if server else ""
+        if refusal:
+            yield error(name, refusal, "the master's own directory there" if name == server else "nothing, or the master's store",
+                        "see docs/store.md; preflight_warn_only does not help, because the role store refuses it too")
+        elif name == server and found["writable"] is False:
+            yield error(name, "%s is not writable: %s" % (found["path"], found["error"]), "a directory of the master's own disk", "check the disk (dmesg, df)")
+        elif name != server and found["mounted"] and server in looked:
+            wanted = looked[server]["markers"].get(server)
+            if wanted and found["markers"].get(server) != wanted:
+                yield error(name, "%s is another directory than the master's, although %s is mounted" % (found["path"], found["mounted"]["source"]),
+                            "one directory shared by all nodes", "umount %s on the node and run --tags store; compare with `exportfs -v` on the master"
+                            % found["path"])
 
 
 def _shared_groups(seeing):
@@ -374,6 +405,36 @@ def _sees(markers, others, host, other):
     if not markers and not others:
         return True
     return any(name in markers and markers[name] == others.get(name) for name in (host, other))
+
+
+def _runs_images(site):
+    """Names of the hosts that pull the cluster's images, and the master, which builds them; none if no host needs one."""
+    needing = {name for group in site["settings"]["image_groups"] for name in site["groups"].get(group, [])}
+    return needing | set(site["groups"].get("master", [])) if needing else set()
+
+
+@check
+def architecture(site):
+    """Nodes that run the cluster's images have the master's architecture."""
+    master_facts = [site["hosts"][name]["facts"] for name in site["groups"].get("master", []) if name in site["hosts"]]
+    wanted = master_facts[0]["system"]["architecture"] if master_facts and master_facts[0] else ""
+    runs = _runs_images(site)
+    for name, facts in answering(site):
+        if wanted and name in runs and facts["system"]["architecture"] != wanted:
+            yield error(name, facts["system"]["architecture"], "%s, as the master, which builds the images" % wanted,
+                        "remove its labels: its containers would end with \"exec format error\". A cluster has one architecture")
+
+
+@check
+def registry(site):
+    """Every node that pulls the cluster's images, and the master, has a registry."""
+    labelled = set(site["groups"].get("registry", []))
+    masters = site["groups"].get("master", [])
+    for name in sorted(_runs_images(site) | (set(masters) if labelled else set())):
+        if name not in labelled:
+            yield error(name, "no label registry", "the label registry on the master and on every host that pulls images",
+                        "add \"registry\": \"enable\" to the host in hosts.json; " + (
+                            "the master's registry is the only one that accepts pushes" if name in masters else "it pulls from its own localhost"))
 
 
 @check

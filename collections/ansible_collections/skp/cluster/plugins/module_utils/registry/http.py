@@ -11,6 +11,7 @@ here and add a third to the start time of a module.
 
 from __future__ import annotations
 
+import hashlib
 import http.client
 import json
 import re
@@ -33,6 +34,7 @@ MANIFEST_TYPES = (
 ACCEPT = ", ".join(INDEX_TYPES + MANIFEST_TYPES)
 PAGE_SIZE = 500  # the registry's own limit is catalog.maxentries, 1000 by default
 MAX_PAGES = 1000  # limit of the paging loop, in case a registry always sends the same Link
+_DIGEST = re.compile(r"^(sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$")
 _NEXT_LINK = re.compile(r'<([^>]+)>\s*;\s*rel="?next"?')
 
 
@@ -88,7 +90,7 @@ class RegistryClient:
     def manifest(self, repository, reference):
         """The manifest or index of a tag or digest as a dict, or None if the registry does not have it."""
         status, _headers, body = self._request("GET", _path(repository, "manifests", reference), ok=(200, 404), accept=ACCEPT)
-        return None if status == 404 else self._json(body, repository, reference)
+        return None if status == 404 else self._json(self._same(body, repository, reference), repository, reference)
 
     def config(self, repository, reference, architecture=None):
         """The image configuration (dict; labels in ``["config"]["Labels"]``) of a tag or digest, or None if absent.
@@ -96,17 +98,27 @@ class RegistryClient:
         From an index, the entry for ``architecture`` (Go's name: ``amd64``, ``arm64``) is used, without one the first real image;
         entries without a real platform (build attestations are ``unknown/unknown``) are skipped.
         """
+        digest = self.config_digest(repository, reference, architecture)
+        if not digest:
+            return None
+        status, _headers, body = self._request("GET", _path(repository, "blobs", digest), ok=(200, 404))
+        return None if status == 404 else self._json(self._same(body, repository, digest), repository, digest)
+
+    def config_digest(self, repository, reference, architecture=None):
+        """The digest of that configuration, or None if absent. It names the image whatever its layers are compressed with."""
         manifest = self.manifest(repository, reference)
         if manifest is not None and "manifests" in manifest:
             child = _choose(manifest["manifests"], architecture)
             manifest = self.manifest(repository, child) if child else None
-        if manifest is None:
-            return None
-        digest = (manifest.get("config") or {}).get("digest")
-        if not digest:
-            return None
-        status, _headers, body = self._request("GET", _path(repository, "blobs", digest), ok=(200, 404))
-        return None if status == 404 else self._json(body, repository, digest)
+        return ((manifest or {}).get("config") or {}).get("digest")
+
+    def _same(self, body, repository, reference):
+        """The body, if the reference is not the digest of another one: a registry only stores, it is not believed."""
+        algorithm, _colon, value = reference.partition(":")
+        if _DIGEST.match(reference) and hashlib.new(algorithm, body).hexdigest() != value:
+            raise RegistryError("%s sends other content than %s@%s. Its store is damaged: playbooks/registry_verify.yml lists the errors."
+                                % (self.base_url, repository, reference), "registry", url=self.base_url, status=200, reason="digest")
+        return body
 
     def catalog(self):
         """Names of all repositories, sorted. A repository stays listed after its last tag was deleted."""
@@ -136,10 +148,12 @@ class RegistryClient:
         url = self.base_url + path
         request = urllib.request.Request(url, method=method, headers={"Accept": accept})
         try:
-            with self._opener.open(request, timeout=self.timeout) as answer:
-                status, headers, body = answer.status, answer.headers, answer.read()
-        except urllib.error.HTTPError as exc:
-            status, headers, body = exc.code, exc.headers, exc.read()
+            try:
+                answer = self._opener.open(request, timeout=self.timeout)
+            except urllib.error.HTTPError as exc:
+                answer = exc  # it is the answer too; reading it can fail like any other
+            with answer:
+                status, headers, body = answer.status or answer.code, answer.headers, answer.read()
         except (OSError, ValueError, http.client.HTTPException) as exc:  # refused, timed out, a bad URL, cut short
             reason = str(getattr(exc, "reason", None) or exc)
             raise RegistryError("no answer from the registry at %s: %s" % (url, reason), "registry", url=url, status=None, reason=reason) from exc

@@ -6,16 +6,17 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
 import shutil
 import socket
 import time
 
-from .. import atomic_file
+from .. import atomic_file, patience
 from ..engine import client as engine
 from ..failure import Failure
-from .plan import MARKER, STORE_TARGET
+from .plan import MARKER, STORE_TARGET, digest_of
 
 POLL = 0.2  # seconds between two polls
 STOP_SECONDS = 40  # the registry drains for 30 s at most
@@ -58,11 +59,11 @@ def store_is_stale(container, store):
     """True if the container's directory is not the one that is now at the store's path: the store was mounted again after the container
     started, or the file handle is stale. Compared by device and inode through /proc."""
     try:
-        inside = os.stat("/proc/%d/root%s" % (container["pid"], STORE_TARGET))
-        outside = os.stat(store)
+        inside, outside = patience.within(
+            lambda: [(found.st_dev, found.st_ino) for found in (os.stat("/proc/%d/root%s" % (container["pid"], STORE_TARGET)), os.stat(store))], store)
     except OSError as exc:
         return exc.errno in (errno.ESTALE, errno.EIO, errno.ENOTCONN)
-    return (inside.st_dev, inside.st_ino) != (outside.st_dev, outside.st_ino)
+    return inside != outside
 
 
 def read_image(client, reference):
@@ -76,18 +77,60 @@ def read_image(client, reference):
     return {"id": found["Id"], "hash": ((found.get("Config") or {}).get("Labels") or {}).get("skp.hash", "")}
 
 
-def load_image(client, archive):
-    """`docker load` of an archive on this node's disk or on the shared store. Raises Failure."""
+def load_image(client, archive, checksum):
+    """`docker load` of an archive on this node's disk or on the shared store. Returns the name of the image in it, "" if it has none. Raises Failure.
+
+    checksum: the SHA-256 that the file must have ("" for any); nothing of another file reaches the engine.
+    """
+    name = ""
     try:
         with open(archive, "rb") as handle:
+            state = hashlib.sha256()
+            for piece in iter(lambda: handle.read(1 << 20), b""):
+                state.update(piece)
+            if checksum and state.hexdigest() != checksum:
+                raise Failure(
+                    "%s was changed: its SHA-256 is %s, expected %s. It was not loaded. The next run of --tags registry with the master writes it again; "
+                    "find out who can write to the shared store (docs/store.md)." % (archive, state.hexdigest(), checksum),
+                    "archive_changed", path=archive, found=state.hexdigest(), expected=checksum)
+            handle.seek(0)
             for line in engine.raw(client).load_image(handle):
                 _image_error(line, "loading %s" % archive)
+                text = str(line.get("stream") or "").strip()
+                if text.startswith("Loaded image: "):
+                    name = text[len("Loaded image: "):]
     except OSError as exc:
         if exc.filename != archive:
             raise engine.EngineError("loading %s: the engine did not accept it: %s" % (archive, exc), kind="engine_unreachable") from exc
         raise Failure(
             "The registry's image cannot be loaded: %s: %s. --tags registry builds it on the master; is the shared store mounted here?"
             % (archive, exc.strerror), "archive_missing", path=archive) from exc
+    return name
+
+
+def tag_image(client, reference, wanted):
+    """Give an image of this engine another name (`repository:tag`)."""
+    repository, _colon, tag = wanted.rpartition(":")
+    engine.post(client, "/images/%s/tag" % reference, params={"repo": repository, "tag": tag}, what="tagging %s" % reference)
+
+
+def former_names(client, name):
+    """Names of other registries of skp.cluster on this node: registry_name was changed, and the old one still uses the port."""
+    filters = {"label": ["skp.role=registry"]}
+    listed = engine.get(client, "/containers/json", params={"all": "true", "filters": filters}, what="listing registries") if client else []
+    return sorted(item["Names"][0].lstrip("/") for item in listed
+                  if item["Labels"].get("skp.registry") in ("writer", "reader") and "/" + name not in item["Names"])
+
+
+def running_digests(client):
+    """{digest: [services]} of all images that services of the swarm run, or would return to."""
+    found = {}
+    for service in engine.get(client, "/services", what="listing the services") or []:
+        for spec in (service["Spec"], service.get("PreviousSpec") or {}):
+            image = ((spec.get("TaskTemplate") or {}).get("ContainerSpec") or {}).get("Image") or ""
+            if digest_of(image):
+                found.setdefault(digest_of(image), set()).add(service["Spec"]["Name"])
+    return {digest: sorted(names) for digest, names in found.items()}
 
 
 def pull_image(client, reference):
@@ -216,6 +259,18 @@ def read_store(path, wait_marker=0):
 
 
 def _look_at_store(path):
+    try:
+        return patience.within(lambda: _list_store(path), path)
+    except OSError as exc:
+        raise _unreadable(path, exc) from exc
+
+
+def _unreadable(path, exc):
+    return Failure("The registry store %s cannot be read: %s. Does the shared store's server run (findmnt -T %s)?" % (path, exc.strerror, path),
+                   "store_unreadable", path=path)
+
+
+def _list_store(path):
     found = {"exists": False, "entries": [], "marker": None, "uid": None, "mode": None}
     found["parent_exists"] = os.path.isdir(os.path.dirname(path))
     try:
@@ -223,10 +278,6 @@ def _look_at_store(path):
         about = os.stat(path)
     except FileNotFoundError:
         return found
-    except OSError as exc:
-        raise Failure(
-            "The registry store %s cannot be read: %s. Does the shared store's server run (findmnt -T %s)?" % (path, exc.strerror, path),
-            "store_unreadable", path=path) from exc
     text = atomic_file.read_text(os.path.join(path, MARKER))
     found.update(exists=True, entries=[name for name in names if name != MARKER], uid=about.st_uid, mode=about.st_mode & 0o7777,
                  marker=None if text is None else text.strip())

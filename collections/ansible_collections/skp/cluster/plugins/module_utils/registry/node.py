@@ -44,6 +44,10 @@ class RegistryNode:
         container = self._container(client)
         image = io.read_image(client, self.params["image"]) if client else None
         store_actions, store_id = self._plan_store()
+        if self.params["readers_first"] and not self.module.check_mode and plan.readers_first(self.params["writer"], container, not store_actions):
+            return {"changed": False, "actions": [], "reasons": ["another registry may still be the writer"], "store_id": store_id, "readers_first": True,
+                    "container": container or {}, "diff": []}
+        former = io.former_names(client, self.name)
         config = plan.render_config(
             self.params["writer"], self.params["address"], self.params["port"], self.params["http_secret"], self.params["log_level"])
         before_config = atomic_file.read_text(self.config_path)
@@ -61,6 +65,9 @@ class RegistryNode:
         other_config = bool({"missing", "content"}.intersection(config_drift))
         container_actions, reasons = plan.plan_container(container, spec, image, other_config, answering)
         actions += container_actions
+        if former:
+            actions.append("remove_former")
+            reasons = ["%s is a registry under another name" % ", ".join(former)] + reasons
 
         before, after = plan.summary(container, before_config, self._recorded()), plan.wish_summary(spec, image, config, store_id)
         result = {
@@ -69,7 +76,9 @@ class RegistryNode:
         }
         if not self.module.check_mode:
             if actions:
-                self._apply(client, actions, config, store_id, spec)
+                for name in former:
+                    io.remove(client, name)
+                self._apply(client, [action for action in actions if action != "remove_former"], config, store_id, spec)
                 container = io.read_container(client, self.name)
         return dict(result, container=container or {})
 
@@ -111,7 +120,9 @@ class RegistryNode:
     def _fetch_image(self, client, action):
         """Load or pull the image; returns it."""
         if action == "load_image":
-            io.load_image(client, self.params["archive"])
+            name = io.load_image(client, self.params["archive"], self.params["archive_sha256"])
+            if name and name != self.params["image"]:  # it was saved under the tag and the registry of that time
+                io.tag_image(client, name, self.params["image"])
         else:
             io.pull_image(client, self.params["image"])
         image = io.read_image(client, self.params["image"])
@@ -171,6 +182,9 @@ class RegistryNode:
         container = self._container(client)
         purge = self.params["purge"]
         actions = ["remove"] if container else []
+        former = io.former_names(client, self.name)
+        if former:
+            actions.append("remove_former")
         if os.path.exists(self.config_path):
             actions.append("remove_config")
         if purge and self.params["writer"]:
@@ -186,6 +200,7 @@ class RegistryNode:
         if not self.module.check_mode:
             steps = {
                 "remove": lambda: io.remove(client, self.name),
+                "remove_former": lambda: [io.remove(client, name) for name in former],
                 "remove_config": lambda: os.unlink(self.config_path),
                 "purge_store": lambda: io.empty_store(self.store),
                 "remove_record": lambda: os.unlink(self.record_path),
@@ -214,7 +229,11 @@ class RegistryNode:
             return {"changed": False, "actions": [], "gc": {}, "diff": []}
         plan.plan_gc(container, self.params["writer"], self.name)
         plan.plan_store(io.read_store(self.store), self.store, False, False, self._recorded())
+        if not os.path.isdir(os.path.join(self.store, store_walk.ROOT, "repositories")):  # nothing was pushed yet; the registry's collector fails then
+            return {"changed": False, "actions": [], "gc": {"marked": 0, "blobs": [], "manifests": [], "bytes": 0}, "diff": []}
         found = self._collect(client, container, dry_run=True)
+        if self.params["delete_untagged"]:
+            plan.refuse_running(found["manifests"], io.running_digests(client))
         found["bytes"] = sum(self._blob_size(digest) for digest in found["blobs"])
         worth = bool(found["blobs"] or found["manifests"])
         result = {

@@ -301,9 +301,34 @@ def plan_gc(container, writer, name):
     refuse_foreign(container, name)
 
 
+def readers_first(writer, container, marked):
+    """Whether all other registries must be changed before this one becomes the writer: the store is in use, and its writer was another node's registry.
+
+    container: this node's registry or None. marked: the store has its marker. Two writers over one store lose uploads.
+    """
+    return bool(writer and marked and (container is None or container["kind"] != "writer"))
+
+
+def digest_of(image):
+    """The digest in an image reference, "" without one."""
+    return image.partition("@")[2]
+
+
+def refuse_running(manifests, running):
+    """Raises Failure if a manifest to be removed is run. manifests: digests; running: {digest: [services]}."""
+    used = sorted(set(manifests) & set(running))
+    if used:
+        raise Failure(
+            "Services still run %d image(s) that would be removed: %s. Their containers could then not start on another node. Update these services first "
+            "(site.yml), or collect without registry_gc_untagged." % (
+                len(used), "; ".join("%s (%s)" % (digest[:19], ", ".join(running[digest])) for digest in used)),
+            "gc_running", manifests=used)
+
+
 _GC_COUNTS = re.compile(r"(\d+) blobs marked, (\d+) blobs(?: and (\d+) manifests)? eligible for deletion")
 _GC_BLOB = re.compile(r"blob eligible for deletion: (\S+)")
-_GC_MANIFEST = re.compile(r"manifest eligible for deletion: (\S+)")
+_GC_MANIFEST = re.compile(r"manifest eligible for deletion: (?:\{\S+ )?([a-z0-9]+:[0-9a-f]+)")
+"""Registry 2 prints the digest; 3 prints `{repository digest [tags]}`."""
 
 
 def parse_gc(text):
@@ -333,7 +358,9 @@ _HINTS = (
     (r"connection refused|no route to host|i/o timeout|context deadline exceeded|request canceled",
      "The registry of this node does not answer. Start it with: ansible-playbook site.yml --tags registry. Its log: "
      "docker logs registry-skp."),
-    (r"no space left", "The disk is full: df -h on this node and on the shared store; playbooks/registry_gc.yml removes unused blobs."),
+    (r"no space left",
+     "The disk is full: df -h on this node and on the shared store; playbooks/registry_gc.yml removes unused blobs. It does not remove uploads that were "
+     "interrupted: the writer removes those after a week (directories _uploads in the store)."),
     (r"service unavailable|\b503\b|health check",
      "The registry reports that its store does not answer. Is the shared store mounted, and does its server run (findmnt, ls on it)?"),
     (r"\b405\b|method not allowed|unsupported",

@@ -35,7 +35,7 @@ MANIFEST_LIMIT = 4 * 1024 * 1024
 
 
 def verify(store, workers=4, progress=None):
-    """Check all files of a store: each tag -> manifest -> blob, every link file, and the hash of every blob, also of unused ones.
+    """Check all files of a store: each tag and each image without a tag -> manifest -> blob, every link file, and the hash of every blob, also of unused ones.
 
     Unused blobs count because the next push would treat them as already present.
     workers: threads that hash (hashing releases the interpreter's lock). progress: called as progress(done, total, bytes) after each blob.
@@ -68,7 +68,7 @@ def _finish(problem, users, parents):
     manifests = sorted(parents.get(digest, set()))
     text = {
         "link_empty": "link file is empty (the writer was killed during a write)",
-        "link_invalid": "link file does not contain a digest",
+        "link_invalid": "link file does not contain the digest of its path",
         "link_missing": "link file is missing",
         "blob_missing": "blob is missing",
         "blob_corrupt": "blob does not match its digest",
@@ -126,11 +126,20 @@ class _Walk:
                 if digest:
                     self._link(os.path.join(tag_dir, tag, "index", *(_parts(digest) + ["link"])), name, digest)
                     self._manifest(repository, digest, name)
-            for sub in ("_manifests", "_layers"):
-                for directory, _dirs, files in os.walk(os.path.join(base, sub), onerror=self._unreadable):
-                    if "link" in files:
-                        self._link(os.path.join(directory, "link"), None)
+            self._links_without_a_tag(repository, base)
         return sorted(found)
+
+    def _links_without_a_tag(self, repository, base):
+        """Every link file names the digest of its path. A revision without a tag is an image that services may run by its digest: it is checked like others."""
+        revisions = os.path.join(base, "_manifests", "revisions")
+        for sub in (os.path.join("_manifests", "tags"), revisions, "_layers"):
+            for directory, _dirs, files in os.walk(os.path.join(base, sub), onerror=self._unreadable):
+                if "link" not in files:
+                    continue
+                digest = ":".join(directory.split(os.sep)[-2:])
+                found = self._link(os.path.join(directory, "link"), None, digest if _DIGEST.match(digest) else None)
+                if found and sub == revisions and not any((repository, found) == known[:2] for known in self.checked):
+                    self._manifest(repository, found, None)
 
     def _link(self, path, tag, expected=None):
         """The digest in a link file, or None; an error in the file is recorded."""
@@ -156,7 +165,7 @@ class _Walk:
         if (repository, digest, tag) in self.checked:
             return
         self.checked.add((repository, digest, tag))
-        self.users.setdefault(digest, set()).add(tag)
+        self.users.setdefault(digest, set()).update([tag] if tag else [])
         base = os.path.join(self.root, "repositories", repository)
         self._link(os.path.join(base, "_manifests", "revisions", *(_parts(digest) + ["link"])), tag, digest)
         path = self.blob_path(digest)
@@ -181,7 +190,7 @@ class _Walk:
     def _layer(self, base, layer, manifest, tag):
         """A layer or image configuration: its link in the repository, its blob, its size."""
         digest = layer["digest"]
-        self.users.setdefault(digest, set()).add(tag)
+        self.users.setdefault(digest, set()).update([tag] if tag else [])
         self.parents.setdefault(digest, set()).add(manifest)
         path = self.blob_path(digest)
         if layer.get("urls") and not os.path.exists(path):  # a foreign layer is fetched from its vendor, never stored here

@@ -16,6 +16,7 @@ import time
 
 from ..engine import client as engine
 from ..failure import Failure
+from ..image import ledger
 from ..registry.http import RegistryClient, RegistryError
 from . import plan as service_plan, watch as service_watch
 from .build import lowest_engine
@@ -145,21 +146,23 @@ def _network_name(client, network_id):
         return network_id
 
 
-def resolve_images(images, registry, missing_ok=False):
-    """{image: digest} of the images (named by tag) that are in the cluster's registry; other images are not in the result.
+def resolve_images(client, images, registry, missing_ok=False):
+    """{image: digest} of the images (named by tag) of the cluster's registry; other images are not in the result.
 
-    missing_ok (check mode): a missing tag, or a registry that does not answer, gives None; otherwise a Failure that says how to push
-    the image.
+    The digest is that of the ledger: what this cluster has pushed under the tag, whatever the tag in the registry is now.
+    missing_ok (check mode): an image that is not known or missing, or a registry that does not answer, gives None; otherwise a Failure that says how to
+    push the image. client: None in check mode before there is an engine.
     """
     host, _separator, port = registry.partition(":")
     reader = RegistryClient("http://%s:%s" % ("127.0.0.1" if host == "localhost" else host, port or "80"))
-    digests = {}
-    for image in sorted(set(images)):
-        if not image.startswith(registry + "/") or "@" in image:
+    digests = ledger.trusted_digests(client, images, registry)
+    for image, digest in digests.items():
+        if digest is None:
+            if not missing_ok:
+                raise ledger.refuse_unknown(image)
             continue
-        repository, _separator, tag = image[len(registry) + 1 :].partition(":")
         try:
-            digests[image] = reader.digest(repository, tag or "latest")
+            digests[image] = reader.digest(image[len(registry) + 1 :].partition(":")[0], digest)
         except RegistryError as exc:
             if not missing_ok:
                 raise Failure(

@@ -5,8 +5,12 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import io
 import json
+import os
+import subprocess
+import sys
 import tarfile
 import threading
 
@@ -72,6 +76,76 @@ def test_every_image_of_the_collection_is_found_and_keeps_secrets_out_of_its_las
     last = dockerfile[dockerfile.rindex("\nFROM "):]
     assert "skp-site" not in last and "apt-get" not in last
     assert name in ("base", "java") or "\nUSER " in last
+
+
+@pytest.mark.parametrize("make, words", [
+    (lambda path: (path / "dir").symlink_to("/tmp"), "link to a directory"),
+    (lambda path: (path / "gone").symlink_to("/no/such/file"), "cannot be read"),
+    (lambda path: os.mkfifo(path / "pipe"), "no regular file"),
+    (lambda path: os.truncate(os.open(path / "big", os.O_CREAT | os.O_WRONLY), action.CONTEXT_LIMIT + 1), "larger than 64 MB"),
+])
+def test_what_a_context_cannot_hold_is_refused(tmp_path, make, words):
+    (tmp_path / "Dockerfile").write_text("FROM x\n")
+    make(tmp_path)
+    with pytest.raises(AnsibleActionFail, match=words):
+        action.read_context(str(tmp_path))
+
+
+def test_what_editors_leave_is_no_content(tmp_path):
+    for name in ("Dockerfile", "Dockerfile~", ".DS_Store", ".Dockerfile.swp", ".#Dockerfile"):
+        (tmp_path / name).write_text("FROM x\n")
+    assert [item["path"] for item in action.read_context(str(tmp_path))] == ["Dockerfile"]
+
+
+def refuses_to_wait(path):
+    """A second run, in a process of its own."""
+    with image_io.lock(str(path)):
+        code = ("import sys; from ansible_collections.skp.cluster.plugins.module_utils.image import io\n"
+                "try:\n    with io.lock(sys.argv[1]): pass\nexcept Exception as exc: print(exc)")
+        return subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True,
+                              env=dict(os.environ, PYTHONPATH=os.pathsep.join(sys.path))).stdout
+
+
+def test_two_runs_never_build_at_the_same_time(tmp_path):
+    said = refuses_to_wait(tmp_path / "lock")
+    assert "Another run builds images" in said and str(os.getpid()) in said
+    with image_io.lock(str(tmp_path / "lock")):
+        pass
+
+
+class Engine:
+    """The engine's client, as far as an archive needs it."""
+
+    def __init__(self):
+        self.loaded = []
+        self.api = self
+
+    def load_image(self, handle):
+        self.loaded.append(handle.read())
+        return iter([])
+
+
+def test_a_changed_archive_never_reaches_the_engine(tmp_path):
+    path, client = tmp_path / "image.tar", Engine()
+    path.write_bytes(b"other")
+    with pytest.raises(Failure) as caught:
+        image_io.load(client, str(path), lambda text: None, "one", hashlib.sha256(b"ours").hexdigest())
+    assert caught.value.failure["kind"] == "archive_changed" and client.loaded == []
+    image_io.load(client, str(path), lambda text: None, "one", hashlib.sha256(b"other").hexdigest())
+    assert client.loaded == [b"other"]
+
+
+@pytest.mark.parametrize("entry, there", [
+    (None, True),
+    ({}, False),
+    ({"hash": "H", "sha256": hashlib.sha256(b"ours").hexdigest()}, True),
+    ({"hash": "H", "sha256": "0" * 64}, False),
+    ({"hash": "old", "sha256": hashlib.sha256(b"ours").hexdigest()}, False),
+])
+def test_an_archive_counts_as_the_ledger_knows_it(tmp_path, entry, there):
+    (tmp_path / "image.tar").write_bytes(b"ours")
+    assert image_io.has_archive(str(tmp_path / "image.tar"), entry, "H") is there
+    assert image_io.has_archive(str(tmp_path / "missing.tar"), entry, "H") is False
 
 
 def archive_of(path, manifest, config, tags):

@@ -64,11 +64,22 @@ def test_a_changed_base_changes_everything_above_it():
 
 
 @pytest.mark.parametrize("options", [
-    {"base_suite": "bookworm"}, {"base_image": "debian:13"}, {"refresh": "2026-11"}, {"common_args": {"LOCALE": "de_DE.UTF-8"}},
+    {"platform": "arm64"}, {"base_suite": "bookworm"}, {"base_image": "debian:13"}, {"refresh": "2026-11"}, {"common_args": {"LOCALE": "de_DE.UTF-8"}},
 ])
 def test_options_of_the_root_reach_all(options):
     before, after = hashes(*STACK), hashes(*STACK, **options)
     assert not set(before.values()) & set(after.values())
+
+
+def test_the_recipe_of_the_lowest_image_reaches_all(monkeypatch):
+    before = hashes(*STACK)
+    monkeypatch.setattr(plan, "BOOTSTRAP_OPTIONS", plan.BOOTSTRAP_OPTIONS + ("--include=tzdata",))
+    assert not set(before.values()) & set(hashes(*STACK).values())
+
+
+@pytest.mark.parametrize("machine, name", [("x86_64", "amd64"), ("aarch64", "arm64"), ("riscv64", "riscv64")])
+def test_platforms(machine, name):
+    assert plan.platform_of(machine) == name
 
 
 def test_order_of_the_list_and_the_registry_change_no_hash():
@@ -321,7 +332,8 @@ def test_a_ca_that_is_none_is_refused():
 
 @pytest.mark.parametrize("mirror, text", [
     ("", ""),
-    ("http://mirror.example/debian", "deb http://mirror.example/debian trixie main\ndeb http://mirror.example/debian trixie-updates main\n"),
+    ("http://mirror.example/debian", "deb http://mirror.example/debian trixie main\ndeb http://mirror.example/debian trixie-updates main\n"
+     "deb http://mirror.example/debian-security trixie-security main\n"),
     ("deb http://a trixie main\ndeb http://b trixie-security main", "deb http://a trixie main\ndeb http://b trixie-security main\n"),
 ])
 def test_apt_sources(mirror, text):
@@ -445,3 +457,99 @@ def test_buildkit_log():
     assert all(len(text) <= 110 for text in shown)
     assert log.tail == ["hello world"] and log.stages == []
     assert log.error.startswith("failed to solve:") and log.error.endswith('"/etc/hostname": not found')
+
+
+@pytest.mark.parametrize("mirror, given, wanted", [
+    ("http://mirror/debian/", "", "http://mirror/debian-security"),
+    ("http://mirror/repo", "http://mirror/updates", "http://mirror/updates"),
+    ("http://mirror/debian", "none", ""),
+])
+def test_the_mirror_of_security_updates(mirror, given, wanted):
+    assert plan.security_mirror(mirror, given) == wanted
+    assert ("trixie-security" in plan.apt_sources(mirror, "trixie", given)) is bool(wanted)
+
+
+def test_a_mirror_without_security_updates_is_somebodys_decision():
+    with pytest.raises(Failure) as caught:
+        plan.apt_sources("http://user:word@mirror/repo", "trixie")
+    assert "skp_apt_security_mirror" in caught.value.msg and "word" not in caught.value.msg
+
+
+@pytest.mark.parametrize("dockerfile, expected", [
+    ("RUN --network=none --mount=type=cache,target=/x make\n", True),
+    ("RUN \\\n    --mount=type=cache,target=/x make\n", True),
+    ("RUN --network=none \\\n# why\n  --mount=type=cache,target=/x make\n", True),
+    ("RUN mount --mount=x\n", False),
+    ("RUN make \\\n --mount=x\n", False),
+])
+def test_forms_of_run_that_need_buildkit(dockerfile, expected):
+    assert plan.needs_buildkit(dockerfile) is expected
+
+
+def judged(local=None, digest="", entry=None, archive=False):
+    image = {"hash": "H"}
+    return plan.judge_present(image, dict({"id": "", "hash": "", "digests": []}, **(local or {})), digest, entry or {}, archive)
+
+
+OURS = {"hash": "H", "digest": "sha256:1", "config": "sha256:c", "parent": "sha256:p"}
+JUDGED = [
+    ("nothing", {}, {"engine": "", "registry": "", "foreign": False}),
+    ("pushed by us", {"digest": "sha256:1", "entry": OURS}, {"registry": "H", "digest": "sha256:1", "foreign": False, "config": "sha256:c"}),
+    ("pushed by somebody else", {"digest": "sha256:2", "entry": OURS}, {"registry": "", "digest": "", "foreign": True}),
+    ("a cluster without a ledger yet", {"digest": "sha256:1"}, {"registry": "", "digest": "", "foreign": True}),
+    ("an old content of ours", {"digest": "sha256:1", "entry": dict(OURS, hash="old")}, {"registry": "old", "digest": "sha256:1", "config": "", "parent": ""}),
+    ("lost by the registry", {"entry": OURS}, {"registry": "", "foreign": False}),
+    ("the engine has what was pushed", {"local": {"hash": "H", "digests": ["localhost:5000/skp/a@sha256:1"]}, "digest": "sha256:1", "entry": OURS},
+     {"engine": "H", "registry": "H"}),
+    ("the engine has another build", {"local": {"hash": "H", "digests": ["localhost:5000/skp/a@sha256:9"]}, "digest": "sha256:1", "entry": OURS},
+     {"engine": "", "registry": "H"}),
+    ("built and not pushed yet", {"local": {"hash": "H"}, "digest": "sha256:2", "entry": dict(OURS, hash="old", digest="sha256:2")},
+     {"engine": "H", "registry": "old"}),
+]
+
+
+@pytest.mark.parametrize("found, wanted", [case[1:] for case in JUDGED], ids=[case[0] for case in JUDGED])
+def test_what_counts_as_present(found, wanted):
+    answer = judged(**found)
+    assert {key: answer[key] for key in wanted} == wanted
+
+
+FOREIGN = {"registry": "", "foreign": True}
+OLD_BASE = {"registry": True, "engine": True, "config": "k", "parent": "an older build of java"}
+TRUST = [
+    ("a foreign image is built again", {"base": THERE, "java": THERE, "kafka": FOREIGN}, ["pull java", "build kafka", "push kafka"]),
+    ("a foreign image that the engine has is pushed again", {"base": THERE, "java": THERE, "kafka": dict(HERE, **FOREIGN)}, ["push kafka"]),
+    ("nothing is built on a foreign base", {"base": THERE, "java": FOREIGN},
+     ["pull base", "build java", "push java", "build kafka", "push kafka"]),
+    ("what stands on a base that is built again is built again", {"base": THERE, "java": {}, "kafka": dict(HERE, **THERE)},
+     ["pull base", "build java", "push java", "build kafka", "push kafka"]),
+    ("what stands on an older build of its base is built again", {"base": THERE, "java": dict(THERE, config="j"), "kafka": OLD_BASE},
+     ["pull java", "build kafka", "push kafka"]),
+    ("the same base", {"base": THERE, "java": dict(THERE, config="j"), "kafka": dict(OLD_BASE, parent="j")}, []),
+]
+
+
+@pytest.mark.parametrize("present, wanted", [case[1:] for case in TRUST], ids=[case[0] for case in TRUST])
+def test_plan_trusts_only_what_this_cluster_pushed(present, wanted):
+    assert steps(STACK, present) == wanted
+
+
+def test_a_plan_says_that_an_image_is_foreign():
+    found = plan.expand(list(STACK), "localhost:5000")
+    state = {item["name"]: dict(nothing(), **FOREIGN) for item in found}
+    planned_steps = plan.plan_built(found, state, True)
+    assert "that this cluster did not push" in plan.describe(planned_steps[1], found)
+
+
+def test_the_stage_of_a_build_that_failed_is_not_forgotten():
+    log = plan.BuildLog()
+    for line in ["Step 1/4 : FROM debian AS build", " ---> 0123456789ab", "Step 2/4 : COPY .skp-site/ /skp-site/", " ---> aaaaaaaaaaaa",
+                 "Step 3/4 : FROM debian", " ---> 0123456789ab", "Step 4/4 : RUN false"]:
+        log.feed(line)
+    log.failed()
+    assert log.stages == ["aaaaaaaaaaaa"], "the base itself stays"
+    log = plan.BuildLog()
+    for line in ["Step 1/3 : FROM debian", " ---> 0123456789ab", "Step 2/3 : COPY .skp-site/ /skp-site/", " ---> aaaaaaaaaaaa", "Step 3/3 : RUN false"]:
+        log.feed(line)
+    log.failed()
+    assert log.stages == ["aaaaaaaaaaaa"]

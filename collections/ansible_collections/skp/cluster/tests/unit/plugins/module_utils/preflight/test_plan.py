@@ -17,7 +17,7 @@ from ansible_collections.skp.cluster.plugins.module_utils.preflight import plan
 ROOT = pathlib.Path(__file__).resolve().parents[5]
 SETTINGS = {key[len("preflight_"):]: value for key, value in
             yaml.safe_load((ROOT / "roles/preflight/defaults/main.yml").read_text(encoding="utf-8")).items()}
-SETTINGS.update(engine_manage=True, store_mode="existing", encrypted=False)
+SETTINGS.update(engine_manage=True, store_mode="existing", encrypted=False, store_nfs_server="", image_groups=["kafka", "spark_worker"])
 GIB = plan.GIB
 
 
@@ -26,7 +26,7 @@ def facts(number):
     disk = {"path": "/var/lib/skp", "mount": "/", "type": "ext4", "free": 100 * GIB, "total": 200 * GIB, "inodes_free": 10 ** 7}
     return {
         "system": {"hostname": "h%d" % number, "machine_id": "m%d" % number, "os": "debian", "os_version": "13", "os_name": "Debian 13",
-                   "systemd": True, "container": "", "uid": 0},
+                   "systemd": True, "container": "", "uid": 0, "architecture": "x86_64"},
         "memory": {"total": 8 * GIB, "available": 6 * GIB},
         "engine": dict(engine_facts.EMPTY, installed=True, running=True, version="28.5.2", api_version="1.51", min_api_version="1.24",
                        sdk_version="7.1.0", runtimes=["runc"], swarm_state="active", cluster_id="X", is_manager=number == 1),
@@ -37,7 +37,7 @@ def facts(number):
         "ports": [{"port": "5000/tcp", "process": "registry", "pid": 7, "container": "registry-skp", "ours": True}],
         "vxlan": "yes",
         "gpu": {"driver": "NVRM version: NVIDIA UNIX x86_64 Kernel Module  550.1", "devices": ["nvidia0"], "toolkit": "/usr/bin/nvidia-container-runtime"},
-        "store": dict(disk, exists=True, writable=True, error="", path="/srv/skp", type="nfs4",
+        "store": dict(disk, exists=True, writable=True, error="", path="/srv/skp", type="nfs4", mounted=None, exports="", own=False,
                       markers={"c1": "a", "c2": "b", "c3": "c"} if number == 3 else {"c%d" % number: "abc"[number - 1]}),
         "disks": {"data": dict(disk), "docker": dict(disk, path="/var/lib/docker"), "home": dict(disk, path="/srv/skp", type="nfs4")},
     }
@@ -47,7 +47,8 @@ def good():
     """A site of three nodes with which nothing is wrong."""
     return {"hosts": {"c%d" % number: {"facts": facts(number), "clock": {"before": 100.0, "start": 100.6, "end": 101.0, "after": 101.2},
                                        "addr": "10.0.0.%d" % number, "labels": {}, "error": ""} for number in (1, 2, 3)},
-            "groups": {"master": ["c1"], "manager": ["c1"], "zookeeper": ["c1", "c2", "c3"]},
+            "groups": {"master": ["c1"], "manager": ["c1"], "zookeeper": ["c1", "c2", "c3"],
+                       "registry": ["c1", "c2", "c3"], "kafka": ["c2"]},
             "settings": copy.deepcopy(SETTINGS), "write": True}
 
 
@@ -70,7 +71,21 @@ def both(*changes):
     return apply
 
 
+def mounted(source, kind="nfs4"):
+    """The mount of the store of a node."""
+    return {"source": source, "point": "/srv/skp", "type": kind}
+
+
+def nfs(site):
+    """The same site with the store on the master: only the master writes a marker, all others see it."""
+    site["settings"]["store_mode"] = "nfs"
+    for name, host in site["hosts"].items():
+        host["facts"]["store"].update(markers={"c1": "a"}, writable=None, own=name == "c1", type="nfs4" if name != "c1" else "ext4",
+                                      mounted=mounted("10.0.0.1:/srv/skp") if name != "c1" else None)
+
+
 C2 = "hosts.c2.facts."
+SILENT = {"path": "/srv/skp", "silent": "/srv/skp does not answer within 15 s"}
 UNMANAGED = change("settings.engine_manage", False)
 NO_SWARM = both(*[change("hosts.c%d.facts.engine.%s" % (number, key), value) for number in (1, 2, 3)
                   for key, value in (("swarm_state", "inactive"), ("cluster_id", ""), ("is_manager", False))])
@@ -126,6 +141,18 @@ CASES = [
      "Permission denied"),
     ("store", "error", "c1, c2, c3", change(C2 + "store.markers", {"c2": "other"}), "c2; c1, c3"),
     ("store", "warning", "c1, c2, c3", both(change("write", False), change(C2 + "store.markers", {"c2": "other"})), "c2; c1, c3"),
+    ("store", "error", "c2", change(C2 + "store", dict(SILENT, exists=True, writable=None, mounted=None, exports="", own=False)), "does not answer"),
+    ("store", "error", "c2", both(nfs, change(C2 + "store.markers", {"c1": "b"})), "another directory than the master's"),
+    ("store", "error", "c2", both(nfs, change(C2 + "store.markers", {})), "another directory than the master's"),
+    ("store", "error", "c2", both(nfs, change(C2 + "store.mounted", mounted("10.0.0.9:/srv/skp"))), "a mount of 10.0.0.9:/srv/skp"),
+    ("store", "error", "c1", both(nfs, change("hosts.c1.facts.store.mounted", mounted("10.0.0.9:/srv/skp"))), "the store of an earlier master"),
+    ("store", "error", "c2", both(nfs, change(C2 + "store.mounted", None), change(C2 + "store.exports", "/srv/skp 10.0.0.1(ro)")), "a store of its own"),
+    ("store", "error", "c2", both(nfs, change(C2 + "store.mounted", None), change(C2 + "store.own", True)), "a store of its own"),
+    ("disk", "error", "c2", change(C2 + "disks.data", {"path": "/var/lib/skp", "silent": "/var/lib/skp does not answer within 15 s"}), "does not answer"),
+    ("architecture", "error", "c2", change(C2 + "system.architecture", "aarch64"), "aarch64"),
+    ("registry", "error", "c1", both(change("groups.registry", [])), "no label registry"),
+    ("registry", "error", "c1", both(change("groups.registry", ["c2", "c3"])), "no label registry"),
+    ("registry", "error", "c2", change("groups.registry", ["c1", "c3"]), "no label registry"),
     ("managers", "error", "c1, c2", change("groups.manager", ["c1", "c2"]), "2 managers"),
     ("zookeeper", "error", "c1, c2", change("groups.zookeeper", ["c1", "c2"]), "2 ZooKeeper"),
     ("overlay", "error", "c2", change(C2 + "vxlan", "no: Operation not supported"), "Operation not supported"),
@@ -158,6 +185,23 @@ def test_check_finds(name, severity, host, apply, words):
     matching = [item for item in found_with(apply) if item["check"] == name and item["severity"] == severity and item["host"] == host]
     assert matching and any(words in item["found"] for item in matching)
     assert all(item["expected"] and item["next"] for item in matching)
+
+
+@pytest.mark.parametrize("apply", [
+    nfs,
+    # Before the first mount.
+    both(nfs, change(C2 + "store.mounted", None), change(C2 + "store.markers", {}), change(C2 + "store.exists", False)),
+    both(nfs, change(C2 + "store.mounted", None), change(C2 + "store.markers", {}), change(C2 + "store.type", "ext4")),
+    # The master's own disk.
+    both(nfs, change("hosts.c1.facts.store.mounted", mounted("/dev/sdb1", "ext4"))),
+    # The master does not answer; that is a finding of its own.
+    both(nfs, change("groups.master", []), change("hosts.c1.facts.store.markers", {})),
+    # A host that runs none of our images needs neither the label nor the architecture.
+    both(change("groups.registry", ["c1", "c2"]), change("hosts.c3.facts.system.architecture", "aarch64")),
+])
+def test_what_is_right_is_no_finding(apply):
+    """A store over NFS on its way, and hosts that need no image."""
+    assert [item for item in found_with(apply) if item["check"] not in ("managers",)] == []
 
 
 def test_every_check_has_a_case():

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import http.server
 import json
 import threading
@@ -23,7 +24,12 @@ def _image(name):
     return {"config": {"digest": "sha256:config-%s" % name}, "layers": []}
 
 
+REAL = json.dumps(_image("real")).encode()
+REAL_DIGEST = "sha256:" + hashlib.sha256(REAL).hexdigest()
 ANSWERS = {
+    "/v2/skp/real/manifests/" + REAL_DIGEST: (200, {}, _image("real")),
+    "/v2/skp/forged/manifests/" + REAL_DIGEST: (200, {}, _image("forged")),
+    "/v2/skp/cut/manifests/latest": (500, {"Content-Length": "999"}, {"errors": []}),
     "/v2/": (200, {}, {}),
     "/v2/skp/one/manifests/latest": (200, {"Docker-Content-Digest": "sha256:m1"}, _image("one")),
     "/v2/skp/one/blobs/sha256:config-one": (200, {}, {"config": {"Labels": {"skp.hash": "h1"}}}),
@@ -53,7 +59,8 @@ def _registry():
             self.send_response(status)
             for name, value in headers.items():
                 self.send_header(name, value)
-            self.send_header("Content-Length", str(len(payload)))
+            if "Content-Length" not in headers:
+                self.send_header("Content-Length", str(len(payload)))
             self.end_headers()
             if self.command != "HEAD":
                 self.wfile.write(payload)
@@ -129,3 +136,16 @@ def test_lists(registry):
     assert registry.tags("skp/one") == ["latest", "v2"]
     assert registry.tags("skp/empty") == []
     assert registry.tags("skp/none") == []
+
+
+def test_content_under_a_digest_is_compared_with_it(registry):
+    assert registry.config_digest("skp/real", REAL_DIGEST) == "sha256:config-real"
+    with pytest.raises(RegistryError) as caught:
+        registry.manifest("skp/forged", REAL_DIGEST)
+    assert "other content" in caught.value.msg
+
+
+def test_an_error_answer_that_is_cut_short_is_an_error(registry):
+    with pytest.raises(RegistryError) as caught:
+        registry.manifest("skp/cut", "latest")
+    assert caught.value.failure["status"] is None

@@ -4,9 +4,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import socket
 import struct
+import time
 
 import pytest
 
@@ -44,6 +46,58 @@ def test_store_from_nothing_to_purged(tmp_path):
     io.empty_store(path)
     assert os.listdir(path) == []
     io.empty_store(path)
+
+
+class Engine:
+    """The engine's client for an archive: it names what it loaded."""
+
+    def __init__(self, *names):
+        self.names, self.loaded, self.api = names, [], self
+
+    def load_image(self, handle):
+        self.loaded.append(handle.read())
+        return [{"stream": "Loaded image: %s\n" % name} for name in self.names]
+
+
+def test_a_loaded_image_is_known_by_the_name_in_its_archive(tmp_path):
+    (tmp_path / "image.tar").write_bytes(b"ours")
+    checksum = hashlib.sha256(b"ours").hexdigest()
+    assert io.load_image(Engine("localhost:5000/skp/docker-registry:old"), str(tmp_path / "image.tar"), checksum) == "localhost:5000/skp/docker-registry:old"
+    assert io.load_image(Engine(), str(tmp_path / "image.tar"), "") == ""
+
+
+def test_a_changed_archive_is_not_loaded(tmp_path):
+    (tmp_path / "image.tar").write_bytes(b"other")
+    client = Engine("x")
+    with pytest.raises(Failure) as caught:
+        io.load_image(client, str(tmp_path / "image.tar"), hashlib.sha256(b"ours").hexdigest())
+    assert (caught.value.failure["kind"], client.loaded) == ("archive_changed", [])
+
+
+def test_a_store_that_does_not_answer_has_a_time_limit(monkeypatch):
+    monkeypatch.setattr(io.patience, "SECONDS", 0.2)
+    monkeypatch.setattr(io, "_list_store", lambda path: time.sleep(60))
+    with pytest.raises(Failure) as caught:
+        io.read_store("/srv/skp/registry")
+    assert caught.value.failure["kind"] == "store_silent"
+
+
+def test_registries_under_other_names(monkeypatch):
+    listed = [{"Names": ["/registry-skp"], "Labels": {"skp.registry": "writer"}}, {"Names": ["/registry-old"], "Labels": {"skp.registry": "reader"}},
+              {"Names": ["/registry-old-gc"], "Labels": {"skp.registry": "gc"}}]
+    monkeypatch.setattr(io.engine, "get", lambda client, path, **options: listed)
+    assert io.former_names("client", "registry-skp") == ["registry-old"]
+    assert io.former_names(None, "registry-skp") == []
+
+
+def test_digests_that_services_run(monkeypatch):
+    def service(name, image, before=None):
+        spec = {"Name": name, "TaskTemplate": {"ContainerSpec": {"Image": image}}}
+        return {"Spec": spec, "PreviousSpec": {"TaskTemplate": {"ContainerSpec": {"Image": before}}} if before else None}
+
+    monkeypatch.setattr(io.engine, "get", lambda client, path, **options: [
+        service("a", "localhost:5000/skp/x@sha256:1", "localhost:5000/skp/x@sha256:0"), service("b", "localhost:5000/skp/x@sha256:1"), service("c", "redis")])
+    assert io.running_digests("client") == {"sha256:1": ["a", "b"], "sha256:0": ["a"]}
 
 
 def test_store_without_a_parent(tmp_path):

@@ -79,6 +79,32 @@ def test_hash_covers_everything(changes):
     assert _spec(**changes)["Labels"]["skp.hash"] != _spec()["Labels"]["skp.hash"]
 
 
+@pytest.mark.parametrize("writer, container, marked, first", [
+    (True, {"kind": "writer"}, True, False),
+    (True, {"kind": "reader"}, True, True),
+    (True, None, True, True),
+    (True, None, False, False),  # a new store
+    (False, {"kind": "writer"}, True, False),
+])
+def test_a_new_writer_waits_until_the_old_one_is_a_reader(writer, container, marked, first):
+    assert plan.readers_first(writer, container, marked) is first
+
+
+def test_untagged_manifests_that_services_run_are_kept():
+    running = {"sha256:1": ["kafka-skp-1", "kafka-skp-2"]}
+    plan.refuse_running(["sha256:2"], running)
+    with pytest.raises(Failure) as caught:
+        plan.refuse_running(["sha256:1", "sha256:2"], running)
+    assert "kafka-skp-1, kafka-skp-2" in caught.value.msg and caught.value.failure["kind"] == "gc_running"
+
+
+@pytest.mark.parametrize("image, digest", [
+    ("localhost:5000/skp/docker-kafka@sha256:1", "sha256:1"), ("localhost:5000/skp/docker-kafka:latest@sha256:1", "sha256:1"), ("redis:8", ""),
+])
+def test_digest_of_a_service(image, digest):
+    assert plan.digest_of(image) == digest
+
+
 def test_gc_runs_apart():
     spec = plan.gc_spec(OPTIONS, dry_run=False, delete_untagged=True)
     assert spec["Cmd"] == ["garbage-collect", "--delete-untagged", "/etc/skp/registry/config.yml"]
@@ -231,7 +257,20 @@ blob eligible for deletion: sha256:cc
 """
 
 
+# Registry 3.0 and newer print a manifest with its repository and tags.
+REGISTRY_31 = """\
+skp/docker-kafka: marking manifest sha256:aa
+manifest eligible for deletion: {skp/docker-kafka sha256:%s []}
+manifest eligible for deletion: {skp/docker-kafka sha256:%s [old older]}
+manifest eligible for deletion: {skp/docker-ds sha256:%s []}
+
+3 blobs marked, 1 blobs and 3 manifests eligible for deletion
+blob eligible for deletion: sha256:bb
+""" % ("1" * 64, "2" * 64, "3" * 64)
+
+
 @pytest.mark.parametrize("text,expected", [
+    (REGISTRY_31, {"marked": 3, "blobs": ["sha256:bb"], "manifests": ["sha256:" + digit * 64 for digit in "123"]}),
     (REGISTRY_3, {"marked": 3, "blobs": ["sha256:bb", "sha256:cc"], "manifests": ["sha256:ee"]}),
     ("\n7 blobs marked, 0 blobs and 0 manifests eligible for deletion\n", {"marked": 7, "blobs": [], "manifests": []}),
     ("failed to garbage collect: failed to mark: Path not found", None),

@@ -166,6 +166,33 @@ def test_empty_link_that_no_tag_leads_to(store):
     assert (problem["kind"], problem["used_by"]) == ("link_empty", [])
 
 
+@pytest.fixture(name="untagged")
+def _untagged(store):
+    """A build that lost its tag to a newer one; services may run it by its digest."""
+    return store.image("skp/one", store.base, b"old")
+
+
+def test_an_image_without_a_tag_is_checked_too(store, untagged):
+    assert _verify(store)["problems"] == []
+    digest = "sha256:" + hashlib.sha256(b"old").hexdigest()
+    os.unlink(store.data(digest))
+    problem = _only(store)
+    assert (problem["kind"], problem["digest"], problem["used_by"], problem["manifests"]) == ("blob_missing", digest, [], [untagged["digest"]])
+
+
+def test_manifest_of_an_image_without_a_tag_is_missing(store, untagged):
+    os.unlink(store.data(untagged["digest"]))
+    assert (_only(store)["kind"], _only(store)["digest"]) == ("blob_missing", untagged["digest"])
+
+
+@pytest.mark.parametrize("sub", ["_layers/sha256", "_manifests/revisions/sha256"])
+def test_a_link_with_the_digest_of_another_blob(store, untagged, sub):
+    name = hashlib.sha256(b"old").hexdigest() if sub.startswith("_layers") else untagged["digest"][7:]
+    store.repo("skp/one", *sub.split("/"), name, "link").write_text(store.orphan["digest"])
+    problem = _only(store)
+    assert (problem["kind"], problem["found"]) == ("link_invalid", store.orphan["digest"])
+
+
 def test_child_of_an_index_is_missing(store):
     os.unlink(store.data(store.two["digest"]))
     problem = _only(store)

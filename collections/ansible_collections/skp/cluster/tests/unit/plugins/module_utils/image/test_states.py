@@ -1,0 +1,145 @@
+# Copyright (c) 2026 skp.cluster contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The states of skp_image with an engine, a registry and a swarm in memory: what runs after what, and what is entered in the ledger."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import hashlib
+
+import pytest
+
+from ansible_collections.skp.cluster.plugins.module_utils.failure import Failure
+from ansible_collections.skp.cluster.plugins.module_utils.image import states
+
+REF = "localhost:5000/skp/%s:latest"
+
+
+def context(text):
+    return [{"path": "Dockerfile", "mode": 0o644, "content": base64.b64encode(text.encode()).decode()}]
+
+
+def image(name, base="", **more):
+    return dict({"name": name, "tag": None, "base": base, "args": {}, "archive": False, "files": context("ARG BASE\nFROM ${BASE}\n# %s\n" % name)}, **more)
+
+
+class Module:
+    """The options, and warnings."""
+
+    check_mode = False
+
+    def __init__(self, **params):
+        self.params = dict({
+            "state": "built", "ledger": True, "images": [image("base"), image("kafka", "base")], "names": [], "alongside": [], "jobs": 1, "digests": {}, "tag":
+            "latest", "registry": "localhost:5000", "push": True, "archive_dir": "", "archive": "", "checksum": "", "common_args": {}, "base_image":
+            "debian:13", "base_suite": "trixie", "refresh": "", "extra_ca": "", "apt_mirror": "", "apt_security_mirror": "", "pip_index": "", "maven_mirror": "", "go_proxy":
+            "", "plan_only": False}, **params)
+        self.run_command = None
+        self.warn = lambda text: None
+
+
+class World:
+    """Engine, registry and ledger."""
+
+    def __init__(self):
+        self.engine, self.registry, self.book, self.builds = {}, {}, {"images": {}, "archives": {}}, 0
+
+    def config_digest(self, path, digest):
+        return "config of " + digest
+
+    def digest(self, path, reference):
+        return self.registry.get("%s:%s" % (path, reference))
+
+    def health(self):
+        return True, "200"
+
+    def build(self, client, item, site, buildkit, progress, stages):
+        self.builds += 1
+        self.engine[item["ref"]] = {"id": "id%d" % self.builds, "hash": item["hash"], "digests": []}
+
+    def push(self, client, item, progress):
+        digest = "sha256:" + hashlib.sha256(self.engine[item["ref"]]["id"].encode()).hexdigest()
+        self.registry["%s:%s" % (item["path"], item["tag"])] = digest
+        self.engine[item["ref"]]["digests"] = ["%s@%s" % (item["repository"], digest)]
+        return digest
+
+    def pull(self, client, repository, reference, progress, name):
+        assert reference.startswith("sha256:")
+        entry = self.book["images"]["skp/%s:latest" % name]
+        self.engine["%s:latest" % repository] = {"id": "pulled", "hash": entry["hash"], "digests": ["%s@%s" % (repository, reference)]}
+
+    def record(self, client, images=None, archives=None):
+        self.book = {"images": dict(self.book["images"], **(images or {})), "archives": dict(self.book["archives"], **(archives or {}))}
+
+    def run(self, **params):
+        module = Module(**params)
+        return states.STATES[module.params["state"]](module, "client", lambda text: None)
+
+
+@pytest.fixture(name="world")
+def _world(monkeypatch):
+    world = World()
+    nothing = {"id": "", "hash": "", "digests": []}
+    for name, value in {
+        "in_engine": lambda client, ref: dict(world.engine.get(ref, nothing)), "build": world.build, "push": world.push, "pull": world.pull,
+        "registry_client": lambda registry: world, "has_buildkit": lambda *args, **options: False, "lock": contextlib.nullcontext,
+        "patient": lambda client: client, "pull_reference": lambda *args: None, "tag": lambda *args: None, "remove_image": lambda *args: None,
+    }.items():
+        monkeypatch.setattr(states.io, name, value)
+    monkeypatch.setattr(states.engine, "connect", lambda **options: "client")
+    for name, value in {"read": lambda client: world.book, "record": world.record, "manager": lambda module: "client"}.items():
+        monkeypatch.setattr(states.ledger, name, value)
+    return world
+
+
+def done(result):
+    return [" ".join(line.split()[:2]).replace("localhost:5000/skp/", "") for line in result["plan"]]
+
+
+def test_what_was_pushed_is_known_and_nothing_is_done_again(world):
+    assert done(world.run()) == ["pull debian:13", "build base:latest", "push base:latest", "build kafka:latest", "push kafka:latest"]
+    base, kafka = world.book["images"]["skp/base:latest"], world.book["images"]["skp/kafka:latest"]
+    assert kafka["parent"] == base["config"] == "config of " + base["digest"] and base["parent"] == ""
+    again = world.run()
+    assert (again["changed"], again["images"]["kafka"]["digest"]) == (False, kafka["digest"])
+    assert world.run(state="known", names=["kafka", "none"])["images"]["kafka"]["reference"] == "localhost:5000/skp/kafka@" + kafka["digest"]
+
+
+def test_an_image_that_somebody_else_pushed_is_replaced(world):
+    world.run()
+    ours = world.registry["skp/kafka:latest"]
+    world.registry["skp/kafka:latest"] = "sha256:poisoned"
+    assert done(world.run()) == ["push kafka:latest"]
+    assert world.registry["skp/kafka:latest"] == ours
+    world.registry["skp/base:latest"] = "sha256:poisoned"
+    world.engine.clear()
+    world.builds = 10
+    assert done(world.run()) == ["pull debian:13", "build base:latest", "push base:latest", "build kafka:latest", "push kafka:latest"]
+    assert world.run()["changed"] is False
+
+
+def test_a_new_master_uses_what_the_ledger_knows(world):
+    world.run()
+    world.engine.clear()
+    assert world.run()["changed"] is False
+    changed = [image("base"), image("kafka", "base", files=context("ARG BASE\nFROM ${BASE}\n# new\n"))]
+    assert done(world.run(images=changed)) == ["pull base:latest", "build kafka:latest", "push kafka:latest"]
+    assert world.run(images=changed)["changed"] is False
+
+
+def test_check_mode_only_tells(world):
+    world.run()
+    world.registry["skp/kafka:latest"] = "sha256:poisoned"
+    answer = world.run(plan_only=True)
+    assert (done(answer), answer["images"]["kafka"]["digest"], world.registry["skp/kafka:latest"]) == (["push kafka:latest"], "", "sha256:poisoned")
+
+
+def test_nodes_pull_by_digest_only(world):
+    world.run()
+    digest = world.book["images"]["skp/kafka:latest"]["digest"]
+    world.engine.clear()
+    with pytest.raises(Failure) as caught:
+        world.run(state="pulled", names=["kafka"])
+    assert caught.value.failure["kind"] == "image_unknown"
+    assert world.run(state="pulled", names=["kafka"], digests={"kafka": digest})["changed"] is True

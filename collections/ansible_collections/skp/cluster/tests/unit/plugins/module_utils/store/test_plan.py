@@ -1,0 +1,149 @@
+# Copyright (c) 2026 skp.cluster contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Who may mount the store, and what is in the way."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import shutil
+import subprocess
+
+import pytest
+import yaml
+
+from ansible_collections.skp.cluster.plugins.filter.store_plan import store_plan
+from ansible_collections.skp.cluster.plugins.module_utils.store import plan
+
+ROLES = pathlib.Path(__file__).resolve().parents[5] / "roles"
+HOME = "/srv/skp"
+SETTINGS = {"home": HOME, "export_options": "sync,no_subtree_check", "writers": ["jupyter", "spark_worker"],
+            "uids": {"jupyter_uid": "1000", "spark_uid": 1000}, "gids": {"jupyter_gid": "1000", "spark_gid": "1000"}, "registry_user": "0:0"}
+HOSTVARS = {"c%d" % number: {"ansible_host": "10.0.0.%d" % number} for number in range(1, 6)}
+NFS = "10.0.0.1:/srv/skp /srv/skp nfs4 rw,vers=4.2 0 0"
+
+
+def site(hosts, **groups):
+    return dict({"skp": list(hosts), "master": ["c1"]}, **groups)
+
+
+def planned(host="c1", hosts=("c1", "c2", "c3"), found=None, hostvars=None, groups=None, **settings):
+    return store_plan(host, hostvars or HOSTVARS, site(hosts, **(groups or {})), dict(SETTINGS, **settings), found)
+
+
+def lines(text):
+    return [line for line in text.splitlines() if not line.startswith("#")]
+
+
+def test_without_another_host_nothing_is_exported():
+    found = planned(hosts=["c1"])
+    assert lines(found["exports"]) == [] and found["clients"] == []
+
+
+def test_every_client_is_squashed_and_only_writers_write():
+    text = planned(groups={"jupyter": ["c3"], "zookeeper": ["c2"]})["exports"]
+    assert lines(text) == ["/srv/skp 10.0.0.2(ro,all_squash,sync,no_subtree_check) "
+                           "10.0.0.3(rw,all_squash,anonuid=1000,anongid=1000,sync,no_subtree_check)"]
+    assert "no_root_squash" not in text
+
+
+def test_hosts_of_another_inventory_are_no_clients():
+    assert planned(hosts=["c1", "c2"])["clients"] == ["10.0.0.2"]
+
+
+def test_the_nodes_own_addresses_are_used():
+    hostvars = dict(HOSTVARS, c1={"ansible_host": "203.0.113.1", "swarm_advertise_addr": "10.0.0.1"},
+                    c2={"ansible_host": "203.0.113.2", "swarm_advertise_addr": "10.0.0.2"})
+    found = planned("c2", hosts=["c1", "c2"], hostvars=hostvars)
+    assert (found["source"], found["clients"]) == ("10.0.0.1:/srv/skp", ["10.0.0.2"])
+
+
+@pytest.mark.parametrize("settings, words", [
+    ({"export_options": "rw,sync,no_subtree_check,no_root_squash"}, "contains rw"),
+    ({"export_options": "sync,no_root_squash"}, "no_root_squash"),
+    ({"uids": {"jupyter_uid": "1000", "spark_uid": "2000"}}, "jupyter_uid=1000, spark_uid=2000"),
+    ({"uids": {"jupyter_uid": "0"}}, "jupyter_uid is '0'"),
+    ({"registry_user": "1000:1000"}, "registry_user and jupyter_uid"),
+])
+def test_settings_that_let_clients_change_images_are_refused(settings, words):
+    found = planned(**settings)
+    assert words in found["refusal"] and found["exports"] == ""
+
+
+def grep(mounts="", exports="", own=False):
+    """The lines that the role reads on a node."""
+    text = "".join("/proc/self/mounts:%s\n" % line for line in ["/dev/sda1 / ext4 rw 0 0", *mounts.splitlines()])
+    text += "".join("%s:%s\n" % (plan.EXPORTS, line) for line in exports.splitlines())
+    return {"text": text + ("%s/%s:abc\n" % (HOME, plan.MARKER) if own else "")}
+
+
+PLACES = [
+    ("a new client", "c2", grep(), ""),
+    ("a client that has the mount", "c2", grep(NFS), ""),
+    ("the automount of a client", "c2", grep("systemd-1 /srv/skp autofs rw 0 0\n" + NFS), ""),
+    ("the master", "c1", grep(exports="# head\n/srv/skp 10.0.0.2(ro)"), ""),
+    ("the master's own disk", "c1", grep("/dev/sdb1 /srv/skp ext4 rw 0 0"), ""),
+    ("the new master has the old one's store", "c1", grep("10.0.0.9:/srv/skp /srv/skp nfs4 rw 0 0"), "store of an earlier master"),
+    ("a client of the old master", "c2", grep("10.0.0.9:/srv/skp /srv/skp nfs4 rw 0 0"), "expected 10.0.0.1:/srv/skp"),
+    ("a client with a disk there", "c2", grep("/dev/sdb1 /srv/skp ext4 rw 0 0"), "/dev/sdb1 (ext4)"),
+    ("the old master exports", "c2", grep(exports="/srv/skp 10.0.0.1(ro)"), "was the master"),
+    ("the old master has images", "c2", grep(own=True), "was the master"),
+    ("a mount with a blank in its name", "c2", grep("//nas/a\\040b /srv/skp cifs rw 0 0"), "//nas/a b (cifs)"),
+]
+
+
+@pytest.mark.parametrize("host, found, words", [case[1:] for case in PLACES], ids=[case[0] for case in PLACES])
+def test_what_is_in_the_way(host, found, words):
+    refusal = planned(host, found=found)["refusal"]
+    assert words in refusal if words else refusal == ""
+    assert not refusal or "docs/store.md" in refusal
+
+
+def test_the_users_of_the_services_are_numbers():
+    """The role reads them from there."""
+    for role, names in (("jupyter", ("jupyter_uid", "jupyter_gid")), ("_spark", ("spark_uid", "spark_gid"))):
+        defaults = yaml.safe_load((ROLES / role / "defaults/main.yml").read_text(encoding="utf-8"))
+        assert all(str(defaults[name]).isdigit() for name in names)
+
+
+EXPORTFS = os.environ.get("SKP_EXPORTFS") or shutil.which("exportfs", path="/usr/sbin:/sbin:/usr/bin")
+
+
+@pytest.mark.skipif(not EXPORTFS or os.geteuid() != 0, reason="needs exportfs of nfs-utils, and root")
+@pytest.mark.parametrize("hosts, wanted", [
+    (["c1"], set()),
+    (["c1", "c2"], {("10.0.0.2", "ro", "all_squash")}),
+    (["c1", "c2", "c3"], {("10.0.0.2", "ro", "all_squash"), ("10.0.0.3", "rw", "all_squash")}),
+])
+def test_exportfs_reads_what_was_meant(tmp_path, hosts, wanted):
+    """Debian's own program, in a mount namespace of its own."""
+    (tmp_path / "etc" / "exports.d").mkdir(parents=True)
+    (tmp_path / "lib" / "nfs").mkdir(parents=True)
+    (tmp_path / "etc" / "exports").touch()
+    text = planned(hosts=hosts, groups={"jupyter": ["c3"]}, home=str(tmp_path))["exports"]
+    (tmp_path / "etc" / "exports.d" / "skp.exports").write_text(text, encoding="utf-8")
+    script = 'mount --bind "$1/etc" /etc && mount --bind "$1/lib" /var/lib && "$2" -ra && "$2" -s'
+    answer = subprocess.run(["unshare", "--mount", "sh", "-c", script, "sh", str(tmp_path), EXPORTFS], capture_output=True, text=True, check=True)
+    found = set()
+    for line in answer.stdout.splitlines():
+        client, _bracket, options = line.split()[1].partition("(")
+        options = options.rstrip(")").split(",")
+        found.add((client, "rw" if "rw" in options else "ro", "all_squash" if "all_squash" in options else ""))
+        assert "root_squash" in options
+    assert found == wanted
+
+
+GENERATOR = "/usr/lib/systemd/system-generators/systemd-fstab-generator"
+
+
+@pytest.mark.skipif(not os.access(GENERATOR, os.X_OK), reason="needs systemd")
+def test_a_node_lets_people_log_in_while_the_master_is_away(tmp_path):
+    """Logging in waits for remote-fs.target, so this mount must not be part of it. The engine still pulls the mount in, and waits for it without end."""
+    options = yaml.safe_load((ROLES / "store/defaults/main.yml").read_text(encoding="utf-8"))["store_nfs_options"]
+    assert {"nosuid", "nodev"} <= set(options.split(","))
+    (tmp_path / "fstab").write_text("10.0.0.1:/srv/skp /srv/skp nfs4 %s 0 0\n" % options, encoding="utf-8")
+    (tmp_path / "out").mkdir()
+    subprocess.run([GENERATOR] + [str(tmp_path / "out")] * 3, check=True, env=dict(os.environ, SYSTEMD_FSTAB=str(tmp_path / "fstab")))
+    unit = (tmp_path / "out" / "srv-skp.mount").read_text(encoding="utf-8")
+    assert "Before=remote-fs.target" not in unit and "TimeoutSec=infinity" in unit
+    assert not (tmp_path / "out" / "remote-fs.target.requires").exists()
