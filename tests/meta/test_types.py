@@ -22,8 +22,11 @@ SOURCES = sorted(
 
 
 def options(kind):
-    """Return the names of all options of a type, of lists only those of text and numbers: others cannot be given as text."""
-    specs = [spec for role in roles() for spec in load(role / "meta/argument_specs.yml")["argument_specs"].values()]
+    """Return the names of all options of a type, of lists only those of text and numbers: others cannot be given as text.
+
+    Not those of _service, which only roles set.
+    """
+    specs = [spec for role in roles() if role.name != "_service" for spec in load(role / "meta/argument_specs.yml")["argument_specs"].values()]
     found = {name: option for spec in specs for name, option in (spec.get("options") or {}).items()}
     return {name for name, option in found.items() if option["type"] == kind and option.get("elements") not in ("dict", "list")}
 

@@ -43,7 +43,7 @@ def test_mode_is_not_switched_over_data():
 
 def test_kraft(figures):
     """Purged and started again in mode kraft: 1,000 messages written and read, a broker killed, still all there; then back to the default."""
-    lablib.play("playbooks/down.yml", "--tags", "kafka", "-e", "skp_purge=true")
+    lablib.play("playbooks/down.yml", "--tags", "kafka", "-e", "skp_purge=true", "-e", "skp_confirm=lab")
     assert "meta.properties" not in lablib.on("c02", "sh", "-c", "ls -R /var/lib/skp/kafka 2>/dev/null || true")
     kraft = ("--tags", "kafka", "-e", "kafka_mode=kraft")
     try:
@@ -57,7 +57,7 @@ def test_kraft(figures):
         lablib.wait("all messages read with a broker killed", lambda: messages.read_outside("kraft") == acked, 120, every=1)
         figures["kafka, mode kraft: acked / lost with one broker killed"] = "1000 / 0"
     finally:
-        lablib.play("playbooks/down.yml", "--tags", "kafka", "-e", "skp_purge=true")
+        lablib.play("playbooks/down.yml", "--tags", "kafka", "-e", "skp_purge=true", "-e", "skp_confirm=lab")
         lablib.play("site.yml", "--tags", "kafka")
 
 
