@@ -33,7 +33,7 @@ def lists() -> dict[str, str]:
     """What the parts must hold."""
     services = [f"| `{label}` | {text} |" for label, text in _hosts_json.SERVICES.items()]
     names = [
-        f"| `{name}` | {'' if kind == _env_file.UNUSED else f'`{name.lower()}`'} | {kind} | {text} |"
+        f"| `{name}` | {f'`{_env_file.variable_of(name)}`' if _env_file.variable_of(name) else ''} | {kind} | {text} |"
         for name, (kind, text) in sorted(_env_file.NAMES.items())
     ]
     return {
@@ -73,6 +73,20 @@ def test_the_example_env_file_is_good():
     found = _env_file.parse(path.read_bytes(), path.name, {})
     assert found.warnings == ()
     assert found.variables["jupyter_volume"] == "/srv/skp/volume"
+
+
+def test_a_variable_of_env_file_is_one_that_a_role_reads():
+    """Except those of services that this version does not have, about which there is a warning."""
+    known = set()
+    for path in (ROOT / "collections/ansible_collections/skp/cluster/roles").glob("*/defaults/main.yml"):
+        known |= set(yaml.safe_load(path.read_text(encoding="utf-8")) or {})
+    variables = {name: _env_file.variable_of(name) for name in _env_file.NAMES if not _env_file.later(name)}
+    assert {name: variable for name, variable in variables.items() if variable and variable not in known} == {}
+
+
+def test_services_of_env_file_that_are_not_here_have_no_role():
+    roles = {path.name for path in (ROOT / "collections/ansible_collections/skp/cluster/roles").iterdir()}
+    assert {part for part in _env_file.NOT_YET if part.lower() in roles} == set()
 
 
 def test_other_files_of_a_directory_are_no_inventories(tmp_path):

@@ -97,12 +97,16 @@ def test_down_keeps_all_data(site, kept, figures):
     """down.yml: no service and no container is left, all data is. site.yml: everything is there again, with the same secrets and ids."""
     ids, words, before = identities(), sweeps.secrets(), definitions.read()
     down = site.replace("site.yml", "down.yml")
-    assert lablib.play(down).changed
+    refused = lablib.play(down, check=False)
+    assert refused.rc != 0 and "skp_confirm=lab" in refused.text and "- kafka (" in refused.text and refused.changed == set()
+    assert definitions.read() == before
+    confirmed = ("-e", "skp_confirm=lab")
+    assert lablib.play(down, *confirmed).changed
     assert lablib.services() == {} and set(lablib.look("docker ps -q").values()) == {""}
     for one in witness.ALL:
         for path in one.data:
             lablib.look(f"test -e {path}", one.nodes())
-    assert lablib.play(down).changed == set()
+    assert lablib.play(down, *confirmed).changed == set()
     figures["site.yml after down, seconds"] = round(lablib.play(site).seconds)
     witness.healthy()
     assert sweeps.secrets() == words and identities() == ids and definitions.changed(before, definitions.read()) == {}

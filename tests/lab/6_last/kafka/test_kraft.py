@@ -88,7 +88,7 @@ def wipe(*nodes):
 
 def test_kraft(figures):
     """Purged and started again in mode kraft: 1,000 messages written and read, a broker killed, still all there; then back to the default."""
-    lablib.play("playbooks/down.yml", "--tags", "kafka", "-e", "skp_purge=true")
+    lablib.play("playbooks/down.yml", "--tags", "kafka", "-e", "skp_purge=true", "-e", "skp_confirm=lab")
     assert "meta.properties" not in lablib.on("c02", "sh", "-c", "ls -R /var/lib/skp/kafka 2>/dev/null || true")
     kraft = ("--tags", "kafka", "-e", "kafka_mode=kraft")
     try:
@@ -121,7 +121,7 @@ def test_kraft(figures):
             assert "meta.properties" not in lablib.on(node, "sh", "-c", "ls -R /var/lib/skp/kafka 2>/dev/null || true"), "a wiped voter was formatted"
         figures["kafka, mode kraft: wiped voters formatted without a majority"] = 0
     finally:
-        lablib.play("playbooks/down.yml", "--tags", "kafka", "-e", "skp_purge=true")
+        lablib.play("playbooks/down.yml", "--tags", "kafka", "-e", "skp_purge=true", "-e", "skp_confirm=lab")
         lablib.play("site.yml", "--tags", "kafka")
 
 

@@ -13,6 +13,8 @@ description:
   - Returns the options of C(meta/argument_specs.yml) of a role, together with those of the roles that its C(meta/main.yml) names as dependencies.
   - For M(ansible.builtin.validate_argument_spec). Ansible's own validation of a role runs on every host, for every dependency, and with all C(--tags).
     A role of this collection validates its variables in one task on one host, and only if it is selected.
+  - Refuses what Ansible's validation does not see. A variable whose name begins like the role's (C(kafka_), C(skp_)) and that the role does not have, which
+    would have no effect. Text for an object, or for a list of objects, which would break later. It looks at the variables of the host of the task.
 options:
   _terms:
     description: Directory of the role, C(role_path) in its tasks.
@@ -21,6 +23,8 @@ options:
     description: Entry point of the role.
     type: str
     default: main
+notes:
+  - A site that has such variables for roles of its own lists their names in C(skp_other_variables).
 """
 
 EXAMPLES = r"""
@@ -37,12 +41,20 @@ _raw:
   elements: dict
 """
 
+import difflib
 import os
 
+from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
+from ansible_collections.skp.cluster.plugins.filter.from_text import from_text
 
 SHARED = "shared"
 """Entry point of a role that only has variables. Ansible validates C(main) by itself, wherever the role is a dependency."""
+
+SHARED_PREFIX = "skp_"
+OTHERS = "skp_other_variables"
+NO_OPTIONS = ("skp_labels", "zookeeper_connection_string")
+"""Names that begin like options and are none: set by the inventory plugin, and by a role for others."""
 
 
 class LookupModule(LookupBase):
@@ -51,7 +63,12 @@ class LookupModule(LookupBase):
     def run(self, terms, variables=None, **kwargs):
         """terms: directories of roles. Returns the options of each, with those of its dependencies."""
         self.set_options(var_options=variables, direct=kwargs)
-        return [self.options_of(path, self.get_option("entry_point")) for path in terms]
+        found = [self.options_of(path, self.get_option("entry_point")) for path in terms]
+        for path, options in zip(terms, found):
+            lines = unknown(os.path.basename(path), set(options) | self.names_of(path), variables or {}) + wrong_types(options, variables or {})
+            if lines:
+                raise AnsibleLookupError("\n".join(lines + ["Nothing was changed."]))
+        return found
 
     def options_of(self, role, entry_point):
         """Options of a role and of its dependencies."""
@@ -62,7 +79,43 @@ class LookupModule(LookupBase):
         found.update(self.read(role, "argument_specs.yml").get("argument_specs", {}).get(entry_point, {}).get("options") or {})
         return found
 
+    def names_of(self, role):
+        """Names of the options of all entry points of a role."""
+        specs = self.read(role, "argument_specs.yml").get("argument_specs", {})
+        return {name for spec in specs.values() for name in spec.get("options") or {}}
+
     def read(self, role, name):
         """A file of meta/ of a role, {} without one."""
         path = os.path.join(role, "meta", name)
         return self._loader.load_from_file(path) if os.path.exists(path) else {}
+
+
+def unknown(role, known, variables):
+    """One line for each variable that begins like an option of the role and is none."""
+    prefixes = (role.lstrip("_") + "_", SHARED_PREFIX)
+    others = {*NO_OPTIONS, OTHERS, *from_text(variables.get(OTHERS) or [])}
+    # A role that is not of this collection may be named so that all its options begin with the shared prefix.
+    names = sorted(name for name in variables if name.startswith(prefixes) and name not in known and name not in others)
+    lines = []
+    for name in names if known else []:
+        near = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.8)
+        lines.append(
+            "%s: unknown variable, role %s has none of this name%s"
+            % (name, role, "; did you mean %s?" % near[0] if near else ". Remove it, or list it in %s if it is another role's." % OTHERS)
+        )
+    return lines
+
+
+def wrong_types(options, variables):
+    """One line for each object, or list of objects, that was given as text. A template is not judged."""
+    lines = []
+    for name, option in options.items():
+        value = variables.get(name)
+        objects = option.get("type") == "list" and option.get("elements") == "dict"
+        if not isinstance(value, str) or "{{" in value or "{%" in value or not (objects or option.get("type") == "dict"):
+            continue
+        lines.append(
+            "%s: found text, expected %s. Write it into the inventory's group_vars, or as JSON: -e '{\"%s\": %s}'"
+            % (name, "a list of objects" if objects else "an object", name, "[{...}]" if objects else "{...}")
+        )
+    return lines

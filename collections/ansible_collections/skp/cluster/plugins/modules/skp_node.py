@@ -13,7 +13,8 @@ author: skp.cluster contributors (@comafire)
 description:
   - Creates the data directories of all services of a node, with owner and mode (parents belong to root, mode 0755), and returns their
     file system and the member id of the data in them.
-  - The content of a directory is never changed; only O(state=absent) removes directories that this module created.
+  - The content of a directory is never changed; only O(state=absent) removes directories that this module created. A directory that was there
+    before, or on which a file system is mounted, is used and never removed.
   - Also returns the node's secrets (as hashes) and the images of its engine, so that other tasks need no call if nothing has to change.
   - All services are inspected before any change. If one has an error, none is changed.
 extends_documentation_fragment:
@@ -92,7 +93,9 @@ options:
       - The history of the secrets in this directory is brought up to date, see M(skp.cluster.skp_secret).
     type: path
   state:
-    description: V(absent) removes the directories and their content, but only directories that this module created.
+    description:
+      - V(absent) removes the directories and their content, but only directories that this module created; the others are in RV(leaves).
+      - A directory with the data of a member that this module did not create is refused before any change.
     type: str
     choices: [present, absent]
     default: present
@@ -123,6 +126,17 @@ services:
   returned: success
   type: dict
   sample: {kafka: {id: 1, directories: [{path: /var/lib/skp/kafka, existed: true, fstype: ext4, free_bytes: 8123456789, identity: {broker.id: "1"}, id: 1}]}}
+removes:
+  description: Directories that O(state=absent) removes, or would remove in check mode.
+  returned: O(state=absent)
+  type: list
+  elements: str
+  sample: [/var/lib/skp/kafka]
+leaves:
+  description: Directories that O(state=absent) leaves, each with the reason.
+  returned: O(state=absent)
+  type: list
+  elements: str
 secrets:
   description:
     - All secrets that O(secrets_dir) has or had, by name, with a fingerprint, the generation, and the time of the generation in seconds since 1970.
@@ -166,10 +180,14 @@ def run(module):
         "diff": {"before": "", "after": ""},
     }
     result["changed"] = bool(directory) and secrets_io.record(directory, secrets, module.check_mode)
+    if not present:
+        everything = [row for rows in plans.values() for row in rows]
+        result["removes"] = [found["path"] for found, _owner, steps in everything if any(verb == "remove" for verb, _path in steps)]
+        result["leaves"] = [plan.left(found) for found, _owner, _steps in everything if plan.left(found)]
     for found, owner, steps in (row for rows in plans.values() for row in rows):
         result["changed"] = result["changed"] or bool(steps)
         result["diff"]["before"] += plan.describe(found["path"], found["owner"], found["id"])
-        result["diff"]["after"] += plan.describe(found["path"], owner, found["id"])
+        result["diff"]["after"] += plan.describe(found["path"], owner if present or steps else found["owner"], found["id"])
         if not module.check_mode:
             io.apply(found["path"], steps)
     return result

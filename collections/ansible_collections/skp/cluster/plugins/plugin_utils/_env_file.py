@@ -15,20 +15,24 @@ import typing as t
 
 from ansible_collections.skp.cluster.plugins.plugin_utils._hosts_json import near, quote
 
-TEXT, PORT, SWITCH, SECRET, IMAGE, UNUSED = "text", "port", "switch", "secret", "image", "unused"
+TEXT, PORT, SWITCH, SECRET, IMAGE, TAG, UNUSED, LATER = "text", "port", "switch", "secret", "image", "tag", "unused", "later"
+"""Kinds. A name of kind UNUSED sets no variable; one of kind LATER sets one that no role of this version reads."""
 
 OWN_IMAGES = "skp/"
 """Prefix of the images that st-kilda-pier built itself (no registry, no tag). The roles have their own images instead."""
 
+NOT_YET = ("MYSQL", "PGSQL", "AIRFLOW", "PORTAINER", "FLASK", "NGINX", "SSHFS", "BLOB", "S3")
+"""First parts of the names of services and volumes that this version does not run."""
+
 
 def _table() -> dict[str, tuple[str, str]]:
-    """Every name of env.sh -> (kind, meaning). The variable is the name in lower case; names of kind UNUSED set no variable."""
+    """Every name of env.sh -> (kind, meaning)."""
     table = {
         "SKP_HOME": (TEXT, "directory shared by all nodes"),
         "SKP_NET": (TEXT, "name of the overlay network"),
-        "SKP_DFS": (TEXT, "path of a distributed file system"),
-        "SKP_PRI_ETH": (TEXT, "private network interface of the nodes"),
-        "SKP_PUB_ETH": (TEXT, "public network interface of the nodes"),
+        "SKP_DFS": (UNUSED, "path of a distributed file system; mount it on the nodes and set skp_home"),
+        "SKP_PRI_ETH": (UNUSED, "private network interface; the addresses of hosts.json are used, or swarm_advertise_addr"),
+        "SKP_PUB_ETH": (UNUSED, "public network interface"),
         "SKP_USER": (UNUSED, "user on the nodes; set ansible_user instead"),
         "SKP_ETC": (UNUSED, "directory of the old tool's files"),
         "SKP_HOSTS": (UNUSED, "path of hosts.json; set hosts_file instead"),
@@ -50,16 +54,16 @@ def _table() -> dict[str, tuple[str, str]]:
         "S3_ACCESS_ID": (TEXT, "S3 access key id"),
         "S3_ACCESS_KEY": (SECRET, "S3 secret key"),
         "S3_BUCKET": (TEXT, "S3 bucket"),
-        "REGISTRY_PORT": (PORT, "port of the registry"),
+        "REGISTRY_PORT": (PORT, "port of the registry, and of the names of all images"),
         "JUPYTER_PORT": (PORT, "port of Jupyter"),
         "JUPYTER_PASSWORD": (SECRET, "password of Jupyter"),
         "JUPYTER_BASEURL": (TEXT, "path of Jupyter in its URL"),
         "JUPYTER_RESTAPIPORT": (PORT, "port of the kernel gateway"),
         "JUPYTER_DOCKER": (UNUSED, "docker command of the old tool"),
-        "SPARK_MNAME": (TEXT, "name of the Spark master's service"),
-        "SPARK_WNAME": (TEXT, "name of the Spark workers' service"),
+        "SPARK_MNAME": (TEXT, "name of the Spark master's service; its beginning, without -master, names all Spark services"),
+        "SPARK_WNAME": (UNUSED, "name of the Spark workers' service; follows from SPARK_MNAME"),
         "SPARK_MPORT": (PORT, "port of the Spark master's web UI"),
-        "SPARK_URL": (TEXT, "address of the Spark master"),
+        "SPARK_URL": (UNUSED, "address of the Spark master; follows from SPARK_MNAME"),
         "MYSQL_PORT": (PORT, "port of MySQL"),
         "MYSQL_ROOT_PASSWORD": (SECRET, "password of MySQL's root"),
         "PGSQL_PORT": (PORT, "port of PostgreSQL"),
@@ -78,12 +82,12 @@ def _table() -> dict[str, tuple[str, str]]:
         "NAME": (TEXT, "name of the service"),
         "VOLUME": (TEXT, "directory of the service's data"),
         "IMAGE": (IMAGE, "image of the service"),
-        "TAG": (TEXT, "tag of the image"),
+        "TAG": (TAG, "tag of the image"),
     }
     with_gpu = {
-        "GPU": (SWITCH, "use the GPU image"),
+        "GPU": (SWITCH, "use the GPU image; the label gpu of a host does it instead"),
         "GPU_IMAGE": (IMAGE, "image for nodes with a GPU"),
-        "GPU_TAG": (TEXT, "tag of the GPU image"),
+        "GPU_TAG": (TAG, "tag of the GPU image"),
     }
     for service in ("REGISTRY", "JUPYTER", "SPARK", "MYSQL", "PGSQL", "AIRFLOW", "PORTAINER", "ZOOKEEPER", "KAFKA", "FLASK", "NGINX"):
         endings = dict(common)
@@ -91,12 +95,47 @@ def _table() -> dict[str, tuple[str, str]]:
             endings.update(with_gpu)
         if service == "SPARK":  # Spark has two names instead, for its master and its workers
             del endings["NAME"]
+            endings["VOLUME"] = (UNUSED, "directory of the notebooks in Spark's containers; set spark_mounts")
         table.update((f"{service}_{ending}", entry) for ending, entry in endings.items())
     return table
 
 
 NAMES: dict[str, tuple[str, str]] = _table()
 """All known names; docs/hosts_json.md shows this table and a test compares both."""
+
+VARIABLES = {
+    "REGISTRY_PORT": "skp_registry",
+    "REGISTRY_VOLUME": "registry_store",
+    "SPARK_MNAME": "spark_name",
+    "SPARK_MPORT": "spark_ui_port",
+    "ZOOKEEPER_VOLUME": "zookeeper_data_dir",
+    "KAFKA_VOLUME": "kafka_data_dir",
+}
+"""Names whose variable is not the name in lower case. A test compares all variables with those of the roles."""
+
+MASTER = "-master"
+QUIET = {
+    "SPARK_WNAME": lambda values: values.get("SPARK_MNAME", "spark-skp-master").removesuffix(MASTER) + "-worker",
+    "SPARK_URL": lambda values: "spark://%s:7077" % values.get("SPARK_MNAME", "spark-skp-master"),
+}
+"""Unused names that may have the value that follows from others; another value has no effect, which is said."""
+
+SILENT = ("SKP_USER", "SKP_ETC", "SKP_HOSTS", "SKP_IMAGES", "SKP_NETWORKS", "SKP_SERVICES", "SKP_VOLUMES", "SKP_MNT", "SKP_SUSER", "SKP_SHOME", "SKP_SMNT",
+          "JUPYTER_DOCKER", "SKP_PUB_ETH")
+"""Unused names of the old tool's own files and containers: nothing is missing without them."""
+
+
+def variable_of(name: str) -> str:
+    """The variable that a name sets, empty for one that sets none."""
+    kind = NAMES[name][0]
+    if kind in (UNUSED, TAG) or (kind == SWITCH and not later(name)):
+        return ""
+    return VARIABLES.get(name, name.lower())
+
+
+def later(name: str) -> bool:
+    """Whether the name belongs to a service or volume that this version does not run."""
+    return name.split("_", 1)[0] in NOT_YET
 
 ENVIRONMENT = ("HOME", "USER")
 """Names that a file can refer to without setting them; their values come from the controller, with a warning."""
@@ -134,23 +173,48 @@ def parse(content: bytes, name: str, environment: t.Mapping[str, str]) -> EnvFil
     reader = _Reader(name, environment)
     for number, line in _logical_lines(text):
         reader.read(number, line)
+        if reader.unclosed:
+            break  # the shell would take the next lines as a part of the value, which may be secret
     if reader.errors:
         raise EnvFileError(reader.errors)
+    reader.finish()
     return EnvFile(variables=reader.variables, warnings=tuple(reader.warnings))
 
 
 def _logical_lines(text: str) -> t.Iterator[tuple[int, str]]:
-    """Lines with their first line number (from 1); a backslash at the end of a line joins it with the next."""
+    """Lines with their first line number (from 1); a backslash at the end of a line joins it with the next, as in the shell."""
     start, held = 0, ""
     for number, line in enumerate(text.splitlines(), 1):
         start = start or number
-        if line.endswith("\\") and not line.lstrip().startswith("#"):
+        if _continues(held + line):
             held += line[:-1]
             continue
         yield start, held + line
         start, held = 0, ""
     if held:
         yield start, held
+
+
+def _continues(line: str) -> bool:
+    """Whether the last character is a backslash that means "the next line": not escaped, not in a comment, not in single quotes."""
+    pos, quoted, word = 0, "", False
+    while pos < len(line):
+        char = line[pos]
+        if quoted == "'":
+            quoted = "" if char == "'" else quoted
+        elif char == "\\":
+            if pos + 1 == len(line):
+                return True
+            pos += 1
+        elif quoted:
+            quoted = "" if char == quoted else quoted
+        elif char in "'\"":
+            quoted = char
+        elif char == "#" and not word:
+            return False
+        word = bool(quoted) or char not in " \t;\r"
+        pos += 1
+    return False
 
 
 class _LineError(Exception):
@@ -171,8 +235,11 @@ class _Reader:
         self.environment = environment
         self.scope: dict[str, str] = {}
         self.variables: dict[str, str | int | bool] = {}
+        self.values: dict[str, str | int | bool] = {}
+        self.places: dict[str, str] = {}
         self.errors: list[str] = []
         self.warnings: list[str] = []
+        self.unclosed = False
         self._place = ""
 
     def read(self, number: int, line: str) -> None:
@@ -183,10 +250,11 @@ class _Reader:
             self.errors.append(f"{self._place}: {exc}")
 
     def _statements(self, line: str) -> None:
-        pos, exported = 0, False
+        pos, exported, assigned = 0, False, ""
         while pos < len(line) and line[pos] != "#":
             if line[pos] in " \t;\r":
-                exported = exported and line[pos] != ";"
+                if line[pos] == ";":
+                    exported, assigned = False, ""
                 pos += 1
                 continue
             name = _NAME.match(line, pos)
@@ -194,9 +262,12 @@ class _Reader:
             if name and name.group() == "export" and (after == len(line) or line[after] in " \t"):
                 exported, pos = True, after
             elif name and after < len(line) and line[after] == "=":
-                pos = self._assignment(line, name.group(), after + 1)
-            elif name and exported and (after == len(line) or line[after] in " \t;"):
+                pos, assigned = self._assignment(line, name.group(), after + 1), name.group()
+            elif name and exported and (not assigned or name.group() in self.scope) and (after == len(line) or line[after] in " \t;"):
                 pos = after  # "export NAME" of a name that is already set has no effect here
+            elif assigned:
+                # What follows may be the second half of a password.
+                raise _LineError(f"found text after the value of {assigned}, expected quotes around a value with spaces")
             else:
                 word = line[pos:].split(None, 1)[0]
                 word = word.split("=", 1)[0] or word
@@ -204,7 +275,13 @@ class _Reader:
 
     def _assignment(self, line: str, name: str, pos: int) -> int:
         outer, self._place = self._place, f"{self._place}: {name}"
-        value, pos = self._word(line, pos)
+        try:
+            value, pos = self._word(line, pos)
+        except _LineError as exc:
+            # The name that a dollar sign seems to refer to may be a part of a password.
+            if NAMES.get(name, (SECRET, ""))[0] == SECRET and str(exc).startswith("refers to"):
+                raise _LineError(f"refers to a name that no earlier line sets, expected an earlier name, {_SINGLE}") from None
+            raise
         self.scope[name] = value
         self._take(name, value)
         self._place = outer
@@ -216,12 +293,18 @@ class _Reader:
         if line.startswith(("~/", "~ "), pos) or line[pos:] == "~":
             parts.append(self._lookup("HOME", "~"))
             pos += 1
+        elif line.startswith("~", pos):
+            raise _LineError('found "~" and more than a slash after it, expected the complete path')
         while pos < len(line) and line[pos] not in " \t;\r":
             char = line[pos]
+            if char == "$" and line[pos + 1 : pos + 2] in ("'", '"'):
+                raise _LineError("found a dollar sign before a quote, expected only the quotes")
+            if char == ":" and line[pos + 1 : pos + 2] == "~":
+                raise _LineError('found "~" after a colon, expected the complete path')
             if char == "'":
                 end = line.find("'", pos + 1)
                 if end < 0:
-                    raise _LineError("found an opening single quote, expected a closing one on the same line")
+                    raise self._open_quote("single")
                 parts.append(line[pos + 1 : end])
                 pos = end + 1
             elif char == '"':
@@ -251,7 +334,11 @@ class _Reader:
             else:
                 parts.append(char)
                 pos += 1
-        raise _LineError("found an opening double quote, expected a closing one on the same line")
+        raise self._open_quote("double")
+
+    def _open_quote(self, kind: str) -> _LineError:
+        self.unclosed = True
+        return _LineError(f"found an opening {kind} quote, expected a closing one on the same line")
 
     def _dollar(self, line: str, pos: int, parts: list[str]) -> int:
         reference = _REFERENCE.match(line, pos)
@@ -285,17 +372,61 @@ class _Reader:
             self.warnings.append(f"{self._place}: unknown name, no variable is set{hint}")
             return
         kind, dummy = NAMES[name]
-        if kind == UNUSED or (kind == IMAGE and value.startswith(OWN_IMAGES)):
+        if kind in (PORT, SWITCH, IMAGE) and not value:
+            self.values.pop(name, None)  # empty means "not set" in env.sh
             return
-        if kind in (PORT, SWITCH) and not value:
-            self.variables.pop(name.lower(), None)  # empty means "not set" in env.sh
-            return
-        self.variables[name.lower()] = self._convert(kind, value)
+        self.values[name] = self._convert(kind, value)
+        self.places[name] = self._place
+
+    def finish(self) -> None:
+        """The variables of all names, and one warning for each name that has no effect."""
+        values = self.values
+        for name, value in values.items():
+            variable = variable_of(name)
+            reason = self._no_effect(name, value)
+            if reason:
+                self.warnings.append(f"{self.places[name]}: has no effect: {reason}")
+            elif NAMES[name][0] == IMAGE and not later(name):
+                if not str(value).startswith(OWN_IMAGES):
+                    self.variables[variable] = self._image(str(value), str(values.get(name.removesuffix("IMAGE") + "TAG", "")))
+            elif NAMES[name][0] == IMAGE and str(value).startswith(OWN_IMAGES):
+                continue
+            elif name == "REGISTRY_PORT":
+                self.variables[variable] = f"localhost:{value}"
+            elif name == "SPARK_MNAME":
+                self.variables[variable] = str(value).removesuffix(MASTER)
+            elif variable:
+                self.variables[variable] = value
+        unread = [name for name in values if later(name)]
+        if unread:
+            names = ", ".join(unread)
+            self.warnings.append(f"{self.name}: {names}: of a service or volume that this version does not have; the variables are set, and no role reads them")
+
+    def _no_effect(self, name: str, value: str | int | bool) -> str:
+        """Why a value has no effect although the name belongs to a service that runs, empty if it has one or is not missed."""
+        kind, text = NAMES[name]
+        if later(name):
+            return ""
+        if kind == TAG:
+            image = str(self.values.get(name.removesuffix("TAG") + "IMAGE", OWN_IMAGES))
+            return "the image is built by skp.cluster; set skp_image_tag" if image.startswith(OWN_IMAGES) and value not in ("", "latest") else ""
+        if kind == SWITCH:
+            return text if value else ""
+        if name == "SPARK_MNAME":
+            return "" if str(value).endswith(MASTER) else f'the names of Spark\'s services begin with spark_name; expected a name that ends with "{MASTER}"'
+        if kind == UNUSED and value and name not in SILENT:
+            return "" if name in QUIET and value == QUIET[name](self.values) else text
+        return ""
+
+    @staticmethod
+    def _image(image: str, tag: str) -> str:
+        """The image with its tag, which env.sh has in another name."""
+        return image if not tag or "@" in image or ":" in image.rpartition("/")[2] else f"{image}:{tag}"
 
     @staticmethod
     def _convert(kind: str, value: str) -> str | int | bool:
         if kind == PORT:
-            if not (value.isascii() and value.isdigit() and 1 <= int(value[:6]) <= 65535):
+            if not (re.fullmatch(r"[1-9][0-9]{0,4}", value) and int(value) <= 65535):
                 raise _LineError(f"found {quote(value)}, expected a port from 1 to 65535")
             return int(value)
         if kind == SWITCH:

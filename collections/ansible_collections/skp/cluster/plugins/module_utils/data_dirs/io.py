@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import errno
 import grp
 import os
 import pwd
@@ -50,24 +51,26 @@ def _existing_ancestor(path):
 def inspect(directory, mounts):
     """The present state of one directory's path.
 
-    Returns {"path", "kind": directory|missing|symlink|other, "owner": (uid, gid, mode) or None, "fstype", "source", "mountpoint": bool,
+    Returns {"path", "real": without links, "kind": directory|missing|symlink|other, "owner": (uid, gid, mode) or None, "fstype", "source", "mountpoint": bool,
     "mounts_below": [...], "free_bytes", "missing_parents": [...], "marked": bool, "identity": {...}, "id": int or None}.
     """
     path = directory["path"]
     if os.path.normpath(path) != path or not path.startswith("/"):
         raise Failure("%r is not a plain absolute path." % path, kind="bad_value", path=path)
     ancestor = _existing_ancestor(path)
-    real = os.path.realpath(ancestor)
-    point, kind, source = mount_of(real, mounts)
+    # The kernel lists mounts by real paths.
+    real = os.path.realpath(path)
+    point, kind, source = mount_of(os.path.realpath(ancestor), mounts)
     space = os.statvfs(ancestor)
     found = {
         "path": path,
+        "real": real,
         "kind": "missing",
         "owner": None,
         "fstype": kind,
         "source": source,
         "mountpoint": False,
-        "mounts_below": sorted(mount for mount, _kind, _source in mounts if mount.startswith(path + "/")),
+        "mounts_below": sorted(mount for mount, _kind, _source in mounts if mount.startswith(real + "/")),
         "free_bytes": space.f_bavail * space.f_frsize,
         "missing_parents": [],
         "marked": os.path.basename(path) in read_marker(path),
@@ -83,14 +86,45 @@ def inspect(directory, mounts):
     status = os.lstat(path)
     found["kind"] = "symlink" if stat.S_ISLNK(status.st_mode) else "directory" if stat.S_ISDIR(status.st_mode) else "other"
     found["owner"] = (status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode))
-    found["mountpoint"] = found["kind"] == "directory" and point == real == path
+    found["mountpoint"] = found["kind"] == "directory" and point == real
     identity = directory.get("identity")
     if identity and found["kind"] == "directory":
-        name = os.path.join(path, identity["file"])
-        if os.path.exists(name):
-            with open(name, encoding="utf-8", errors="replace") as stream:
-                found["identity"], found["id"] = parse_identity(stream.read(4096), identity.get("keys") or [], name)
+        text = read_below(path, identity["file"])
+        if text is not None:
+            found["identity"], found["id"] = parse_identity(text, identity.get("keys") or [], os.path.join(path, identity["file"]))
     return found
+
+
+def read_below(path, name):
+    """The first 4096 characters of a file below a directory, None without the file.
+
+    A container can write the directory, and this runs as root: no link is followed, and only a plain file is read.
+    """
+    handles = []
+    try:
+        handles.append(os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW))
+        *parents, last = name.split("/")
+        for part in parents:
+            handles.append(os.open(part, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=handles[-1]))
+        # Without O_NONBLOCK the call would wait for a writer if the file is a pipe.
+        handles.append(os.open(last, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=handles[-1]))
+        if stat.S_ISREG(os.fstat(handles[-1]).st_mode):
+            return os.read(handles[-1], 4096).decode("utf-8", "replace")
+    except FileNotFoundError:
+        return None
+    except OSError as exc:
+        if exc.errno not in (errno.ELOOP, errno.ENOTDIR, errno.ENXIO):
+            raise
+    finally:
+        for handle in handles:
+            os.close(handle)
+    where = os.path.join(path, name)
+    raise Failure(
+        "%s should contain the member id of the data, but it is a link or no plain file, or its directory is a link; expected a plain file. "
+        "Nothing was changed. Look at it, and remove it if you did not put it there." % where,
+        kind="bad_identity",
+        file=where,
+    )
 
 
 def read_marker(path):
@@ -121,18 +155,21 @@ def apply(path, steps):
             if not os.path.isdir(value):  # else another directory of the same call has created it as a parent
                 os.mkdir(value)
                 os.chmod(value, 0o755)
-        elif verb == "owner":
-            os.chown(path, value[0], value[1])
-        elif verb == "mode":
-            os.chmod(path, value)
+        elif verb in ("owner", "mode"):
+            change(path, verb, value)
         elif verb in ("mark", "unmark"):
             write_marker(value, verb == "mark")
         elif verb == "remove":
             shutil.rmtree(value)
-        elif verb == "empty":
-            for name in os.listdir(value):
-                below = os.path.join(value, name)
-                if os.path.isdir(below) and not os.path.islink(below):
-                    shutil.rmtree(below)
-                else:
-                    os.unlink(below)
+
+
+def change(path, verb, value):
+    """Owner or mode of a directory, never of what a link points to."""
+    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        if verb == "owner":
+            os.fchown(handle, value[0], value[1])
+        else:
+            os.fchmod(handle, value)
+    finally:
+        os.close(handle)

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Private to skp.cluster. Data directories of one node: the planned changes, and the refused ones. Pure functions of plain data.
 
-The names of the managed directories are in a file `.skp-data` beside them (never in them: some programs require an empty directory).
-Only these directories are ever removed.
+The names of the directories that skp.cluster created are in a file `.skp-data` beside them (never in them: some programs require an empty directory).
+Only these directories are ever removed. A directory that was there before is used, but gets no mark, and is left.
 """
 
 from __future__ import annotations
@@ -93,32 +93,46 @@ def plan_present(directory, found, owner, local):
         )
     steps = [("parent", parent) for parent in found["missing_parents"]]
     if found["kind"] == "missing":
+        # The mark first: a run that is killed in between must not leave a directory of ours without a mark.
+        steps += [] if found["marked"] else [("mark", path)]
         steps.append(("make", path))
     if found["owner"] is None or found["owner"][:2] != owner[:2]:
         steps.append(("owner", owner[:2]))
     if found["owner"] is None or found["owner"][2] != owner[2]:
         steps.append(("mode", owner[2]))
-    if not found["marked"]:
-        steps.append(("mark", path))
     return steps
 
 
+def left(found):
+    """Why a purge leaves a directory, '' if it removes it or there is none."""
+    if found["kind"] == "missing":
+        return ""
+    if found["mountpoint"]:
+        return "%s: a file system is mounted there (%s), which skp.cluster did not make" % (found["path"], found["source"])
+    if not found["marked"]:
+        return "%s: it was there before skp.cluster (it is not listed in %s)" % (found["path"], posixpath.join(posixpath.dirname(found["path"]), MARKER))
+    return ""
+
+
 def plan_absent(found):
-    """Steps that purge one directory: [] if it does not exist, else [("empty" or "remove", path), ("unmark", path)]. Raises Failure."""
-    path = found["path"]
+    """Steps that purge one directory, by its real path: [("remove", path), ("unmark", path)]; [] if it does not exist or is not ours. Raises Failure."""
+    path, real = found["path"], found["real"]
     if found["kind"] == "missing":
         return [("unmark", path)] if found["marked"] else []
-    if len([part for part in path.split("/") if part]) < MINIMUM_DEPTH:
-        raise Failure("%s is too close to the root to be purged." % path, kind="purge_refused", path=path)
+    if min(len([part for part in name.split("/") if part]) for name in (path, real)) < MINIMUM_DEPTH:
+        raise Failure("%s is too close to the root to be purged." % (path if path == real else "%s (%s)" % (path, real)), kind="purge_refused", path=path)
     if found["kind"] != "directory":
         raise Failure("%s is not a directory; it is not purged." % path, kind="purge_refused", path=path)
-    if not found["marked"]:
+    reason = left(found)
+    if reason and found["id"] is not None:
         raise Failure(
-            "%s is not listed in %s, so skp.cluster did not create it and does not purge it. Remove it by hand if you are sure."
-            % (path, posixpath.join(posixpath.dirname(path), MARKER)),
+            "%s. It holds the data of member %d: a purge would remove the member's id and leave its data. Nothing was removed. Empty the directory by "
+            "hand if the data is to go, or run without skp_purge." % (reason, found["id"]),
             kind="purge_refused",
             path=path,
         )
+    if reason:
+        return []
     if found["mounts_below"]:
         raise Failure(
             "A file system is mounted below %s (%s); the directory is not purged. Unmount it first." % (path, ", ".join(found["mounts_below"])),
@@ -126,7 +140,7 @@ def plan_absent(found):
             path=path,
             mounts=found["mounts_below"],
         )
-    return [("empty" if found["mountpoint"] else "remove", path), ("unmark", path)]
+    return [("remove", real), ("unmark", path)]
 
 
 def describe(path, owner, identity=None):

@@ -59,14 +59,15 @@ export ZOOKEEPER_VOLUME="/var/zookeeper"
         "jupyter_name": "jupyter-skp",
         "jupyter_port": 8010,
         "jupyter_volume": "/home/skp/st-kilda-pier/volume",
-        "jupyter_gpu": False,
         "sshfs_id": "",
-        "spark_mname": "spark-skp-master",
-        "spark_url": "spark://spark-skp-master:7077",
-        "zookeeper_volume": "/var/zookeeper",
+        "spark_name": "spark-skp",
+        "zookeeper_data_dir": "/var/zookeeper",
     }
     where = "env.sh: line 3: SKP_HOME: $HOME is taken from the controller"
-    assert found.warnings == (f'{where}: "/home/skp"; write the value if the nodes differ',)
+    assert found.warnings == (
+        f'{where}: "/home/skp"; write the value if the nodes differ',
+        "env.sh: SSHFS_ID: of a service or volume that this version does not have; the variables are set, and no role reads them",
+    )
 
 
 # Lines that end with SKP_NET set, and no other: what bash makes of SKP_NET is what we make of it.
@@ -107,6 +108,13 @@ LIKE_BASH = [
     "export SKP_NET=*",
     "export SKP_NET='한글'",
     "export SKP_NET=\t# nothing",
+    # A comment ends with its line; so does a line that ends with an escaped backslash.
+    "export X=1 # note \\\nexport SKP_NET=b",
+    "export SKP_NET=foo\\\\\nexport X=1",
+    'export SKP_NET="foo\\\\"\nexport X=1',
+    "export SKP_NET=a#b\\\nc",
+    "export SKP_NET='a'\\\nb",
+    "export SKP_NET=\"it's \\\nso\"",
 ]
 
 
@@ -128,11 +136,20 @@ def test_a_value_is_what_bash_makes_of_it(text: str) -> None:
         ("JUPYTER_PORT=8010", {"jupyter_port": 8010}),
         ("JUPYTER_PORT=", {}),
         ("JUPYTER_PORT=1\nJUPYTER_PORT=", {}),
-        ("JUPYTER_GPU=TRUE", {"jupyter_gpu": True}),
-        ("JUPYTER_GPU=false", {"jupyter_gpu": False}),
-        ("JUPYTER_GPU=", {}),
+        ("AIRFLOW_GPU=TRUE", {"airflow_gpu": True}),
+        ("AIRFLOW_GPU=false", {"airflow_gpu": False}),
+        ("AIRFLOW_GPU=", {}),
+        ("JUPYTER_IMAGE=", {}),
+        ("KAFKA_IMAGE=x/kafka\nKAFKA_TAG=2.13", {"kafka_image": "x/kafka:2.13"}),
+        ("KAFKA_TAG=2.13\nKAFKA_IMAGE=x:5000/kafka", {"kafka_image": "x:5000/kafka:2.13"}),
+        ("KAFKA_IMAGE=x/kafka:3\nKAFKA_TAG=2.13", {"kafka_image": "x/kafka:3"}),
+        ("REGISTRY_IMAGE=registry\nREGISTRY_TAG=2", {"registry_image": "registry:2"}),
+        ("KAFKA_VOLUME=/var/kafka", {"kafka_data_dir": "/var/kafka"}),
+        ("REGISTRY_PORT=5001", {"skp_registry": "localhost:5001"}),
+        ("SPARK_MPORT=9030", {"spark_ui_port": 9030}),
+        ("SPARK_MNAME=my-master", {"spark_name": "my"}),
         ("JUPYTER_PASSWORD=TRUE", {"jupyter_password": "TRUE"}),
-        ("JUPYTER_TAG=0123", {"jupyter_tag": "0123"}),
+        ("JUPYTER_TAG=latest", {}),
         ("SKP_USER=me", {}),
         ("KAFKA_IMAGE=skp/docker-kafka", {}),
         ("MYSQL_IMAGE=mysql/mysql-server", {"mysql_image": "mysql/mysql-server"}),
@@ -161,8 +178,33 @@ def test_unknown_names_warn_and_can_be_referred_to(text: str, warning: str) -> N
 
 
 @pytest.mark.parametrize(
+    ("text", "warnings"),
+    [
+        ("JUPYTER_GPU=FALSE\nJUPYTER_TAG=latest\nSKP_USER=me", ()),
+        ("JUPYTER_GPU=TRUE", ("line 1: JUPYTER_GPU: has no effect: use the GPU image; the label gpu of a host does it instead",)),
+        ("KAFKA_TAG=2.13", ("line 1: KAFKA_TAG: has no effect: the image is built by skp.cluster; set skp_image_tag",)),
+        ("SPARK_VOLUME=/x", ("line 1: SPARK_VOLUME: has no effect: directory of the notebooks in Spark's containers; set spark_mounts",)),
+        ("SPARK_MNAME=m-master\nSPARK_WNAME=m-worker\nSPARK_URL=spark://$SPARK_MNAME:7077", ()),
+        ("SPARK_WNAME=other", ("line 1: SPARK_WNAME: has no effect: name of the Spark workers' service; follows from SPARK_MNAME",)),
+        (
+            "MYSQL_PORT=1\nS3_BUCKET=b",
+            ("MYSQL_PORT, S3_BUCKET: of a service or volume that this version does not have; the variables are set, and no role reads them",),
+        ),
+    ],
+)
+def test_names_without_effect_are_said(text: str, warnings: tuple[str, ...]) -> None:
+    assert read(text).warnings == tuple(f"env.sh: {warning}" for warning in warnings)
+
+
+@pytest.mark.parametrize(
     ("text", "error"),
     [
+        ("export JUPYTER_PORT=0165536", 'line 1: JUPYTER_PORT: found "0165536", expected a port from 1 to 65535'),
+        ("export SKP_NET=$'a'", "line 1: SKP_NET: found a dollar sign before a quote, expected only the quotes"),
+        ('export SKP_NET=$"a"', "line 1: SKP_NET: found a dollar sign before a quote, expected only the quotes"),
+        ("export SKP_NET='a\\\nb'", "line 1: SKP_NET: found an opening single quote, expected a closing one on the same line"),
+        ("export SKP_HOME=~admin/x", 'line 1: SKP_HOME: found "~" and more than a slash after it, expected the complete path'),
+        ("export SKP_HOME=a:~/x", 'line 1: SKP_HOME: found "~" after a colon, expected the complete path'),
         ("export JUPYTER_PORT=70000", 'line 1: JUPYTER_PORT: found "70000", expected a port from 1 to 65535'),
         ("export JUPYTER_PORT=0", 'line 1: JUPYTER_PORT: found "0", expected a port from 1 to 65535'),
         ("export JUPYTER_PORT=²", 'line 1: JUPYTER_PORT: found "²", expected a port from 1 to 65535'),
@@ -206,6 +248,13 @@ def test_all_faults_are_told_at_once_and_no_secret_is() -> None:
     with pytest.raises(_env_file.EnvFileError) as caught:
         read('export S3_ACCESS_KEY="hush-hush$(x)"\nexport JUPYTER_PASSWORD=hush-hush|hush\nexport JUPYTER_PORT=x')
     assert len(caught.value.errors) == 3
+    assert "hush" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["export JUPYTER_PASSWORD=pa$hush", "export PW=pa${hush}", "export JUPYTER_PASSWORD=my hush", "PW=a h@hush", "PW='a\nhush"])
+def test_half_a_password_is_not_shown(text: str) -> None:
+    with pytest.raises(_env_file.EnvFileError) as caught:
+        read(text)
     assert "hush" not in str(caught.value)
 
 

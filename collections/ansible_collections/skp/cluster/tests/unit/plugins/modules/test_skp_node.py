@@ -90,8 +90,30 @@ def test_only_directories_of_ours_are_removed(tmp_path):
     wanted = {"kafka": [{"path": str(path)}]}
     skp_node.run(Module(**wanted))
     (path / "log").write_text("message", encoding="utf-8")
+    dry = skp_node.run(Module(state="absent", check_mode=True, **wanted))
+    assert dry["removes"] == [str(path)] and path.exists()
     assert skp_node.run(Module(state="absent", **wanted))["changed"] and not path.exists()
     assert not skp_node.run(Module(state="absent", **wanted))["changed"]
-    path.mkdir()
-    with pytest.raises(skp_node.Failure, match="did not create it"):
+
+
+def test_a_directory_full_of_somebodys_files_is_used_and_left(tmp_path):
+    path = tmp_path / "a/b/volume"
+    (path / "home/alice").mkdir(parents=True)
+    (path / "home/alice/thesis").write_text("text", encoding="utf-8")
+    wanted = {"jupyter": [{"path": str(path)}]}
+    assert skp_node.run(Module(**wanted))["changed"]
+    assert not skp_node.run(Module(**wanted))["changed"]
+    result = skp_node.run(Module(state="absent", **wanted))
+    assert not result["changed"] and (path / "home/alice/thesis").read_text(encoding="utf-8") == "text"
+    assert result["removes"] == [] and len(result["leaves"]) == 1 and str(path) in result["leaves"][0]
+
+
+def test_a_member_whose_directory_is_not_ours_is_refused_before_any_change(tmp_path):
+    path, other = tmp_path / "a/b/zookeeper", tmp_path / "a/b/logs"
+    path.mkdir(parents=True)
+    (path / "myid").write_text("3\n", encoding="utf-8")
+    wanted = {"zookeeper": [{"path": str(other)}, {"path": str(path), "identity": {"file": "myid", "keys": []}}]}
+    skp_node.run(Module(**wanted))
+    with pytest.raises(skp_node.Failure, match="holds the data of member 3"):
         skp_node.run(Module(state="absent", **wanted))
+    assert other.exists() and path.exists()

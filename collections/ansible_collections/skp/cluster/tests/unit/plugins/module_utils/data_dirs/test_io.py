@@ -60,3 +60,70 @@ def test_directories_of_one_call_may_share_a_missing_parent(tmp_path, paths):
         io.apply(path, steps)
     assert [io.inspect({"path": path}, [("/", "ext4", "x")])["owner"] for path in wanted] == [owner, owner]
     assert (tmp_path / "store").stat().st_mode & 0o7777 == 0o755
+
+
+IDENTITY = {"file": "data/myid", "keys": []}
+
+
+def kafka(tmp_path):
+    """A data directory with the directory of the identity file."""
+    path = tmp_path / "kafka"
+    (path / "data").mkdir(parents=True)
+    return path
+
+
+def link_to_a_secret(path, secret):
+    (path / "data/myid").symlink_to(secret)
+
+
+def link_on_the_way(path, secret):
+    (path / "data").rmdir()
+    (path / "data").symlink_to(secret.parent)
+
+
+def a_pipe(path, _secret):
+    os.mkfifo(path / "data/myid")
+
+
+@pytest.mark.parametrize("plant", [link_to_a_secret, link_on_the_way, a_pipe])
+def test_what_a_container_plants_is_not_read(tmp_path, plant):
+    """A container can write its data directory; the module reads it as root."""
+    secret = tmp_path / "etc/myid"
+    secret.parent.mkdir()
+    secret.write_text("root:*:20228\n", encoding="utf-8")
+    path = kafka(tmp_path)
+    plant(path, secret)
+    with pytest.raises(Failure) as caught:
+        io.inspect({"path": str(path), "identity": IDENTITY}, [])
+    assert caught.value.failure["kind"] == "bad_identity" and "20228" not in caught.value.msg and "plain file" in caught.value.msg
+
+
+def test_an_identity_file_that_is_not_there_yet(tmp_path):
+    path = kafka(tmp_path)
+    assert io.inspect({"path": str(path), "identity": IDENTITY}, [])["id"] is None
+    (path / "data").rmdir()
+    assert io.inspect({"path": str(path), "identity": IDENTITY}, [])["id"] is None
+
+
+def test_mounts_below_a_path_that_leads_through_a_link(tmp_path):
+    """The kernel lists mounts by their real path."""
+    (tmp_path / "disk/kafka").mkdir(parents=True)
+    (tmp_path / "lib").symlink_to(tmp_path / "disk")
+    found = io.inspect({"path": str(tmp_path / "lib/kafka")}, [("/", "ext4", "x"), (str(tmp_path / "disk/kafka/bucket"), "fuse.s3fs", "s3fs")])
+    assert found["real"] == str(tmp_path / "disk/kafka") and found["mounts_below"] == [str(tmp_path / "disk/kafka/bucket")]
+
+
+def test_a_mount_point_behind_a_link(tmp_path):
+    (tmp_path / "disk/kafka").mkdir(parents=True)
+    (tmp_path / "lib").symlink_to(tmp_path / "disk")
+    found = io.inspect({"path": str(tmp_path / "lib/kafka")}, [("/", "ext4", "x"), (str(tmp_path / "disk/kafka"), "ext4", "/dev/sdb")])
+    assert found["mountpoint"]
+
+
+def test_owner_and_mode_are_not_given_to_what_a_link_points_to(tmp_path):
+    """A directory that is replaced by a link between the look and the change."""
+    (tmp_path / "victim").mkdir(mode=0o700)
+    (tmp_path / "web").symlink_to(tmp_path / "victim")
+    with pytest.raises(OSError):
+        io.apply(str(tmp_path / "web"), [("mode", 0o777)])
+    assert (tmp_path / "victim").stat().st_mode & 0o777 == 0o700

@@ -63,6 +63,7 @@ def found(**values):
         "owner": (0, 0, 0o755),
         "fstype": "ext4",
         "source": "/dev/sda1",
+        "real": values.get("path", "/var/lib/skp/web"),
         "mountpoint": False,
         "mounts_below": [],
         "missing_parents": [],
@@ -81,11 +82,10 @@ def found(**values):
         (
             "missing with parents",
             found(kind="missing", owner=None, marked=False, missing_parents=["/var/lib/skp"]),
-            ["parent", "make", "owner", "mode", "mark"],
+            ["parent", "mark", "make", "owner", "mode"],
         ),
         ("other owner", found(owner=(5, 0, 0o755)), ["owner"]),
         ("other mode", found(owner=(0, 0, 0o700)), ["mode"]),
-        ("made by somebody else", found(marked=False), ["mark"]),
     ],
 )
 def test_present(case, state, steps):
@@ -117,16 +117,57 @@ def test_a_network_file_system_is_fine_where_it_is_allowed():
         (found(kind="missing", marked=False), []),
         (found(kind="missing"), ["unmark"]),
         (found(), ["remove", "unmark"]),
-        (found(mountpoint=True), ["empty", "unmark"]),
+        # Not ours: left, and said.
+        (found(marked=False), []),
+        (found(mountpoint=True), []),
     ],
 )
 def test_absent(state, steps):
     assert [verb for verb, _value in plan.plan_absent(state)] == steps
 
 
+def test_a_directory_that_was_there_before_gets_no_mark():
+    """A mark says that skp.cluster may remove it."""
+    assert plan.plan_present({}, found(marked=False), (0, 0, 0o755), True) == []
+
+
+def test_the_mark_is_written_before_the_directory_is_made():
+    """A run that is killed in between leaves a mark without a directory, which the next run makes; never a directory of ours without a mark."""
+    verbs = [verb for verb, _value in plan.plan_present({}, found(kind="missing", owner=None, marked=False), (0, 0, 0o755), True)]
+    assert verbs.index("mark") < verbs.index("make")
+
+
+def test_the_purge_goes_to_the_real_path():
+    state = found(real="/data/skp/web")
+    assert plan.plan_absent(state)[0] == ("remove", "/data/skp/web")
+
+
+@pytest.mark.parametrize(
+    "state, words",
+    [
+        (found(marked=False), ["/var/lib/skp/web", "before skp.cluster"]),
+        (found(mountpoint=True), ["/var/lib/skp/web", "mounted"]),
+        (found(), None),
+        (found(kind="missing"), None),
+    ],
+)
+def test_what_a_purge_leaves_is_said(state, words):
+    text = plan.left(state)
+    assert text == "" if words is None else all(word in text for word in words)
+
+
 @pytest.mark.parametrize(
     "state",
-    [found(marked=False), found(path="/var/lib"), found(path="/srv"), found(kind="symlink"), found(mounts_below=["/var/lib/skp/web/nfs"])],
+    [
+        found(path="/var/lib"),
+        found(path="/srv"),
+        found(real="/data"),
+        found(kind="symlink"),
+        found(mounts_below=["/var/lib/skp/web/nfs"]),
+        # The members' ids and topics would go, and the data would stay.
+        found(marked=False, id=3),
+        found(mountpoint=True, id=3),
+    ],
 )
 def test_absent_refuses(state):
     with pytest.raises(Failure) as caught:

@@ -1,0 +1,62 @@
+# Copyright (c) 2026 skp.cluster contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Commands that end before they reach a node: what is mistyped, forgotten or not confirmed. The nodes have addresses that do not exist."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+from tree import ROOT
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    """An inventory whose nodes cannot be reached (RFC 5737)."""
+    path = tmp_path_factory.mktemp("site") / "mine"
+    path.mkdir()
+    labels = {"kafka": "enable", "zookeeper": "enable", "jupyter": "enable", "registry": "enable"}
+    (path / "hosts.json").write_text(json.dumps({"c01": {"ipv4": "192.0.2.1", "labels": labels, "groups": ["master"]}}), encoding="utf-8")
+    return path
+
+
+def play(*words):
+    """Run ansible-playbook at the root of the repository with its ansible.cfg."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "SKP_"))}
+    program = pathlib.Path(sys.executable).with_name("ansible-playbook")
+    done = subprocess.run([program, *map(str, words)], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["site.yml", "--tags", "kafak"], 'no play has the tag "kafak"; did you mean "kafka"?'),
+        (["site.yml", "--skip-tags", "jupiter"], 'did you mean "jupyter"?'),
+        (["playbooks/kafka.yml", "--tags", "kafka", "-e", "kafka_heap_opt=-Xmx1g"], "did you mean kafka_heap_opts?"),
+        (["playbooks/kafka.yml", "-e", "kafka_config=a=b"], "expected an object"),
+        (["playbooks/down.yml"], "- zookeeper (c01)\n"),
+        (["playbooks/down.yml"], "Nothing was removed. If this is what you want, run it again with -e skp_confirm=mine"),
+        (["playbooks/down.yml", "--tags", "kafka", "-e", "skp_purge=true"], "/var/lib/skp/kafka on c01"),
+        (["playbooks/down.yml", "--tags", "kafka", "-e", "skp_purge=true", "-e", "skp_confirm=other"], "skp_confirm=mine"),
+    ],
+)
+def test_a_command_that_is_refused(cluster, words, expected):
+    code, text = play("-i", cluster, *words)
+    assert code != 0 and expected in text
+    assert "UNREACHABLE" not in text and "changed=1" not in text
+
+
+def test_a_forgotten_inventory(tmp_path):
+    (tmp_path / "skp.yml").write_bytes((ROOT / "inventory/lab/skp.yml").read_bytes())
+    code, text = play("-i", tmp_path, "site.yml")
+    assert code == 4 and "no play had a host" in text and "-i inventory/mine" in text
+
+
+def test_a_group_without_hosts_is_no_error(cluster):
+    """A service that no host has: its play runs on the managers."""
+    assert play("-i", cluster, "playbooks/spark.yml", "--list-hosts")[0] == 0
