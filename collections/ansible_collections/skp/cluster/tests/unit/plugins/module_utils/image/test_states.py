@@ -33,8 +33,8 @@ class Module:
         self.params = dict({
             "state": "built", "ledger": True, "images": [image("base"), image("kafka", "base")], "names": [], "alongside": [], "jobs": 1, "digests": {}, "tag":
             "latest", "registry": "localhost:5000", "push": True, "archive_dir": "", "archive": "", "checksum": "", "common_args": {}, "base_image":
-            "debian:13", "base_suite": "trixie", "refresh": "", "extra_ca": "", "apt_mirror": "", "apt_security_mirror": "", "pip_index": "", "maven_mirror": "", "go_proxy":
-            "", "plan_only": False}, **params)
+            "debian:13", "base_suite": "trixie", "refresh": "", "extra_ca": "", "apt_mirror": "", "apt_security_mirror": "",
+            "pip_index": "", "maven_mirror": "", "go_proxy": "", "plan_only": False}, **params)
         self.run_command = None
         self.warn = lambda text: None
 
