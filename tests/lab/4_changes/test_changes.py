@@ -114,6 +114,13 @@ def test_down_keeps_all_data(site, kept, figures):
     assert lablib.play(site).changed == set()
 
 
+def test_a_dry_run_counts_the_images_that_the_run_would_build(site):
+    """New images mean new containers: a dry run that says only "images" would hide that all services restart."""
+    dry = {task for task, _host in lablib.play(site, "--check", "-e", "skp_image_refresh=another-day").changed}
+    assert {"skp.cluster.zookeeper : Converge the ensemble", "skp.cluster.kafka : Converge the brokers", "skp.cluster.spark : Converge Spark",
+            "skp.cluster.jupyter : Converge JupyterLab and the gateway"} <= dry
+
+
 SECRETS = "cd /etc/skp/secrets && sha256sum $(ls -A) | sort -k2"
 
 

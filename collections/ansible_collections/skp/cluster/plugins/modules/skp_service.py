@@ -64,6 +64,11 @@ options:
         the services. Nodes outside O(limit_hosts) are not changed.
     type: dict
     default: {}
+  rebuilt:
+    description: In check mode, images that the same run would build anew; their services are predicted to change.
+    type: list
+    elements: str
+    default: []
   renamed:
     description: In check mode, names that RV(skp.cluster.skp_swarm#module:renamed) would give to swarm nodes, by node id.
     type: dict
@@ -499,7 +504,8 @@ def run(module, result):
     asked = params["services"] if params["state"] == "present" else []
     gate = params["gate"] if params["serial"] else None
     images = [service["image"] for service in asked] + ([gate["image"]] if gate else [])
-    digests = service_io.resolve_images(client, images, params["registry"], missing_ok=module.check_mode)
+    digests = service_io.resolve_images(client, images, params["registry"], missing_ok=module.check_mode,
+                                        rebuilt=params["rebuilt"] if module.check_mode else [])
     oldest = lowest_engine(state["nodes"])
     desired = [build_service(service, role, params["network"], digests, params["serial"], oldest) for service in asked]
     plan = service_plan.plan_services(state, desired, role, params["limit_hosts"])

@@ -53,6 +53,11 @@ options:
     description: Settings of C(zoo.cfg). The module sets data directory, ports, server list, quorum and admin settings itself.
     type: dict
     default: {}
+  rebuilt:
+    description: In check mode, images that the same run would build anew; their services are predicted to change.
+    type: list
+    elements: str
+    default: []
   renamed:
     description: In check mode, names that RV(skp.cluster.skp_swarm#module:renamed) would give to swarm nodes, by node id.
     type: dict
@@ -245,7 +250,8 @@ def run(module, result):
     hosts = {number: host for part in (record.plan["retired"], ids) for host, number in part.items()}
     target = sorted(number for host, number in ids.items() if host in params["hosts"])
     image = params["service"]["image"]
-    digests = service_io.resolve_images(client, [image], params["registry"], missing_ok=module.check_mode)
+    digests = service_io.resolve_images(client, [image], params["registry"], missing_ok=module.check_mode,
+                                        rebuilt=params["rebuilt"] if module.check_mode else [])
     build, init = builders(params, hosts, digests, service_io.oldest_engine(client))
     names = zk_plan.names_of(params["name_prefix"], hosts)
     options = {"unseen": record.plan["unseen"], "allow_outage": params["allow_outage"], "limit": None}
@@ -375,6 +381,7 @@ def main():
             limit_hosts=dict(type="list", elements="str", default=[]),
             timeout=dict(type="int", default=300),
             renamed=dict(type="dict", default={}),
+            rebuilt=dict(type="list", elements="str", default=[]),
         ),
         supports_check_mode=True,
     )

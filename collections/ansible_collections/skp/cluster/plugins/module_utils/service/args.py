@@ -120,6 +120,7 @@ def argument_spec():
         data_policy=dict(type="str", choices=["refuse", "leave", "moved"], default="refuse"),
         limit_hosts=_list(default=[]),
         renamed=dict(type="dict", default={}),
+        rebuilt=_list(default=[]),
         label_hosts=dict(type="dict", default={}),
         serial=dict(type="int", choices=[0, 1], default=0),
         gate=dict(

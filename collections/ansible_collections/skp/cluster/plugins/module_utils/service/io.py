@@ -146,16 +146,17 @@ def _network_name(client, network_id):
         return network_id
 
 
-def resolve_images(client, images, registry, missing_ok=False):
+def resolve_images(client, images, registry, missing_ok=False, rebuilt=()):
     """{image: digest} of the images (named by tag) of the cluster's registry; other images are not in the result.
 
     The digest is that of the ledger: what this cluster has pushed under the tag, whatever the tag in the registry is now.
     missing_ok (check mode): an image that is not known or missing, or a registry that does not answer, gives None; otherwise a Failure that says how to
-    push the image. client: None in check mode before there is an engine.
+    push the image. rebuilt: images that this run would build anew (check mode): their digest is not known yet, None. client: None in check mode before there is an engine.
     """
     host, _separator, port = registry.partition(":")
     reader = RegistryClient("http://%s:%s" % ("127.0.0.1" if host == "localhost" else host, port or "80"))
     digests = ledger.trusted_digests(client, images, registry)
+    digests.update({image: None for image in digests if image in rebuilt})
     for image, digest in digests.items():
         if digest is None:
             if not missing_ok:
