@@ -162,19 +162,20 @@ def expand(images, registry, common_args=None, base_image="", base_suite="trixie
     return result
 
 
-def judge_present(image, local, digest, entry, archive):
+def judge_present(image, local, digest, entry, archive, kept=False):
     """The present state of one image, as `plan_built` takes it: what counts of what was found.
 
     image: of `expand`. local: {"id", "hash", "digests"} of its name on this engine. digest: of its tag in the registry, or "". entry: the ledger's {"hash",
-    "digest", "config", "parent"} for its name and tag, or {}. archive: whether its archive is there as the ledger knows it.
+    "digest", "config", "parent"} for its name and tag, or {}. archive: whether its archive is there as the ledger knows it. kept: the tag leads elsewhere,
+    but the registry still has the ledger's digest.
     """
     ours = bool(digest) and entry.get("digest") == digest
     engine = local["hash"]
     if ours and entry["hash"] == image["hash"] and not any(text.endswith("@" + digest) for text in local["digests"]):
         engine = ""  # another build of the same content: images are built only on the one that the cluster runs
     wanted = entry.get("hash") == image["hash"]
-    return {"engine": engine, "id": local["id"], "registry": entry["hash"] if ours else "", "digest": digest if ours else "",
-            "foreign": bool(digest) and not ours, "archive": archive,
+    return {"engine": engine, "id": local["id"], "registry": entry["hash"] if ours else "", "digest": digest if ours else entry["digest"] if kept else "",
+            "kept": kept and wanted, "foreign": bool(digest) and not ours, "archive": archive,
             "config": entry.get("config", "") if wanted else "", "parent": entry.get("parent", "") if wanted else ""}
 
 
@@ -227,7 +228,7 @@ def plan_built(images, present, push, alongside=()):
                 return None
             if found["archive"]:
                 return add("load", name, "its archive has the wanted content")
-            if found["registry"] == image["hash"]:
+            if found["registry"] == image["hash"] or found.get("kept"):
                 return add("pull", name, "the registry has the wanted content")
         rebuilt.add(name)
         if image["parent"]:

@@ -191,7 +191,9 @@ def _present(client, registry, image, book):
         return {"engine": local["hash"], "id": local["id"], "registry": label, "digest": digest,
                 "archive": io.has_archive(image["archive"], None, image["hash"])}
     archive = io.has_archive(image["archive"], book["archives"].get(image["name"]) or {}, image["hash"])
-    return plan.judge_present(image, local, digest, book["images"].get(_key(image)) or {}, archive)
+    entry = book["images"].get(_key(image)) or {}
+    kept = bool(registry and entry and digest != entry["digest"] and registry.digest(image["path"], entry["digest"]))
+    return plan.judge_present(image, local, digest, entry, archive, kept)
 
 
 def _apply(module, client, do, image, found, site, book, progress):
