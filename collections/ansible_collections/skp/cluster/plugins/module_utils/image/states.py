@@ -27,7 +27,8 @@ def built(module, client, progress):
     images = plan.expand(
         [_with_dockerfile(dict(image, tag=image["tag"] or options["tag"])) for image in plan.needed(options["images"], goals + options["alongside"])],
         options["registry"], options["common_args"],
-        options["base_image"], options["base_suite"], options["refresh"], options["archive_dir"] or "", plan.platform_of(platform.machine()), _base_digests(module, book))
+        options["base_image"], options["base_suite"], options["refresh"], options["archive_dir"] or "", plan.platform_of(platform.machine()),
+        _base_digests(module, book))
     alongside = [image["name"] for image in images if image["name"] not in goals]
     images, others = [image for image in images if image["name"] in goals], [image for image in images if image["name"] in alongside]
     site = plan.site_files(options, options["base_suite"])
