@@ -67,6 +67,19 @@ def test_garbage_collection_keeps_every_tag():
     assert {head(node) for node in sorted(lablib.hosts())} == {before}
 
 
+def test_what_somebody_else_pushed_is_never_run():
+    """An image with the right label, pushed over ours by a local account: services keep their digest, and the next build puts the tag back."""
+    ours, name = head("c01"), f"localhost:5000/{REPOSITORY}"
+    label = lablib.on("c01", "docker", "image", "inspect", "--format", '{{index .Config.Labels "skp.hash"}}', f"{name}@{ours}").strip()
+    forge = f"docker import --change 'LABEL skp.hash={label}' - {name}:latest && docker push -q {name}:latest && docker rmi {name}:latest"
+    lablib.on("c01", "sh", "-ec", f"head -c 4096 /dev/urandom >/tmp/other && tar -C /tmp -c other | {forge} && rm /tmp/other")
+    assert head("c01") not in (ours, None)
+    assert lablib.play("site.yml", "--tags", "zookeeper").changed == set()
+    lablib.play("site.yml", "--tags", "images")
+    assert {head(node) for node in sorted(lablib.hosts())} == {ours}
+    assert lablib.play("site.yml", "--tags", "images").changed == set()
+
+
 def test_neighbours_are_refused():
     """From another node and from the host: the LAN address's port 5000 is closed, on every node."""
     for node in sorted(lablib.hosts()):

@@ -59,6 +59,10 @@ def _answer(function, reader, writer):
     """The child: it writes its answer and ends, without any clean-up of the parent's objects."""
     code = 1
     try:
+        # The caller of the module waits until nobody holds its output; this process may outlive it.
+        null = os.open(os.devnull, os.O_RDWR)
+        for number in (0, 1, 2):
+            os.dup2(null, number)
         os.close(reader)
         try:
             answer = {"result": function()}

@@ -121,12 +121,12 @@ def needed(images, names):
     return [image for image in images if image["name"] in wanted]
 
 
-def expand(images, registry, common_args=None, base_image="", base_suite="trixie", refresh="", archive_dir="", platform="amd64"):
+def expand(images, registry, common_args=None, base_image="", base_suite="trixie", refresh="", archive_dir="", platform="amd64", digests=None):
     """The images in build order, each with the values derived from the options.
 
     images: [{"name", "tag", "base" (name of another one, a reference, or empty), "args", "archive" (bool), "files": [{"path", "mode", "sha256"}],
     "dockerfile" (text)}]. common_args go to the images that declare them. base_image, base_suite, refresh and platform describe the root for images without
-    a base.
+    a base. digests: {reference: digest or ""} of the bases that are references to the cluster's own registry.
 
     Adds "repository" (with registry), "path" (without), "ref", "args" (merged), "hash", "base_ref", "parent" (name in the list or ""), "archive" (path or "").
     """
@@ -145,7 +145,7 @@ def expand(images, registry, common_args=None, base_image="", base_suite="trixie
             base_ref, identity = parent["ref"], "image:" + parent["hash"]
         elif base or base_image:
             base_ref = base or base_image
-            identity = "reference:%s:%s:%s" % (base_ref, refresh, platform)
+            identity = "reference:%s:%s:%s%s" % (base_ref, refresh, platform, (digests or {}).get(base_ref, ""))
         else:
             identity = "bootstrap:%s:%s:%s:%s" % (base_suite, refresh, platform, _sha256(BOOTSTRAP_OPTIONS))
             base_ref = "%s:%s" % (BOOTSTRAP_REPOSITORY, base_suite)
@@ -154,6 +154,7 @@ def expand(images, registry, common_args=None, base_image="", base_suite="trixie
         path = "skp/" + image["name"]
         item = dict(image, path=path, repository="%s/%s" % (registry, path), args=args, base_ref=base_ref, parent=parent["name"] if parent else "",
                     bootstrap=not parent and not base and not base_image, hash=content_hash(image["files"], args, identity))
+        item["base_digest"] = (digests or {}).get(base_ref, "") if not parent else ""
         item["ref"] = "%s:%s" % (item["repository"], image["tag"])
         item["archive"] = "%s/%s-%s.tar" % (archive_dir.rstrip("/"), image["name"], item["hash"][:12]) if image.get("archive") else ""
         by_name[image["name"]] = item
@@ -161,20 +162,28 @@ def expand(images, registry, common_args=None, base_image="", base_suite="trixie
     return result
 
 
-def judge_present(image, local, digest, entry, archive):
+def judge_present(image, local, digest, entry, archive, kept=False):
     """The present state of one image, as `plan_built` takes it: what counts of what was found.
 
     image: of `expand`. local: {"id", "hash", "digests"} of its name on this engine. digest: of its tag in the registry, or "". entry: the ledger's {"hash",
-    "digest", "config", "parent"} for its name and tag, or {}. archive: whether its archive is there as the ledger knows it.
+    "digest", "config", "parent"} for its name and tag, or {}. archive: whether its archive is there as the ledger knows it. kept: the tag leads elsewhere,
+    but the registry still has the ledger's digest.
     """
     ours = bool(digest) and entry.get("digest") == digest
     engine = local["hash"]
     if ours and entry["hash"] == image["hash"] and not any(text.endswith("@" + digest) for text in local["digests"]):
         engine = ""  # another build of the same content: images are built only on the one that the cluster runs
     wanted = entry.get("hash") == image["hash"]
-    return {"engine": engine, "id": local["id"], "registry": entry["hash"] if ours else "", "digest": digest if ours else "",
-            "foreign": bool(digest) and not ours, "archive": archive,
+    return {"engine": engine, "id": local["id"], "registry": entry["hash"] if ours else "", "digest": digest if ours else entry["digest"] if kept else "",
+            "kept": kept and wanted, "foreign": bool(digest) and not ours, "archive": archive,
             "config": entry.get("config", "") if wanted else "", "parent": entry.get("parent", "") if wanted else ""}
+
+
+def own_bases(images, registry, base_image=""):
+    """The bases that are references by tag to the cluster's registry, not names of other images of the list."""
+    names = {image["name"] for image in images}
+    wanted = {image.get("base") or base_image for image in images}
+    return sorted(base for base in wanted - names if base.startswith(registry + "/") and "@" not in base)
 
 
 def plan_built(images, present, push, alongside=()):
@@ -219,7 +228,7 @@ def plan_built(images, present, push, alongside=()):
                 return None
             if found["archive"]:
                 return add("load", name, "its archive has the wanted content")
-            if found["registry"] == image["hash"]:
+            if found["registry"] == image["hash"] or found.get("kept"):
                 return add("pull", name, "the registry has the wanted content")
         rebuilt.add(name)
         if image["parent"]:

@@ -23,15 +23,16 @@ def built(module, client, progress):
     """State built, from the options to the result."""
     options = module.params
     goals = [image["name"] for image in plan.needed(options["images"], options["names"])]
+    book = _ledger(module)
     images = plan.expand(
         [_with_dockerfile(dict(image, tag=image["tag"] or options["tag"])) for image in plan.needed(options["images"], goals + options["alongside"])],
         options["registry"], options["common_args"],
-        options["base_image"], options["base_suite"], options["refresh"], options["archive_dir"] or "", plan.platform_of(platform.machine()))
+        options["base_image"], options["base_suite"], options["refresh"], options["archive_dir"] or "", plan.platform_of(platform.machine()),
+        _base_digests(module, book))
     alongside = [image["name"] for image in images if image["name"] not in goals]
     images, others = [image for image in images if image["name"] in goals], [image for image in images if image["name"] in alongside]
     site = plan.site_files(options, options["base_suite"])
     registry = _registry(module, needed=options["push"])
-    book = _ledger(module)
     present = {image["name"]: _present(client, registry, image, book) for image in images}
     steps, involved = plan.plan_built(images, present, options["push"]), images
     found = dict(present)
@@ -57,6 +58,17 @@ def built(module, client, progress):
 def _ledger(module):
     """The ledger; None if it is not to be used. Raises EngineError on a machine that is no manager."""
     return ledger.read(ledger.manager(module)) if module.params["ledger"] else None
+
+
+def _base_digests(module, book):
+    """{reference: digest} of bases in the cluster's registry, from the ledger. What is not in it is not built upon."""
+    found = {}
+    for reference in plan.own_bases(module.params["images"], module.params["registry"], module.params["base_image"]) if book is not None else ():
+        path, _colon, tag = reference[len(module.params["registry"]) + 1 :].partition(":")
+        found[reference] = (book["images"].get("%s:%s" % (path, tag or "latest")) or {}).get("digest", "")
+        if not found[reference] and not module.check_mode:
+            raise ledger.refuse_unknown(reference)
+    return found
 
 
 def _archive_entry(book, image):
@@ -180,13 +192,20 @@ def _present(client, registry, image, book):
         return {"engine": local["hash"], "id": local["id"], "registry": label, "digest": digest,
                 "archive": io.has_archive(image["archive"], None, image["hash"])}
     archive = io.has_archive(image["archive"], book["archives"].get(image["name"]) or {}, image["hash"])
-    return plan.judge_present(image, local, digest, book["images"].get(_key(image)) or {}, archive)
+    entry = book["images"].get(_key(image)) or {}
+    kept = bool(registry and entry and digest != entry["digest"] and registry.digest(image["path"], entry["digest"]))
+    return plan.judge_present(image, local, digest, entry, archive, kept)
 
 
 def _apply(module, client, do, image, found, site, book, progress):
     """One step of a plan, except a build. found: the present state of the image."""
     if do == "bootstrap":
         io.bootstrap(client, image["base_ref"], module.params["base_suite"], site, module.run_command, progress)
+    elif do == "pull_base" and image["base_digest"]:
+        host, _slash, rest = image["base_ref"].partition("/")
+        path, _colon, tag = rest.partition(":")
+        io.pull(client, "%s/%s" % (host, path), image["base_digest"], progress, image["base_ref"])
+        io.tag(client, "%s/%s@%s" % (host, path, image["base_digest"]), "%s/%s" % (host, path), tag or "latest")
     elif do == "pull_base":
         io.pull_reference(client, image["base_ref"], progress)
     elif do == "load":

@@ -151,7 +151,8 @@ def resolve_images(client, images, registry, missing_ok=False, rebuilt=()):
 
     The digest is that of the ledger: what this cluster has pushed under the tag, whatever the tag in the registry is now.
     missing_ok (check mode): an image that is not known or missing, or a registry that does not answer, gives None; otherwise a Failure that says how to
-    push the image. rebuilt: images that this run would build anew (check mode): their digest is not known yet, None. client: None in check mode before there is an engine.
+    push the image. rebuilt: images that this run would build anew (check mode): their digest is not known yet, None. client: None in check mode before
+    there is an engine.
     """
     host, _separator, port = registry.partition(":")
     reader = RegistryClient("http://%s:%s" % ("127.0.0.1" if host == "localhost" else host, port or "80"))

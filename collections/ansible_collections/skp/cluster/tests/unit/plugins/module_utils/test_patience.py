@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 
 import pytest
@@ -30,6 +32,17 @@ def test_errors_come_back():
     with pytest.raises(Failure) as caught:
         within(refuse, "/srv/skp")
     assert (caught.value.msg, caught.value.failure) == ("no", {"kind": "store_missing", "path": "/x"})
+
+
+def test_a_child_that_cannot_be_killed_holds_nothing_of_its_parent():
+    """Ansible waits until nobody holds the module's output any more."""
+    code = ("import os, time\n"
+            "from ansible_collections.skp.cluster.plugins.module_utils import patience\n"
+            "os.kill = lambda *args: None\n"
+            "try:\n    patience.within(lambda: time.sleep(20), '/srv/skp', 0.2)\nexcept Exception as exc:\n    print(exc.failure['kind'])")
+    started = time.monotonic()
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=dict(os.environ, PYTHONPATH=os.pathsep.join(sys.path)))
+    assert (answer.stdout.strip(), time.monotonic() - started < 15) == ("store_silent", True)
 
 
 def test_a_call_that_blocks_is_left_alone():

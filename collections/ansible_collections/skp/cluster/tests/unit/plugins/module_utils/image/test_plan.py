@@ -486,9 +486,9 @@ def test_forms_of_run_that_need_buildkit(dockerfile, expected):
     assert plan.needs_buildkit(dockerfile) is expected
 
 
-def judged(local=None, digest="", entry=None, archive=False):
+def judged(local=None, digest="", entry=None, archive=False, kept=False):
     image = {"hash": "H"}
-    return plan.judge_present(image, dict({"id": "", "hash": "", "digests": []}, **(local or {})), digest, entry or {}, archive)
+    return plan.judge_present(image, dict({"id": "", "hash": "", "digests": []}, **(local or {})), digest, entry or {}, archive, kept)
 
 
 OURS = {"hash": "H", "digest": "sha256:1", "config": "sha256:c", "parent": "sha256:p"}
@@ -498,6 +498,8 @@ JUDGED = [
     ("pushed by somebody else", {"digest": "sha256:2", "entry": OURS}, {"registry": "", "digest": "", "foreign": True}),
     ("a cluster without a ledger yet", {"digest": "sha256:1"}, {"registry": "", "digest": "", "foreign": True}),
     ("an old content of ours", {"digest": "sha256:1", "entry": dict(OURS, hash="old")}, {"registry": "old", "digest": "sha256:1", "config": "", "parent": ""}),
+    ("moved by somebody else", {"digest": "sha256:2", "entry": OURS, "kept": True}, {"registry": "", "digest": "sha256:1", "foreign": True, "kept": True}),
+    ("an old content, moved", {"digest": "sha256:2", "entry": dict(OURS, hash="old"), "kept": True}, {"registry": "", "kept": False}),
     ("lost by the registry", {"entry": OURS}, {"registry": "", "foreign": False}),
     ("the engine has what was pushed", {"local": {"hash": "H", "digests": ["localhost:5000/skp/a@sha256:1"]}, "digest": "sha256:1", "entry": OURS},
      {"engine": "H", "registry": "H"}),
@@ -519,6 +521,7 @@ OLD_BASE = {"registry": True, "engine": True, "config": "k", "parent": "an older
 TRUST = [
     ("a foreign image is built again", {"base": THERE, "java": THERE, "kafka": FOREIGN}, ["pull java", "build kafka", "push kafka"]),
     ("a foreign image that the engine has is pushed again", {"base": THERE, "java": THERE, "kafka": dict(HERE, **FOREIGN)}, ["push kafka"]),
+    ("a tag that was moved is put back without a build", {"base": THERE, "java": THERE, "kafka": dict(FOREIGN, kept=True)}, ["pull kafka", "push kafka"]),
     ("nothing is built on a foreign base", {"base": THERE, "java": FOREIGN},
      ["pull base", "build java", "push java", "build kafka", "push kafka"]),
     ("what stands on a base that is built again is built again", {"base": THERE, "java": {}, "kafka": dict(HERE, **THERE)},

@@ -30,11 +30,11 @@ class Module:
     check_mode = False
 
     def __init__(self, **params):
+        texts = ("archive_dir", "archive", "checksum", "refresh", "extra_ca", "apt_mirror", "apt_security_mirror", "pip_index", "maven_mirror", "go_proxy")
         self.params = dict({
-            "state": "built", "ledger": True, "images": [image("base"), image("kafka", "base")], "names": [], "alongside": [], "jobs": 1, "digests": {}, "tag":
-            "latest", "registry": "localhost:5000", "push": True, "archive_dir": "", "archive": "", "checksum": "", "common_args": {}, "base_image":
-            "debian:13", "base_suite": "trixie", "refresh": "", "extra_ca": "", "apt_mirror": "", "apt_security_mirror": "",
-            "pip_index": "", "maven_mirror": "", "go_proxy": "", "plan_only": False}, **params)
+            "state": "built", "ledger": True, "images": [image("base"), image("kafka", "base")], "names": [], "alongside": [], "jobs": 1, "digests": {},
+            "tag": "latest", "registry": "localhost:5000", "push": True, "common_args": {}, "base_image": "debian:13", "base_suite": "trixie",
+            "plan_only": False}, **dict(dict.fromkeys(texts, ""), **params))
         self.run_command = None
         self.warn = lambda text: None
 
@@ -44,11 +44,14 @@ class World:
 
     def __init__(self):
         self.engine, self.registry, self.book, self.builds = {}, {}, {"images": {}, "archives": {}}, 0
+        self.pulled, self.kept = [], set()
 
     def config_digest(self, path, digest):
         return "config of " + digest
 
     def digest(self, path, reference):
+        if reference.startswith("sha256:"):
+            return reference if (path, reference) in self.kept else None
         return self.registry.get("%s:%s" % (path, reference))
 
     def health(self):
@@ -66,6 +69,9 @@ class World:
 
     def pull(self, client, repository, reference, progress, name):
         assert reference.startswith("sha256:")
+        self.pulled.append((repository, reference))
+        if name.startswith("localhost"):
+            return
         entry = self.book["images"]["skp/%s:latest" % name]
         self.engine["%s:latest" % repository] = {"id": "pulled", "hash": entry["hash"], "digests": ["%s@%s" % (repository, reference)]}
 
@@ -119,6 +125,15 @@ def test_an_image_that_somebody_else_pushed_is_replaced(world):
     assert world.run()["changed"] is False
 
 
+def test_a_tag_that_was_moved_is_put_back_without_a_build(world):
+    world.run()
+    ours = world.registry["skp/kafka:latest"]
+    world.kept = {("skp/kafka", ours)}
+    world.registry["skp/kafka:latest"] = "sha256:poisoned"
+    world.engine.clear()
+    assert done(world.run(plan_only=True)) == ["pull kafka:latest", "push kafka:latest"]
+
+
 def test_a_new_master_uses_what_the_ledger_knows(world):
     world.run()
     world.engine.clear()
@@ -143,3 +158,14 @@ def test_nodes_pull_by_digest_only(world):
         world.run(state="pulled", names=["kafka"])
     assert caught.value.failure["kind"] == "image_unknown"
     assert world.run(state="pulled", names=["kafka"], digests={"kafka": digest})["changed"] is True
+
+
+def test_a_base_in_the_registry_is_that_of_the_ledger(world):
+    child = [image("echo", REF % "base")]
+    with pytest.raises(Failure) as caught:
+        world.run(images=child)
+    assert caught.value.failure["kind"] == "image_unknown"
+    world.run()
+    world.registry["skp/base:latest"] = "sha256:poisoned"
+    world.run(images=child)
+    assert world.pulled == [("localhost:5000/skp/base", world.book["images"]["skp/base:latest"]["digest"])]
