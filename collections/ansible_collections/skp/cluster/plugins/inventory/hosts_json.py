@@ -129,6 +129,7 @@ import json
 import os
 import re
 import typing as t
+import weakref
 
 import yaml
 from ansible import constants as C
@@ -144,6 +145,9 @@ HEAD = 65536  # first bytes of a YAML file, which must contain the "plugin:" lin
 MOST_ERRORS = 20
 CACHE_FORMAT = 1
 
+_CLUSTERS: weakref.WeakKeyDictionary[t.Any, tuple[str, _hosts_json.HostsFile]] = weakref.WeakKeyDictionary()
+"""Inventory -> the first file that named a cluster in it, and what it says."""
+
 # All errors are raised "from None": Ansible appends the text of every cause, and a finding must be one line.
 
 
@@ -154,10 +158,10 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
 
     def verify_file(self, path: str) -> bool:
         """Accept ``*hosts.json``, and YAML files that name this plugin."""
+        if os.path.isfile(path) and path.endswith("hosts.json"):
+            return True  # also if it cannot be read: declined, Ansible would go on without hosts
         if not super().verify_file(path) or os.path.isdir(path):
             return False
-        if path.endswith("hosts.json"):
-            return True
         if not path.endswith((".yml", ".yaml")):
             return False
         with open(path, "rb") as stream:
@@ -265,9 +269,9 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             raise AnsibleParserError(f"{_shown(path)}: cannot be read: {to_text(exc.message).splitlines()[0]}") from None
 
     def _refuse_second_cluster(self, hosts: _hosts_json.HostsFile, path: str) -> None:
-        """Two files in one inventory must not result in a cluster with two masters.
+        """Two files in one inventory must not result in a cluster with two masters, or with the hosts and labels of an old copy.
 
-        The same file twice is allowed, for example in a directory with the file and its skp.yml.
+        The same hosts twice are allowed, for example in a directory with the file and its skp.yml.
         """
         group = self.inventory.groups.get("master")
         masters = [host.name for host in hosts.hosts if "master" in host.groups]
@@ -275,6 +279,12 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         if others:
             found = f'found "master", but {others[0]} of another inventory source is already the master'
             raise AnsibleParserError(f'{_shown(path)}: {masters[0]}: "groups": {found}, expected exactly one')
+        if not hosts.hosts:
+            return
+        first, known = _CLUSTERS.setdefault(self.inventory, (path, hosts))
+        if known.hosts != hosts.hosts:
+            found = f"a second file with hosts of this cluster, and it differs from {_shown(first)}"
+            raise AnsibleParserError(f"{_shown(path)}: {found}; expected one file. Move a copy out of the directory of the inventory")
 
     def _populate(self, hosts: _hosts_json.HostsFile, variables: dict[str, t.Any]) -> None:
         inventory = self.inventory

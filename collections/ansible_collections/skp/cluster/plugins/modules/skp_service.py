@@ -424,14 +424,14 @@ EXAMPLES = r"""
     services:
       - name: web-skp
         label: web
-        image: localhost:5000/skp/web:latest
+        image: localhost:5000/site/web:latest
         ports: [{target: 8000}]
 
 - name: One service per member, restarted one at a time
   skp.cluster.skp_service:
     role: kafka
     serial: 1
-    gate: {image: "localhost:5000/skp/docker-kafka:latest", command: [kafka-gate, kafka-skp:9092]}
+    gate: {image: "localhost:5000/skp/docker-kafka:latest", command: [kafka-topics.sh, --bootstrap-server, "kafka-skp:9092", --list]}
     services:
       - name: kafka-skp-1
         host: c01

@@ -42,6 +42,11 @@ SERVICES: dict[str, str] = {
 }
 """Labels that switch a service or feature on; the value must be "enable" or "disable"."""
 
+NOT_YET = frozenset(
+    ("mysql", "pgsql", "postgresql", "airflow", "airflow-worker", "portainer", "portainer-agent", "flask", "nginx", "redis")
+)
+"""Labels of SERVICES without a role in this version. They are a warning, not an error: the hosts.json of an existing st-kilda-pier stays readable."""
+
 SWITCH = ("enable", "disable")
 CLUSTER = "skp"
 """The group of all hosts of the cluster: what every play of the collection is limited to."""
@@ -56,8 +61,8 @@ _EXAMPLE = '{"c01": {"ipv4": "10.0.0.4", "labels": [{"kafka": "enable"}], "group
 _NAME_PART = r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?"
 _HOST_NAME = re.compile(rf"(?=.{{1,253}}\Z){_NAME_PART}(?:\.{_NAME_PART})*\Z")
 _LABEL_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,%d}[A-Za-z0-9])?\Z" % (MAX_LABEL - 2))
-# Names that are special: two groups of Ansible and the group of the cluster, and the hosts that mean the controller.
-_RESERVED_GROUPS = frozenset(("all", "ungrouped", CLUSTER))
+# Names that are special: two groups of Ansible, the controller (a group of this name would take its place), the group of the cluster.
+_RESERVED_GROUPS = frozenset(("all", "ungrouped", "localhost", CLUSTER))
 _RESERVED_HOSTS = frozenset(("localhost", "127.0.0.1"))
 # Label prefixes reserved for the engine and for skp.cluster.
 _RESERVED_LABELS = ("skp.", "com.docker.", "io.docker.", "org.dockerproject.")
@@ -264,6 +269,7 @@ class _Reader:
         self._label_of_group = {group_name(label): label for label in SERVICES}
         self._meant: dict[str, str | None] = {}
         self._doubtful: dict[str, list[str]] = {}
+        self._not_yet: dict[str, list[str]] = {}
 
     def read(self, data: t.Any) -> list[Host]:
         if not isinstance(data, dict):
@@ -281,8 +287,11 @@ class _Reader:
         return hosts
 
     def warnings(self) -> list[str]:
-        """One line per label that is not a service but has a similar name."""
+        """One line per label that is not a service but has a similar name, and one for all labels whose service is not in this version."""
         lines = []
+        if self._not_yet:
+            labels = ", ".join(f"{label} ({', '.join(hosts[:3])}{', ...' if len(hosts) > 3 else ''})" for label, hosts in self._not_yet.items())
+            lines.append(f"{self.name}: no service in this version for the labels {labels}; they are set on the swarm nodes, and nothing is started")
         for label, hosts in self._doubtful.items():
             more = f" (and {len(hosts) - 1} more)" if len(hosts) > 1 else ""
             lines.append(
@@ -392,6 +401,8 @@ class _Reader:
             if labels.get(name, value) != value:
                 self._error(host, f'label "{name}"', f"found both {_show(labels[name])} and {_show(value)}, expected one value")
                 continue
+            if name in NOT_YET and value == "enable" and name not in labels:
+                self._not_yet.setdefault(name, []).append(host)
             labels[name] = value
             if name not in SERVICES and self._meaning(name):
                 self._doubtful.setdefault(name, []).append(host)
@@ -433,7 +444,7 @@ class _Reader:
             self._error(host, where, 'a role of the node, not a label, expected it in "groups" (or "roles")')
             return False
         if group in _RESERVED_GROUPS:
-            self._error(host, where, "the name of a built-in group of Ansible or of skp.cluster, expected another name")
+            self._error(host, where, "a name with a meaning in Ansible or skp.cluster, expected another name")
             return False
         owner = self._label_of_group.setdefault(group, name)
         if owner != name:
@@ -509,7 +520,7 @@ class _Reader:
             self._error(None, '"groups"', 'no host is "master", expected exactly one')
 
     def _check_group_names(self, hosts: list[Host]) -> None:
-        taken = {*GROUPS, *_RESERVED_GROUPS}.union(*(host.groups for host in hosts))
+        taken = {*GROUPS, *_RESERVED_GROUPS}.union(*(host.groups for host in hosts)) - _RESERVED_HOSTS
         for host in hosts:
             if host.name in taken:
                 self._error(host.name, None, "also the name of a group, expected another name, such as c01")

@@ -249,10 +249,21 @@ def network_spec(wanted):
     }
 
 
+def _network_hint(text):
+    """The network of an address with a prefix length, empty if the text is none."""
+    try:
+        return "; did you mean %s" % ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        return ""
+
+
 def _network_findings(found, wanted, addresses, encryption):
     """Why the wanted network is not possible: [text]."""
     findings = []
-    subnet = ipaddress.ip_network(wanted["subnet"])
+    try:
+        subnet = ipaddress.ip_network(wanted["subnet"])
+    except ValueError:
+        return ["skp_net_subnet: found %r, expected an IPv4 network such as 10.200.0.0/20%s." % (wanted["subnet"], _network_hint(wanted["subnet"]))]
     for host, address in addresses.items():
         try:
             inside = ipaddress.ip_address(address) in subnet

@@ -219,11 +219,15 @@ CASES: list[tuple[str, bytes, list[str]]] = [
     ),
     (
         "label of Ansible's group",
-        *c02('label "all": the name of a built-in group of Ansible or of skp.cluster, expected another name', labels=[{"all": "enable"}]),
+        *c02('label "all": a name with a meaning in Ansible or skp.cluster, expected another name', labels=[{"all": "enable"}]),
+    ),
+    (
+        "label that is the controller",
+        *c02('label "localhost": a name with a meaning in Ansible or skp.cluster, expected another name', labels=[{"localhost": "enable"}]),
     ),
     (
         "label of the cluster's group",
-        *c02('label "skp": the name of a built-in group of Ansible or of skp.cluster, expected another name', labels=[{"skp": "enable"}]),
+        *c02('label "skp": a name with a meaning in Ansible or skp.cluster, expected another name', labels=[{"skp": "enable"}]),
     ),
     (
         "label with the group of another",

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import pathlib
 import typing as t
 
@@ -19,6 +20,9 @@ from ansible.plugins.loader import inventory_loader
 from ansible.template import Templar
 from ansible.vars.manager import VariableManager
 from ansible_collections.skp.cluster.plugins.plugin_utils import _hosts_json
+
+# The files of st-kilda-pier have labels of services that are not here yet.
+NOT_YET = "no service in this version for the labels portainer (c01), mysql (c01)"
 
 # The first form, as st-kilda-pier's guide prints it (its dots filled in) ...
 FIRST_FORM = """{
@@ -153,7 +157,7 @@ def test_both_forms_from_both_sources(content: str, config: str | None, tmp_path
     variables = inventory.get_host("c02").vars
     assert variables["ansible_host"] == "10.0.0.5"
     assert variables["skp_labels"] == {"spark-worker": "enable"}
-    assert warnings == []
+    assert [line for line in warnings if NOT_YET not in line] == []
 
 
 def test_the_master_is_a_manager_even_if_only_master_is_written(tmp_path: pathlib.Path) -> None:
@@ -250,7 +254,7 @@ def test_a_directory_with_both_files_is_one_cluster(tmp_path: pathlib.Path, warn
     assert found["at_10_0_0_5"] == ["c02"]
     variables = VariableManager(loader=DataLoader(), inventory=inventory).get_vars(host=inventory.get_host("c02"))
     assert variables["skp_net"] == "from-group-vars"
-    assert warnings == []
+    assert [line for line in warnings if NOT_YET not in line] == []
 
 
 def test_two_clusters_in_one_inventory_are_refused(tmp_path: pathlib.Path) -> None:
@@ -265,6 +269,30 @@ def test_two_clusters_in_one_inventory_are_refused(tmp_path: pathlib.Path) -> No
         '/b/hosts.json: b01: "groups": found "master", but a01 of another inventory source is already the master, expected exactly one'
     )
     assert list(inventory.hosts) == ["a01"]
+
+
+def test_an_old_copy_in_the_directory_is_refused(tmp_path: pathlib.Path) -> None:
+    """Merged in, it would bring back hosts and labels that were taken away."""
+    write(tmp_path, hosts())
+    old = hosts(labels={"kafka": "enable", "zookeeper": "enable"})
+    (tmp_path / "old-hosts.json").write_text(json.dumps(old), encoding="utf-8")
+    inventory = load(str(tmp_path / "hosts.json"))
+    with pytest.raises(AnsibleParserError, match="old-hosts.json: a second file with hosts of this cluster.*Move a copy out"):
+        inventory_loader.get("skp.cluster.hosts_json").parse(inventory._inventory, DataLoader(), str(tmp_path / "old-hosts.json"))
+    (tmp_path / "same-hosts.json").write_bytes((tmp_path / "hosts.json").read_bytes())
+    inventory_loader.get("skp.cluster.hosts_json").parse(inventory._inventory, DataLoader(), str(tmp_path / "same-hosts.json"))
+
+
+def test_a_file_that_cannot_be_read_is_an_error(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path, hosts())
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # root can read everything
+    assert inventory_loader.get("skp.cluster.hosts_json").verify_file(str(tmp_path / "hosts.json"))
+
+
+def test_labels_without_a_service_in_this_version_warn_once() -> None:
+    found = _hosts_json.parse(json.dumps(hosts(labels={"mysql": "enable", "nginx": "disable", "portainer": "enable"})).encode(), "f")
+    text = "no service in this version for the labels mysql (c02), portainer (c02); they are set on the swarm nodes, and nothing is started"
+    assert found.warnings == (f"f: {text}",)
 
 
 def test_another_inventory_beside_ours_still_works(tmp_path: pathlib.Path) -> None:

@@ -41,7 +41,8 @@ def test_a_child_that_cannot_be_killed_holds_nothing_of_its_parent():
             "os.kill = lambda *args: None\n"
             "try:\n    patience.within(lambda: time.sleep(20), '/srv/skp', 0.2)\nexcept Exception as exc:\n    print(exc.failure['kind'])")
     started = time.monotonic()
-    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=dict(os.environ, PYTHONPATH=os.pathsep.join(sys.path)))
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True,
+                            env=dict(os.environ, PYTHONPATH=os.pathsep.join(sys.path)))
     assert (answer.stdout.strip(), time.monotonic() - started < 15) == ("store_silent", True)
 
 

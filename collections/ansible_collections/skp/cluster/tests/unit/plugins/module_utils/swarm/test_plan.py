@@ -236,6 +236,8 @@ def test_nodes_of_nobody_are_reported_and_left():
     (dict(NETWORK, Options={"encrypted": ""}), {}, ["encrypted", "skp_net_encrypted says false"]),
     (NETWORK, {"encrypted": True}, ["not encrypted"]),
     (None, {"subnet": "10.0.0.0/16"}, ["10.0.0.1 of c1"]),
+    (None, {"subnet": "10.200.0.1/20"}, ["skp_net_subnet", "did you mean 10.200.0.0/20"]),
+    (None, {"subnet": "10.200"}, ["skp_net_subnet", "expected an IPv4 network"]),
 ])
 def test_network_that_cannot_be(found, wanted, words):
     """What is there differs, or cannot work: refused with the way out."""
