@@ -22,7 +22,7 @@ SCREENSHOTS = lablib.ROOT / "build" / "screenshots"
 CHROMIUM = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update",
             "--disable-sync"]
 LAB, GATEWAY = "jupyter-skp", "jupyter-skp-gateway"
-UID = 1000
+UID = 61000
 
 # Work with both executors at once, however late the second one comes: each task says where it ran, and takes long enough that one cannot have them all.
 SPARK_CELL = """

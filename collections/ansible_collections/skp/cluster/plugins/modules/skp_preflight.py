@@ -42,6 +42,11 @@ options:
     type: list
     elements: str
     default: []
+  uids:
+    description: User ids of the services of this node.
+    type: list
+    elements: int
+    default: []
   peers:
     description: Hosts and addresses that this node must reach.
     type: dict
@@ -116,6 +121,7 @@ def main():
             "address": {"type": "str", "default": ""},
             "names": {"type": "list", "elements": "str", "default": []},
             "ports": {"type": "list", "elements": "str", "default": []},
+            "uids": {"type": "list", "elements": "int", "default": []},
             "peers": {"type": "dict", "default": {}},
             "peer_port": {"type": "int", "default": 2377},
             "peer_timeout": {"type": "float", "default": 3},
@@ -133,6 +139,7 @@ def main():
     store = preflight_io.store(params["home"], params["host"], "none" if module.check_mode else params["marker"])
     facts = {
         "system": system,
+        "accounts": preflight_io.accounts(params["uids"]),
         "memory": preflight_io.memory(),
         "engine": engine,
         "names": preflight_io.resolve([*params["names"], system["hostname"]]),

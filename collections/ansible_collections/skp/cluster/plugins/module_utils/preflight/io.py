@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import os
 import platform
+import pwd
 import re
 import select
 import shutil
@@ -54,6 +55,17 @@ def system():
         "systemd": os.path.isdir("/run/systemd/system"),
         "uid": os.geteuid(),
     }
+
+
+def accounts(numbers):
+    """{user id as text: name of the account} of those ids that have an account on this node."""
+    found = {}
+    for number in numbers:
+        try:
+            found[str(number)] = pwd.getpwuid(int(number)).pw_name
+        except KeyError:
+            continue
+    return found
 
 
 def memory():

@@ -167,6 +167,16 @@ def machine_id(site):
 
 
 @check
+def accounts(site):
+    """The user ids of the services belong to no account of the node."""
+    for name, facts in answering(site):
+        for number, account in sorted(facts["accounts"].items()):
+            yield error(name, "the user id %s of a service is the account %s" % (number, account), "an id that no account has",
+                        "usermod --uid <another> %s: it could read and change the data and secrets of the service. For Jupyter and Spark another id can be "
+                        "set (jupyter_uid, spark_uid); if the account is meant, preflight_warn_only: [accounts]" % account)
+
+
+@check
 def operating_system(site):
     """The node runs a supported operating system."""
     for name, facts in answering(site):

@@ -27,6 +27,7 @@ def facts(number):
     return {
         "system": {"hostname": "h%d" % number, "machine_id": "m%d" % number, "os": "debian", "os_version": "13", "os_name": "Debian 13",
                    "systemd": True, "container": "", "uid": 0, "architecture": "x86_64"},
+        "accounts": {},
         "memory": {"total": 8 * GIB, "available": 6 * GIB},
         "engine": dict(engine_facts.EMPTY, installed=True, running=True, version="28.5.2", api_version="1.51", min_api_version="1.24",
                        sdk_version="7.1.0", runtimes=["runc"], swarm_state="active", cluster_id="X", is_manager=number == 1),
@@ -102,6 +103,7 @@ CASES = [
     ("clock", "error", "c2", change("hosts.c2.clock", {"before": 100, "start": 140, "end": 141, "after": 102}), "39 s ahead"),
     ("clock", "error", "c2", change("hosts.c2.clock", {"before": 3700, "start": 101, "end": 101, "after": 3702}), "3599 s behind"),
     ("clock", "warning", "c2", change("hosts.c2.clock", {"before": 100, "start": 160, "end": 161, "after": 200}), "too long"),
+    ("accounts", "error", "c2", change(C2 + "accounts", {"61001": "alice"}), "the user id 61001 of a service is the account alice"),
     ("hostname", "error", "c2, c3", change(C2 + "system.hostname", "h3"), "h3"),
     ("machine_id", "warning", "c2, c3", change(C2 + "system.machine_id", "m3"), "clones"),
     ("operating_system", "warning", "c2", both(change(C2 + "system.os", "fedora"), change(C2 + "system.os_name", "Fedora 44")),
@@ -262,6 +264,6 @@ def test_every_check_is_documented():
 def test_every_threshold_is_used_and_documented():
     """Each setting of the role is read by a check, and each variable is named in the entry that uses it."""
     source = pathlib.Path(plan.__file__).read_text(encoding="utf-8")
-    elsewhere = {"report_file", "dns_names", "ports", "peer_timeout"}
+    elsewhere = {"report_file", "dns_names", "ports", "peer_timeout", "uids"}
     for name in SETTINGS:
         assert name in elsewhere or '"%s"' % name in source, name
