@@ -228,7 +228,8 @@ def present(module, facts):
         "changed_keys": plan["keys"],
         "reloaded": effect == "reload",
         "restart_required": effect == "restart" or waiting or (facts["installed"] and not facts["running"]),
-        "diff": {"before_header": path, "after_header": path, "before": text, "after": after},
+        "diff": {"before_header": path, "after_header": path, "before": config_plan.without_logins(text),
+                 "after": config_plan.without_logins(after)},
     }
     if record["reload"] and facts["running"] and effect == "":
         effect, result["changed"], result["reloaded"] = "reload", True, True

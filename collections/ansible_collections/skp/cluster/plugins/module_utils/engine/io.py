@@ -15,6 +15,7 @@ import time
 from .. import atomic_file
 from ..failure import Failure
 from . import facts as engine_facts
+from .plan import has_login
 
 
 def read_text(path):
@@ -29,10 +30,12 @@ def read_text(path):
 
 
 def write_text(path, text, mode):
-    """Replaces a file atomically (power may fail at any moment); an existing mode is kept."""
+    """Replaces a file atomically (power may fail at any moment); an existing mode is kept, but a file with a login is for root only."""
     try:
         if os.path.exists(path):
             mode = os.stat(path).st_mode & 0o7777
+        if has_login(text):
+            mode = 0o600
         atomic_file.write_text(path, text, mode)
     except OSError as exc:
         raise Failure("%s cannot be written: %s" % (path, exc), kind="file", path=path) from exc

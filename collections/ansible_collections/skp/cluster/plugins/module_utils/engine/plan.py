@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 
 from ..failure import Failure
 
@@ -37,6 +38,19 @@ def parse(text, path):
         raise Failure("%s: found a JSON %s, expected an object ({...}). The file was not changed; correct it and run again."
                       % (path, type(value).__name__), kind="config_invalid", path=path)
     return value
+
+
+LOGIN = re.compile(r"(://)[^/@\s\"]+@")
+
+
+def has_login(text):
+    """Whether a text has a URL with a login, such as that of a proxy."""
+    return bool(LOGIN.search(text))
+
+
+def without_logins(text):
+    """A text for diffs: logins in URLs are replaced by ***."""
+    return LOGIN.sub(r"\1***@", text)
 
 
 def leaves(value, path=()):

@@ -74,6 +74,16 @@ def test_a_reload_that_failed_is_repeated(tmp_path, engine):
     assert not last["changed"] and not last["reloaded"] and engine.reloads == 1
 
 
+def test_a_proxys_login_is_for_root_only(tmp_path, engine):
+    """It stood in two files of mode 0644 and in the diff."""
+    (tmp_path / "daemon.json").write_text("{}")
+    (tmp_path / "daemon.json").chmod(0o644)
+    result = skp_engine.present(Module(tmp_path, proxies={"http-proxy": "http://user:canary@proxy.example:3128"}), RUNNING)
+    assert "canary" not in str(result) and "http://***@proxy.example:3128" in result["diff"]["after"]
+    for name in ("daemon.json", "engine.json"):
+        assert "canary" in (tmp_path / name).read_text() and (tmp_path / name).stat().st_mode & 0o7777 == 0o600
+
+
 @pytest.mark.parametrize(
     "before, now, words",
     [
