@@ -239,12 +239,12 @@ HighWatermark:          105
 MaxFollowerLag:         106
 CurrentVoters:          [{"id": 1}]
 """
-REPLICATION = """NodeId  DirectoryId             LogEndOffset    Lag     LastFetchTimestamp      LastCaughtUpTimestamp   Status
-1       AAAAAAAAAAAAAAAAAAAAAA  107             0       1700000000000           1700000000000           Leader
-2       AAAAAAAAAAAAAAAAAAAAAA  -1              108     -1                      -1                      Follower
-3       AAAAAAAAAAAAAAAAAAAAAA  %d             2       1700000000000           1700000000000           Follower
-4       AAAAAAAAAAAAAAAAAAAAAA  107             0       1700000000000           1700000000000           Observer
-"""
+REPLICATION = """NodeId  DirectoryId             LogEndOffset    Lag     LastFetchTimestamp      LastCaughtUpTimestamp   Status|
+1       AAAAAAAAAAAAAAAAAAAAAA  107             0       1700000000000           1700000000000           Leader|
+2       AAAAAAAAAAAAAAAAAAAAAA  -1              108     -1                      -1                      Follower|
+3       AAAAAAAAAAAAAAAAAAAAAA  %d             2       1700000000000           1700000000000           Follower|
+4       AAAAAAAAAAAAAAAAAAAAAA  107             0       1700000000000           1700000000000           Observer|
+""".replace("|", "  \t")
 
 
 @pytest.fixture(name="voter")
