@@ -1,17 +1,19 @@
 # Copyright (c) 2026 skp.cluster contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What variables of roles say in a given site, templated as in a play."""
+
 from __future__ import annotations
+
+import inspect
+import pathlib
 
 import pytest
 from ansible.parsing.dataloader import DataLoader
-from ansible.plugins.loader import init_plugin_loader
 from ansible.template import Templar
-from ansible.utils.collection_loader import AnsibleCollectionConfig
-from tree import COLLECTION
 
-if AnsibleCollectionConfig.collection_finder is None:
-    init_plugin_loader([str(COLLECTION.parents[2])])
+ROLES = pathlib.Path(__file__).parents[3] / "roles"
+# From ansible-core 2.19 on, only a trusted file has templates.
+TRUSTED = {"trusted_as_template": True} if "trusted_as_template" in inspect.signature(DataLoader.load_from_file).parameters else {}
 GROUPS = {"skp": ["c1", "c2", "c3"], "master": ["c1"], "manager": ["c2", "c3"], "jupyter": ["c2"]}
 HOSTVARS = {"c%d" % number: {"ansible_host": "203.0.113.%d" % number, "swarm_advertise_addr": "10.0.0.%d" % number} for number in (1, 2, 3)}
 
@@ -20,9 +22,9 @@ def value(role, name, host="c1", groups=None, **variables):
     """A variable of a role on a host."""
     loader, found = DataLoader(), {}
     for path in ("_common/defaults", role + "/defaults", role + "/vars"):
-        found.update(loader.load_from_file(str(COLLECTION / "roles" / path / "main.yml"), trusted_as_template=True))
+        found.update(loader.load_from_file(str(ROLES / path / "main.yml"), **TRUSTED))
     groups = dict(GROUPS, **(groups or {}))
-    found.update(role_path=str(COLLECTION / "roles" / role), inventory_hostname=host, groups=groups, hostvars=HOSTVARS, ansible_run_tags=["all"],
+    found.update(role_path=str(ROLES / role), inventory_hostname=host, groups=groups, hostvars=HOSTVARS, ansible_run_tags=["all"],
                  group_names=sorted(group for group, hosts in groups.items() if host in hosts and group != "skp"), ansible_skip_tags=[], **variables)
     return Templar(loader=loader, variables=found).template(found[name])
 
