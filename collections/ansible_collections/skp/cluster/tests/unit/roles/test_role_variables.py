@@ -76,6 +76,14 @@ def test_a_run_without_the_master_takes_the_digests_of_the_ledger():
 
 def test_the_store_is_that_of_the_master_as_nodes_see_it():
     plan = value("store", "__store_plan", "c2", __store_read={"stdout": ""})
+    assert value("preflight", "__preflight_settings", "c2")["store_nfs_server"] == "10.0.0.1"
+    assert value("preflight", "__preflight_settings", "c2", store_nfs_server="10.9.9.9")["store_nfs_server"] == "10.9.9.9"
     assert (plan["source"], plan["refusal"]) == ("10.0.0.1:/srv/skp", "")
     text = value("store", "__store_plan", "c1", __store_read={"stdout": ""})["exports"]
     assert "10.0.0.2(rw,all_squash,anonuid=" in text and "10.0.0.3(ro,all_squash," in text
+
+
+def test_the_engine_waits_for_the_store_in_both_modes():
+    tasks = DataLoader().load_from_file(str(ROLES / "store/tasks/main.yml"))
+    boot = [task for task in tasks if task.get("ansible.builtin.include_tasks") == "boot.yml"]
+    assert len(boot) == 1 and "store_mode" not in str(boot[0])
