@@ -381,7 +381,7 @@ def _store_nfs(site, looked):
     """The master's directory over NFS. Only the master writes a marker; a node that has mounted the store must see it."""
     server = (site["groups"].get("master") or [""])[0]
     for name, found in looked.items():
-        source = "%s:%s" % (site["settings"]["store_nfs_server"] or site["hosts"].get(server, {}).get("addr", server), found["path"])
+        source = "%s:%s" % (site["settings"]["store_nfs_server"], found["path"])
         refusal = store_plan.refuse_place(name, found["path"], found, name == server, source) if server else ""
         if refusal:
             yield error(name, refusal, "the master's own directory there" if name == server else "nothing, or the master's store",

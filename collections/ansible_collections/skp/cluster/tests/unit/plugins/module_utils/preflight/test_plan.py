@@ -17,7 +17,7 @@ from ansible_collections.skp.cluster.plugins.module_utils.preflight import plan
 ROOT = pathlib.Path(__file__).resolve().parents[5]
 SETTINGS = {key[len("preflight_"):]: value for key, value in
             yaml.safe_load((ROOT / "roles/preflight/defaults/main.yml").read_text(encoding="utf-8")).items()}
-SETTINGS.update(engine_manage=True, store_mode="existing", encrypted=False, store_nfs_server="", image_groups=["kafka", "spark_worker"])
+SETTINGS.update(engine_manage=True, store_mode="existing", encrypted=False, store_nfs_server="10.0.0.1", image_groups=["kafka", "spark_worker"])
 GIB = plan.GIB
 
 
@@ -198,6 +198,8 @@ def test_check_finds(name, severity, host, apply, words):
     both(nfs, change("hosts.c1.facts.store.mounted", mounted("/dev/sdb1", "ext4"))),
     # The master does not answer; that is a finding of its own.
     both(nfs, change("groups.master", []), change("hosts.c1.facts.store.markers", {})),
+    # A run with --limit, without the master.
+    both(nfs, lambda site: site["hosts"].pop("c1")),
     # A host that runs none of our images needs neither the label nor the architecture.
     both(change("groups.registry", ["c1", "c2"]), change("hosts.c3.facts.system.architecture", "aarch64")),
 ])

@@ -1,17 +1,19 @@
 # Copyright (c) 2026 skp.cluster contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What variables of roles say in a given site, templated as in a play."""
+
 from __future__ import annotations
+
+import inspect
+import pathlib
 
 import pytest
 from ansible.parsing.dataloader import DataLoader
-from ansible.plugins.loader import init_plugin_loader
 from ansible.template import Templar
-from ansible.utils.collection_loader import AnsibleCollectionConfig
-from tree import COLLECTION
 
-if AnsibleCollectionConfig.collection_finder is None:
-    init_plugin_loader([str(COLLECTION.parents[2])])
+ROLES = pathlib.Path(__file__).parents[3] / "roles"
+# From ansible-core 2.19 on, only a trusted file has templates.
+TRUSTED = {"trusted_as_template": True} if "trusted_as_template" in inspect.signature(DataLoader.load_from_file).parameters else {}
 GROUPS = {"skp": ["c1", "c2", "c3"], "master": ["c1"], "manager": ["c2", "c3"], "jupyter": ["c2"]}
 HOSTVARS = {"c%d" % number: {"ansible_host": "203.0.113.%d" % number, "swarm_advertise_addr": "10.0.0.%d" % number} for number in (1, 2, 3)}
 
@@ -20,9 +22,9 @@ def value(role, name, host="c1", groups=None, **variables):
     """A variable of a role on a host."""
     loader, found = DataLoader(), {}
     for path in ("_common/defaults", role + "/defaults", role + "/vars"):
-        found.update(loader.load_from_file(str(COLLECTION / "roles" / path / "main.yml"), trusted_as_template=True))
+        found.update(loader.load_from_file(str(ROLES / path / "main.yml"), **TRUSTED))
     groups = dict(GROUPS, **(groups or {}))
-    found.update(role_path=str(COLLECTION / "roles" / role), inventory_hostname=host, groups=groups, hostvars=HOSTVARS, ansible_run_tags=["all"],
+    found.update(role_path=str(ROLES / role), inventory_hostname=host, groups=groups, hostvars=HOSTVARS, ansible_run_tags=["all"],
                  group_names=sorted(group for group, hosts in groups.items() if host in hosts and group != "skp"), ansible_skip_tags=[], **variables)
     return Templar(loader=loader, variables=found).template(found[name])
 
@@ -74,6 +76,14 @@ def test_a_run_without_the_master_takes_the_digests_of_the_ledger():
 
 def test_the_store_is_that_of_the_master_as_nodes_see_it():
     plan = value("store", "__store_plan", "c2", __store_read={"stdout": ""})
+    assert value("preflight", "__preflight_settings", "c2")["store_nfs_server"] == "10.0.0.1"
+    assert value("preflight", "__preflight_settings", "c2", store_nfs_server="10.9.9.9")["store_nfs_server"] == "10.9.9.9"
     assert (plan["source"], plan["refusal"]) == ("10.0.0.1:/srv/skp", "")
     text = value("store", "__store_plan", "c1", __store_read={"stdout": ""})["exports"]
     assert "10.0.0.2(rw,all_squash,anonuid=" in text and "10.0.0.3(ro,all_squash," in text
+
+
+def test_the_engine_waits_for_the_store_in_both_modes():
+    tasks = DataLoader().load_from_file(str(ROLES / "store/tasks/main.yml"))
+    boot = [task for task in tasks if task.get("ansible.builtin.include_tasks") == "boot.yml"]
+    assert len(boot) == 1 and "store_mode" not in str(boot[0])
