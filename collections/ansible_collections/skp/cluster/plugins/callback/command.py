@@ -52,7 +52,8 @@ def unknown_tags(given, known):
     lines = []
     for tag in sorted(set(given) - known - SPECIAL):
         near = difflib.get_close_matches(tag, sorted(known), n=1)
-        lines.append('no play has the tag "%s"%s' % (tag, '; did you mean "%s"?' % near[0] if near else ", expected one of %s" % ", ".join(sorted(known - SPECIAL))))
+        hint = '; did you mean "%s"?' % near[0] if near else ", expected one of %s" % ", ".join(sorted(known - SPECIAL))
+        lines.append('no play has the tag "%s"%s' % (tag, hint))
     return lines
 
 

@@ -137,6 +137,7 @@ def later(name: str) -> bool:
     """Whether the name belongs to a service or volume that this version does not run."""
     return name.split("_", 1)[0] in NOT_YET
 
+
 ENVIRONMENT = ("HOME", "USER")
 """Names that a file can refer to without setting them; their values come from the controller, with a warning."""
 
