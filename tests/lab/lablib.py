@@ -71,7 +71,7 @@ def play(playbook="site.yml", *args, check=True, timeout=1500, env=None, invento
             done = run(*argv, check=check, timeout=timeout, cwd=cwd, env={
                 "SKP_RECORD": record.name,
                 "ANSIBLE_CALLBACK_PLUGINS": str(ROOT / "tests/tools/callback_plugins"),
-                "ANSIBLE_CALLBACKS_ENABLED": "skp_record",
+                "ANSIBLE_CALLBACKS_ENABLED": "skp_record,skp.cluster.command",
                 "ANSIBLE_NOCOLOR": "1",
                 **(env or {}),
             })

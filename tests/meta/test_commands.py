@@ -51,6 +51,18 @@ def test_a_command_that_is_refused(cluster, words, expected):
     assert "UNREACHABLE" not in text and "changed=1" not in text
 
 
+def test_a_purge_is_refused_before_a_service_is_removed(cluster, tmp_path):
+    """The data directory was there before, so it is left; without its member id the data would be stranded."""
+    data = tmp_path / "disk/kafka/data"
+    data.mkdir(parents=True)
+    (data / "meta.properties").write_text("broker.id=2\n", encoding="utf-8")
+    here = {"ansible_connection": "local", "ansible_become": False, "ansible_python_interpreter": sys.executable, "skp_manager": "c01"}
+    more = {"skp_purge": "true", "kafka_data_dir": str(data.parent)}
+    code, text = play("-i", cluster, "playbooks/down.yml", "--tags", "kafka", "--check", "-e", json.dumps(here | more))
+    assert code != 0 and "holds the data of member 2" in " ".join(text.split()) and "TASK [skp.cluster._service : Remove the services]" not in text
+    assert (data / "meta.properties").exists()
+
+
 def test_a_forgotten_inventory(tmp_path):
     (tmp_path / "skp.yml").write_bytes((ROOT / "inventory/lab/skp.yml").read_bytes())
     code, text = play("-i", tmp_path, "site.yml")

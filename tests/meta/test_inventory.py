@@ -94,6 +94,17 @@ def test_a_label_without_a_play_is_known_as_such():
     assert labels == _hosts_json.NOT_YET
 
 
+@pytest.mark.parametrize("path", sorted((ROOT / "inventory").glob("*/group_vars/**/*.yml")), ids=lambda path: str(path.relative_to(ROOT)))
+def test_variables_of_our_inventories_are_those_of_roles(path):
+    known, prefixes = {"ansible_"}, {"skp_"}
+    for role in (ROOT / "collections/ansible_collections/skp/cluster/roles").iterdir():
+        specs = yaml.safe_load((role / "meta/argument_specs.yml").read_text(encoding="utf-8"))["argument_specs"]
+        known |= {name for spec in specs.values() for name in spec.get("options") or {}}
+        prefixes.add(role.name.lstrip("_") + "_")
+    written = re.findall(r"^(?:# )?([a-z_]+): ", path.read_text(encoding="utf-8"), re.MULTILINE)
+    assert [name for name in written if name.startswith(tuple(prefixes)) and name not in known] == []
+
+
 def test_services_of_env_file_that_are_not_here_have_no_role():
     roles = {path.name for path in (ROOT / "collections/ansible_collections/skp/cluster/roles").iterdir()}
     assert {part for part in _env_file.NOT_YET if part.lower() in roles} == set()

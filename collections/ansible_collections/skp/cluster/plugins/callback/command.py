@@ -82,7 +82,9 @@ class CallbackModule(CallbackBase):
     def v2_playbook_on_start(self, playbook):
         """Refuse tags that no play of the command has. With several playbooks, another one may have the tag."""
         given, skipped = words("tags"), words("skip_tags")
-        if set(given + skipped) - SPECIAL and len(context.CLIARGS.get("args") or ()) == 1:
+        of_plays = {tag for play in playbook.get_plays() for tag in play.tags}
+        # Usually a tag is one of a play, and the tasks need not be looked at.
+        if set(given + skipped) - SPECIAL - of_plays and len(context.CLIARGS.get("args") or ()) == 1:
             known = tags_of(playbook.get_plays())
             self.end(unknown_tags(given, known) + mistyped_tags(skipped, known))
 

@@ -1,0 +1,24 @@
+# Copyright (c) 2026 skp.cluster contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A purge removes what a run has made, and nothing else."""
+from __future__ import annotations
+
+import lablib
+
+GUEST = "/srv/skp/guest"
+WITH_GUEST = ("--tags", "jupyter", "-e", f"jupyter_volume={GUEST}")
+PURGE = ("-e", "skp_purge=true", "-e", "skp_confirm=lab")
+
+
+def test_a_directory_with_somebodys_files_is_used_and_left():
+    """Notebooks in a directory that was there before: a purge leaves it with all files, says so, and the services are gone."""
+    lablib.on("c01", "sh", "-c", f"mkdir -p {GUEST}/alice && echo text > {GUEST}/alice/thesis")
+    try:
+        lablib.play("site.yml", *WITH_GUEST)
+        result = lablib.play("playbooks/down.yml", *WITH_GUEST, *PURGE)
+        assert "it was there before" in " ".join(result.text.split())
+        assert not [name for name in lablib.services() if name.startswith("jupyter")]
+        assert lablib.on("c01", "cat", f"{GUEST}/alice/thesis").strip() == "text"
+    finally:
+        lablib.play("site.yml", "--tags", "jupyter")
+        lablib.on("c01", "rm", "-rf", GUEST)
