@@ -196,14 +196,23 @@ def _owners(inodes):
     """{socket inode: pid} from /proc; only called if a wanted port is in use."""
     owners = {}
     for pid in filter(str.isdigit, os.listdir("/proc")):
+        for target in _open_files(pid):
+            if target.startswith("socket:[") and target[8:-1] in inodes:
+                owners.setdefault(target[8:-1], int(pid))
+    return owners
+
+
+def _open_files(pid):
+    """What the open files of a process are. A file that is closed meanwhile, or a process that ends, is passed over."""
+    try:
+        numbers = os.listdir("/proc/%s/fd" % pid)
+    except OSError:
+        return
+    for number in numbers:
         try:
-            for number in os.listdir("/proc/%s/fd" % pid):
-                target = os.readlink("/proc/%s/fd/%s" % (pid, number))
-                if target.startswith("socket:[") and target[8:-1] in inodes:
-                    owners.setdefault(target[8:-1], int(pid))
+            yield os.readlink("/proc/%s/fd/%s" % (pid, number))
         except OSError:
             continue
-    return owners
 
 
 PROXY_PATIENCE = 10

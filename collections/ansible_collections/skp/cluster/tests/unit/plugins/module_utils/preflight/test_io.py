@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -54,6 +55,20 @@ def test_a_port_of_another_program_is_not_waited_for(port, monkeypatch):
     monkeypatch.setattr(preflight_io, "read_file", lambda path: "nginx" if path.endswith("/comm") else open(path, encoding="utf-8").read())
     held = preflight_io.held_ports(["%d/tcp" % port], True)
     assert [(item["process"], item["ours"]) for item in held] == [("nginx", False)] and len(calls) == 1
+
+
+def test_a_holder_is_found_while_it_closes_other_files(port, monkeypatch):
+    """dockerd closed a file between the listing of its files and the look at them: it was not found, and the port counted as the kernel's."""
+    real = os.readlink
+
+    def readlink(path):
+        if path.endswith("/fd/0"):
+            raise FileNotFoundError(path)
+        return real(path)
+
+    monkeypatch.setattr(os, "readlink", readlink)
+    held = preflight_io.held_ports(["%d/tcp" % port], False)
+    assert [item["process"] for item in held] == ["docker-proxy"]
 
 
 def test_a_free_port_has_no_holder():
