@@ -188,10 +188,10 @@ def volume(uid):
     name = f"test-{uuid.uuid4().hex[:8]}"
     lablib.on(node(), "install", "-d", "-o", str(uid), "-g", str(uid), f"/srv/skp/{name}")
     try:
-        lablib.look(f"mkdir /mnt/{name} && mount --bind /srv/skp/{name} /mnt/{name}")
+        lablib.look(f"mkdir /mnt/skp/{name} && mount --bind /srv/skp/{name} /mnt/skp/{name}")
         yield f"/mnt/{name}"
     finally:
-        lablib.look(f"umount /mnt/{name}; rmdir /mnt/{name}", check=False)
+        lablib.look(f"umount /mnt/skp/{name}; rmdir /mnt/skp/{name}", check=False)
         lablib.on(node(), "rm", "-rf", f"/srv/skp/{name}")
 
 

@@ -272,7 +272,7 @@ def test_the_health_checks_leave_no_trace_in_the_logs():
 
 
 def test_files_belong_to_the_user_and_volumes_appear(token):
-    """What a notebook writes belongs to its user on the host's store; what the host mounts below /mnt later is there in the container."""
+    """What a notebook writes belongs to its user on the host's store; what the host mounts below /mnt/skp later is there below /mnt in the container."""
     node, name = notebooks.node(), f"test-{uuid.uuid4().hex[:8]}"
     with notebooks.kernel("python3", token) as kernel:
         try:
@@ -281,10 +281,10 @@ def test_files_belong_to_the_user_and_volumes_appear(token):
             assert listed.split("\n")[:2] == [f"{UID}:{UID} 2775 {notebooks.WORK}/{name}", f"{UID}:{UID} 664 {notebooks.WORK}/{name}/file"]
             assert kernel.run("import os\nprint(os.getuid(), os.getgid(), [l for l in open('/proc/self/status') if l.startswith('CapEff')])").startswith(
                 f"{UID} {UID} ['CapEff:\\t0000000000000000")
-            lablib.on(node, "sh", "-c", f"mkdir /mnt/{name} && mount -t tmpfs none /mnt/{name} && echo volume > /mnt/{name}/word")
+            lablib.on(node, "sh", "-c", f"mkdir /mnt/skp/{name} && mount -t tmpfs none /mnt/skp/{name} && echo volume > /mnt/skp/{name}/word")
             assert kernel.run(f"print(open('/mnt/{name}/word').read())").strip() == "volume"
         finally:
-            lablib.on(node, "sh", "-c", f"umount /mnt/{name}; rmdir /mnt/{name}; rm -rf {notebooks.WORK}/{name}", check=False)
+            lablib.on(node, "sh", "-c", f"umount /mnt/skp/{name}; rmdir /mnt/skp/{name}; rm -rf {notebooks.WORK}/{name}", check=False)
 
 
 def test_a_killed_server_comes_back_with_everything(browser, notebook, figures):

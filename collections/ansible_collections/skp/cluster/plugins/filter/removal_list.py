@@ -63,7 +63,7 @@ def removal_list(names, needs, cluster, purge, hosts, limited):
         lines.append("- %s (%s)" % (name, ", ".join(need.get("hosts") or []) or "no host has its label"))
         if not purge:
             continue
-        lines += ["    %s on %s" % (entry["path"], ", ".join(hosts)) for entry in need.get("directories") or []]
+        lines += ["    %s on %s" % (entry["path"], ", ".join(hosts)) for entry in need.get("purge_directories", need.get("directories")) or []]
         if not limited:
             shared = need.get("purge_shared_directories", need.get("shared_directories")) or []
             lines += ["    %s on the shared store" % entry["path"] for entry in shared]

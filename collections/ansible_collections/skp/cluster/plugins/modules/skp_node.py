@@ -52,6 +52,10 @@ options:
             description: Mode, quoted.
             type: str
             default: '0755'
+          any_filesystem:
+            description: Accept network and FUSE file systems, for example for a directory below which data volumes are mounted.
+            type: bool
+            default: false
           identity:
             description: File in the data that contains the member id.
             type: dict
@@ -240,9 +244,10 @@ def argument_spec():
         mode=dict(type="str", default="0755"),
     )
     identity = dict(file=dict(type="str", required=True), keys=dict(type="list", elements="str", default=[], no_log=False))
+    local = dict(directory, any_filesystem=dict(type="bool", default=False), identity=dict(type="dict", options=identity))
     service = dict(
         name=dict(type="str", required=True),
-        directories=dict(type="list", elements="dict", default=[], options=dict(directory, identity=dict(type="dict", options=identity))),
+        directories=dict(type="list", elements="dict", default=[], options=local),
         shared_directories=dict(type="list", elements="dict", default=[], options=directory),
     )
     return dict(

@@ -83,7 +83,7 @@ def plan_present(directory, found, owner, local):
             kind="not_a_directory",
             path=path,
         )
-    if local and is_remote(found["fstype"]):
+    if local and not directory.get("any_filesystem") and is_remote(found["fstype"]):
         raise Failure(
             "%s is on a %s file system (%s), but this data must be on a local disk: a database on a network or FUSE file system "
             "loses data. Set skp_data to a directory on a disk of this node." % (path, found["fstype"], found["source"]),

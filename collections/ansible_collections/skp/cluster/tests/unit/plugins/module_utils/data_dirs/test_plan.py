@@ -92,6 +92,10 @@ def test_present(case, state, steps):
     assert [verb for verb, _value in plan.plan_present({}, state, (0, 0, 0o755), True)] == steps
 
 
+def test_a_directory_for_volumes_may_be_a_mount():
+    assert plan.plan_present({"any_filesystem": True}, found(fstype="fuse.sshfs"), (0, 0, 0o755), True) == []
+
+
 @pytest.mark.parametrize(
     "state, local, kind",
     [
