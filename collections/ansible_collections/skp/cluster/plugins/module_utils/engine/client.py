@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import struct
+import time
 import traceback
 
 from ..failure import Failure
@@ -82,10 +83,25 @@ def raw(client):
     return client.api
 
 
+LEADER_PATIENCE = 40
+"""Seconds. When its leader dies, a swarm elects another one within about ten; until then every manager refuses."""
+
+
+def leaderless(method, text):
+    """Whether an error of the engine means that the swarm has no leader at the moment, and the same call may be sent again.
+
+    The first form says that nothing was done. The others leave open what a writing call has done, so only reading ones are sent again.
+    """
+    if "does not have a leader" in text:
+        return True
+    return method == "GET" and any(words in text for words in ("code = Unavailable", "code = DeadlineExceeded", "context deadline exceeded"))
+
+
 def request(client, method, path, params=None, body=None, what=None, headers=None, timeout=None, decode=True):
     """One call of the engine's HTTP API. path is without the version, e.g. `/services/create`.
 
     params: query dict; a dict or list in it is sent as JSON (as the engine expects `filters`). body: JSON-able, or None.
+    While the swarm elects a leader, the call is repeated for up to LEADER_PATIENCE seconds where that is safe.
     Returns the decoded JSON (None for an empty answer), or the bytes with decode=False.
     Raises EngineError(kind="api", status=...) whose message starts with `what` (default: method and path).
     """
@@ -97,15 +113,21 @@ def request(client, method, path, params=None, body=None, what=None, headers=Non
     if body is not None:
         options["json"] = body
     label = what or "%s %s" % (method, path)
-    try:
-        answer = api.request(method, "%s/v%s%s" % (api.base_url, api._version, path), **options)
-    except (requests.exceptions.RequestException, docker.errors.DockerException, OSError) as exc:
-        raise EngineError("%s: the Docker engine did not answer: %s" % (label, exc), kind="engine_unreachable", what=label) from exc
-    if answer.status_code >= 400:
+    deadline = time.monotonic() + LEADER_PATIENCE
+    while True:
+        try:
+            answer = api.request(method, "%s/v%s%s" % (api.base_url, api._version, path), **options)
+        except (requests.exceptions.RequestException, docker.errors.DockerException, OSError) as exc:
+            raise EngineError("%s: the Docker engine did not answer: %s" % (label, exc), kind="engine_unreachable", what=label) from exc
+        if answer.status_code < 400:
+            break
         try:
             text = answer.json().get("message", answer.text)
         except (ValueError, AttributeError):
             text = answer.text
+        if leaderless(method, text) and time.monotonic() < deadline:
+            time.sleep(0.5)
+            continue
         raise EngineError("%s: %s" % (label, text.strip()), kind="api", status=answer.status_code, what=label, engine_message=text.strip())
     if not decode:
         return answer.content

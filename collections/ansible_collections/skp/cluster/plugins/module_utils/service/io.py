@@ -263,8 +263,9 @@ def _update(client, service_id, name, body, attempts=5):
             )
             return
         except engine.EngineError as exc:
-            # Swarm may have written the service (update status) after it was read here.
-            if "out of sequence" not in exc.msg or attempt == attempts - 1:
+            # Swarm may have written the service (update status) after it was read here. Without a leader the update may or may not have been done;
+            # its version makes a second one harmless.
+            if not ("out of sequence" in exc.msg or engine.leaderless("GET", exc.msg)) or attempt == attempts - 1:
                 raise
 
 
