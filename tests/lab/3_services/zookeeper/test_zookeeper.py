@@ -23,7 +23,7 @@ def test_killed_leader_writes_resume_and_nothing_is_lost(figures):
         text = znodes.cli(f"create /{prefix}/nafter after", f"get /{prefix}/nafter", service=other, timeout=30)
         return "\nafter" in text
 
-    _, seconds = lablib.wait("writes after the leader's death", writes, 60)
+    _, seconds = lablib.wait("writes after the leader's death", writes, 150)
     figures["zookeeper: leader killed, a client's write done, seconds"] = seconds
     _, seconds = lablib.wait("three members, one leader", znodes.healthy, 120)
     figures["zookeeper: ensemble healthy again, seconds"] = seconds

@@ -39,6 +39,10 @@ options:
     type: list
     elements: dict
     default: []
+  limited:
+    description: The run has C(--limit). Managers that it does not visit are then always asked; otherwise only before a secret is generated.
+    type: bool
+    default: false
   rotate:
     description: Names of O(_input) that get a new value.
     type: list
@@ -55,7 +59,8 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description:
-    - C(unseen) are the managers that were not inspected in this run, C(fetch) those whose secrets must be read, because they have newer ones.
+    - C(unseen) are the managers that must be asked, because this run has not inspected them.
+    - C(fetch) are the managers whose secrets must be read, because they have newer ones.
     - C(newer) and C(history) are the newer secrets of other managers, as the options C(values) and C(history) of M(skp.cluster.skp_secret).
     - C(make) are the names to generate, and C(next) their generations.
     - C(behind) are the other managers that need copies, and C(share) the names of these copies.
@@ -70,7 +75,7 @@ from ansible_collections.skp.cluster.plugins.module_utils.secrets.plan import pl
 from ansible_collections.skp.cluster.plugins.plugin_utils._visits import visit_of
 
 
-def secrets_plan(wanted, here, managers, hostvars, answers=(), rotate=()):
+def secrets_plan(wanted, here, managers, hostvars, answers=(), rotate=(), limited=False):
     """See DOCUMENTATION."""
     told = {answer["item"]: answer for answer in answers}
     read = {manager: answer for manager, answer in told.items() if "history" in answer}
@@ -78,7 +83,8 @@ def secrets_plan(wanted, here, managers, hostvars, answers=(), rotate=()):
     done = plan(wanted, here, copies, rotate)
     newer = {name: read[manager]["secrets"][name] for name, manager in done["take"].items() if manager in read}
     return {
-        "unseen": [manager for manager in managers if copies[manager] is None and manager not in told],
+        # A run of one service does not visit all managers. An old copy on the manager in use then stops at skp_service.
+        "unseen": [manager for manager in managers if copies[manager] is None and manager not in told] if done["make"] or limited else [],
         "fetch": sorted({manager for manager in done["take"].values() if manager not in told}),
         "newer": newer,
         "history": {name: copies[done["take"][name]][name] for name in newer},

@@ -69,6 +69,12 @@ options:
     type: list
     elements: str
     default: []
+  secret_generations:
+    description:
+      - Generations of the cluster's secrets that the services use, by name (M(skp.cluster.skp_secret)). They are kept as a label of the services.
+      - If services run with a newer generation, the call fails before any change.
+    type: dict
+    default: {}
   renamed:
     description: In check mode, names that RV(skp.cluster.skp_swarm#module:renamed) would give to swarm nodes, by node id.
     type: dict
@@ -507,7 +513,8 @@ def run(module, result):
     digests = service_io.resolve_images(client, images, params["registry"], missing_ok=module.check_mode,
                                         rebuilt=params["rebuilt"] if module.check_mode else [])
     oldest = lowest_engine(state["nodes"])
-    desired = [build_service(service, role, params["network"], digests, params["serial"], oldest) for service in asked]
+    desired = [build_service(service, role, params["network"], digests, params["serial"], oldest, params["secret_generations"]) for service in asked]
+    refuse_old_secrets(role, state, params["secret_generations"])
     plan = service_plan.plan_services(state, desired, role, params["limit_hosts"])
     placement, generations = plan_placement(client, state, desired, params)
     check_nodes(module, state, desired, plan, client is not None)
@@ -611,6 +618,20 @@ def refuse_stops(role, state, actions, limit_hosts):
             kind="limit",
             role=role,
             services=elsewhere,
+        )
+
+
+def refuse_old_secrets(role, state, generations):
+    """Raise Failure if the role's services run with newer secrets: the manager that gave these was away when they were replaced."""
+    old = service_plan.old_secrets(state, role, generations)
+    if old:
+        raise Failure(
+            "Role %s: the services run with newer secrets than those of this run: %s. Nothing was changed. The manager in use was away when they were "
+            "replaced. Run site.yml without --tags: it takes the newest copy of all managers."
+            % (role, ", ".join("%s generation %d, not %d" % (name, running, now) for name, (now, running) in sorted(old.items()))),
+            kind="old_secrets",
+            role=role,
+            secrets=old,
         )
 
 

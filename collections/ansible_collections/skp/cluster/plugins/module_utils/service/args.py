@@ -119,6 +119,7 @@ def argument_spec():
         registry=dict(type="str", default="localhost:5000"),
         data_policy=dict(type="str", choices=["refuse", "leave", "moved"], default="refuse"),
         limit_hosts=_list(default=[]),
+        secret_generations=dict(type="dict", default={}, no_log=False),
         renamed=dict(type="dict", default={}),
         rebuilt=_list(default=[]),
         label_hosts=dict(type="dict", default={}),

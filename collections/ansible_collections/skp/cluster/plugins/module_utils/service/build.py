@@ -15,7 +15,7 @@ import json
 import re
 
 from ..failure import Failure
-from .spec import GATE_LABEL, HASH_LABEL, HOST_CONSTRAINT, ROLE_LABEL, capabilities, in_order, prune
+from .spec import GATE_LABEL, HASH_LABEL, HOST_CONSTRAINT, ROLE_LABEL, SECRETS_LABEL, capabilities, in_order, prune
 
 START_INTERVAL_ENGINE = 25
 """First engine with StartInterval for a healthcheck (API 1.44, https://docs.docker.com/reference/api/engine/version-history/)."""
@@ -239,10 +239,11 @@ def image_reference(image, digests):
     return "%s@%s" % (image, digests[image] or UNKNOWN_DIGEST)
 
 
-def build_service(service, role, network, digests, serial=0, engine=None):
+def build_service(service, role, network, digests, serial=0, engine=None, generations=None):
     """One entry of the option `services` as plain data for the plan.
 
     digests: {image: 'sha256:...', or None if the image is not built yet} for images of the cluster's registry. serial: the module's option.
+    generations: {name: generation} of the cluster's secrets behind this role's, kept as a label of services that have secrets.
     engine: major version of the oldest manager's engine, see `lowest_engine`; None means the newest.
     Returns {"name", "host" (None by label), "owns_data", "image" (as given), "payload", "configs", "secrets"}; the last two are
     {object name: {"data", "hash", "text"}}. Raises Failure for an invalid value.
@@ -261,7 +262,10 @@ def build_service(service, role, network, digests, serial=0, engine=None):
     payload = in_order(prune(
         {
             "Name": service["name"],
-            "Labels": dict({key: _text(value) for key, value in (service.get("labels") or {}).items()}, **{ROLE_LABEL: role}),
+            "Labels": dict(
+                {key: _text(value) for key, value in (service.get("labels") or {}).items()},
+                **{ROLE_LABEL: role, SECRETS_LABEL: _generations(generations) if service.get("secrets") else ""},
+            ),
             "TaskTemplate": {
                 "ContainerSpec": container,
                 "Resources": _resources(service),
@@ -299,6 +303,10 @@ def build_service(service, role, network, digests, serial=0, engine=None):
         "configs": configs,
         "secrets": secrets,
     }
+
+
+def _generations(generations):
+    return ",".join("%s=%d" % item for item in sorted((generations or {}).items()))
 
 
 def lowest_engine(nodes):

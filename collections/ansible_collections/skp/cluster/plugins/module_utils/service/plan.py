@@ -18,7 +18,7 @@ import copy
 from ..failure import Failure
 from ..members.plan import natural_key
 from .diff import object_diffs, service_diff
-from .spec import HASH_LABEL, HOST_CONSTRAINT, ROLE_LABEL, Spec
+from .spec import HASH_LABEL, HOST_CONSTRAINT, ROLE_LABEL, SECRETS_LABEL, Spec
 
 EMPTY_STATE = {"nodes": [], "networks": {}, "services": {}, "configs": {}, "secrets": {}, "tasks": []}
 
@@ -252,6 +252,17 @@ def stopped_on_paused(state, actions):
         for task in state["tasks"]
         if task["ServiceID"] in ids and task.get("NodeID") in closed and task["Status"]["State"] == "running" and task["DesiredState"] == "running"
     )
+
+
+def old_secrets(state, role, generations):
+    """{secret: (generation now, generation of the running services)} of secrets that are older than those that services of the role were made with."""
+    found = {}
+    for spec in _present(state, role).values():
+        for item in filter(None, spec.labels.get(SECRETS_LABEL, "").split(",")):
+            name, _separator, number = item.partition("=")
+            if name in generations and number.isdigit() and int(number) > int(generations[name]):
+                found[name] = (int(generations[name]), max(int(number), found.get(name, (0, 0))[1]))
+    return found
 
 
 def removed_elsewhere(state, actions, limit_hosts):

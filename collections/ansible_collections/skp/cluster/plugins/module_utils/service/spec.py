@@ -13,6 +13,8 @@ import json
 
 ROLE_LABEL = "skp.role"
 HASH_LABEL = "skp.hash"
+SECRETS_LABEL = "skp.secrets"
+"""Label of a service: `name=generation` of the cluster's secrets that it was made with, with commas between."""
 GATE_LABEL = "skp.stop-gate"
 """Label of a container: JSON list, the command in it that exits with 0 while it is safe to stop it."""
 HOST_CONSTRAINT = "node.labels.skp.host=="

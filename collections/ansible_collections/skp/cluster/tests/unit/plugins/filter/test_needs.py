@@ -92,6 +92,8 @@ def test_managers_outside_the_limit_are_asked():
     hostvars = {"c01": visit(), "c02": {}, "c03": {}}
     here = read("c01")
     assert secrets_plan(["a"], "c01", sorted(hostvars), hostvars, [here])["unseen"] == ["c02", "c03"]
+    assert secrets_plan(["a"], "c01", sorted(hostvars), hostvars, [HERE], limited=True)["unseen"] == ["c02", "c03"]
+    assert secrets_plan(["a"], "c01", sorted(hostvars), hostvars, [HERE])["unseen"] == [], "a run of one service: nothing has to be made"
     silent = secrets_plan(["a"], "c01", sorted(hostvars), hostvars, [here, read("c02"), {"item": "c03", "unreachable": True}])
     assert silent["unseen"] == [] and "c03 did not answer" in silent["problem"]
     found = secrets_plan(["a"], "c01", sorted(hostvars), hostvars, [here, {"item": "c02", "unreachable": True}, read("c03", a=("1",))])

@@ -15,6 +15,7 @@ from ansible_collections.skp.cluster.plugins.module_utils.service.plan import (
     gate_container,
     missing_everywhere,
     missing_nodes,
+    old_secrets,
     order_serial,
     plan_labels,
     plan_placement,
@@ -385,3 +386,12 @@ def test_check_mode_sees_the_names_that_the_swarm_would_have():
     assert [item["host"] for item in seen["nodes"]] == ["b1", "c2"] and state["nodes"][0]["host"] == "c1"
     [action] = plan_services(seen, [wish("web-1", "b1"), ALL], "web")["actions"]
     assert (action["do"], action["name"], action["fields"]) == ("update", "web-1", ["Labels.skp.hash"]) and not action["restarts"]
+
+
+@pytest.mark.parametrize("now, found", [({"a": 2, "b": 1}, {}), ({"a": 3, "b": 1}, {}), ({"a": 1, "b": 1}, {"a": (1, 2)}), ({"b": 1}, {}), ({}, {})])
+def test_older_secrets_never_replace_newer_ones(now, found):
+    """A manager that was away during a rotation, and a run of one service over it: the old password came back."""
+    image = {"localhost:5000/web:1": "sha256:aa"}
+    options = {"name": "web-1", "image": "localhost:5000/web:1", "host": "c1", "secrets": [{"name": "a", "content": "x"}]}
+    state = state_of(build_service(options, "web", "net", image, generations={"a": 2, "b": 1}), TWO)
+    assert old_secrets(state, "web", now) == found
