@@ -57,7 +57,8 @@ def notebook(address, port):
 
 def node_reaches(node, other, port=KAFKA):
     """Whether a program of a node itself reaches a port of a node."""
-    return lablib.on(node, "bash", "-c", f"timeout 4 bash -c 'exec 3<>/dev/tcp/{lablib.address(other)}/{port}' 2>/dev/null && echo yes || echo no").strip() == "yes"
+    text = f"timeout 4 bash -c 'exec 3<>/dev/tcp/{lablib.address(other)}/{port}' 2>/dev/null && echo yes || echo no"
+    return lablib.on(node, "bash", "-c", text).strip() == "yes"
 
 
 def test_what_a_notebook_reaches():

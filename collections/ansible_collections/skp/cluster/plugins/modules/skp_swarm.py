@@ -169,8 +169,8 @@ def present(module, client):
         # Before the nodes: a demotion may end with an engine that manages nothing.
         swarm.set_settings(settings["version"], spec or settings["spec"], rotate)
     if spec and params["autolock"] == "enabled":
-        module.warn("Autolock is on: after a restart of its engine, a manager waits for `docker swarm unlock`. `docker swarm unlock-key` on a manager shows the "
-                    "key: keep it outside the cluster. Without it, managers that restart are lost.")
+        module.warn("Autolock is on: after a restart of its engine, a manager waits for `docker swarm unlock`. `docker swarm unlock-key` on a manager shows "
+                    "the key: keep it outside the cluster. Without it, managers that restart are lost.")
     if nodes_change and not module.check_mode:
         swarm.apply(actions, params["network"], self_id)
         if not actions["demote_last"]:

@@ -38,9 +38,9 @@ def converge(wish, check_mode):
                       % (", ".join(missing), engine_facts.SEARCH_PATH), kind="network_tools", missing=missing)
     found, saved = read()
     if text and not check_mode and not plan.engine_uses_it(saved) and engine_facts.read()["running"]:
-        raise Failure("The engine sends no packet through the chain DOCKER-USER, so a packet filter there would have no effect. Expected in `iptables -S FORWARD`: "
-                      "-j DOCKER-USER. Was it removed? Then `systemctl restart docker`. Is it \"iptables\": false or \"firewall-backend\" in daemon.json? Then remove "
-                      "that, or switch the filter off and protect the node yourself. See docs/network.md.", kind="network_engine")
+        raise Failure("The engine sends no packet through the chain DOCKER-USER, so a packet filter there would have no effect. Expected in "
+                      "`iptables -S FORWARD`: -j DOCKER-USER. Was it removed? Then `systemctl restart docker`. Is it \"iptables\": false or \"firewall-backend\" in "
+                      "daemon.json? Then remove that, or switch the filter off and protect the node yourself. See docs/network.md.", kind="network_engine")
     decision = plan.decide(found, text, plan.UNIT.format(script=SCRIPT))
     if not check_mode:
         apply(decision, text, wish)
@@ -112,6 +112,6 @@ def _run(argv):
     except subprocess.TimeoutExpired:
         done, words = None, "no answer in 60 s"
     if done is None or done.returncode != 0:
-        raise Failure("The packet filter of this node: `%s` failed: %s. The rules that were there stay. Run again when the cause is removed, or switch the filter "
-                      "off; see docs/network.md." % (" ".join(argv)[:200], words), kind="network_rules", command=argv[:2])
+        raise Failure("The packet filter of this node: `%s` failed: %s. The rules that were there stay. Run again when the cause is removed, or switch "
+                      "the filter off; see docs/network.md." % (" ".join(argv)[:200], words), kind="network_rules", command=argv[:2])
     return done.stdout

@@ -243,7 +243,8 @@ def script(wish, other_bridges=()):
         if wanted(wish):
             found = chains(wish, other_bridges, family)
             jumps = "".join("jump %s %s %s\n" % (command, chain, ours) for chain, ours in JUMPS)
-            parts.append(FAMILY.format(title=title, command=command, guard=guard, end=end, rules=restore_file(found), jumps=jumps, chains=" ".join(sorted(found))))
+            parts.append(FAMILY.format(title=title, command=command, guard=guard, end=end, rules=restore_file(found), jumps=jumps,
+                                       chains=" ".join(sorted(found))))
         else:
             jumps = "".join("unjump %s %s %s\n" % (command, chain, ours) for chain, ours in JUMPS)
             parts.append("\n# %s\n%s%sclean %s \"\"\n%s" % (title, guard, jumps, command, end))

@@ -136,7 +136,8 @@ def test_a_port_that_is_not_published_may_be_used_by_others():
 def spark_settings(role, **given):
     """The refused settings of a role that is Spark, or a client of it."""
     loader, found = DataLoader(), {}
-    for path in ("_common/defaults", "_common/vars", "_spark/defaults", "_spark/vars", "jupyter/defaults", "spark/defaults", *([role + "/vars"] if role == "spark" else [])):
+    for path in ("_common/defaults", "_common/vars", "_spark/defaults", "_spark/vars", "jupyter/defaults", "spark/defaults",
+                 *([role + "/vars"] if role == "spark" else [])):
         found.update(loader.load_from_file(str(ROLES / path / "main.yml"), **TRUSTED))
     found.update(groups=dict(GROUPS, spark_master=["c1"], spark_worker=["c2"]), hostvars=HOSTVARS, inventory_hostname="c1", **given)
     return Templar(loader=loader, variables=found).template(found["__spark_refused_settings"])

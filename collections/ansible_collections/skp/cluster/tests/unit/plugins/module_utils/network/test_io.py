@@ -245,7 +245,8 @@ def test_a_run_writes_applies_repairs_and_removes(paths, monkeypatch):
     """
     import ansible_collections.skp.cluster as home
 
-    python_path = os.pathsep.join([os.path.abspath(os.path.join(list(home.__path__)[0], "../../..")), *filter(None, os.environ.get("PYTHONPATH", "").split(":"))])
+    place = os.path.abspath(os.path.join(list(home.__path__)[0], "../../.."))
+    python_path = os.pathsep.join([place, *filter(None, os.environ.get("PYTHONPATH", "").split(":"))])
     argv = ["unshare", "--net", "python3", "-c", textwrap.dedent(program), str(paths), json.dumps(WISH), json.dumps(OFF)]
     done = subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False, env=dict(os.environ, PYTHONPATH=python_path))
     assert done.returncode == 0, done.stderr
