@@ -39,8 +39,9 @@ def converge(wish, check_mode):
     found, saved = read()
     if text and not check_mode and not plan.engine_uses_it(saved) and engine_facts.read()["running"]:
         raise Failure("The engine sends no packet through the chain DOCKER-USER, so a packet filter there would have no effect. Expected in "
-                      "`iptables -S FORWARD`: -j DOCKER-USER. Was it removed? Then `systemctl restart docker`. Is it \"iptables\": false or \"firewall-backend\" in "
-                      "daemon.json? Then remove that, or switch the filter off and protect the node yourself. See docs/network.md.", kind="network_engine")
+                      "`iptables -S FORWARD`: -j DOCKER-USER. Was it removed? Then `systemctl restart docker`. Is \"iptables\": false or "
+                      "\"firewall-backend\" in daemon.json? Then remove that, or switch the filter off and protect the node yourself. See "
+                      "docs/network.md.", kind="network_engine")
     decision = plan.decide(found, text, plan.UNIT.format(script=SCRIPT))
     if not check_mode:
         apply(decision, text, wish)

@@ -67,7 +67,9 @@ import socket
 listener = socket.create_server(('', $2))
 while True: listener.accept()[0].close()" &
 done
-sleep 0.7
+listens() { until $1 bash -c "exec 3<>/dev/tcp/127.0.0.1/$2" 2>/dev/null; do sleep 0.05; done; }
+listens "" 9094; listens "ip netns exec kafka" 9094
+for port in 22 2049 9094; do listens "ip netns exec other" $port; done
 reach() { ip netns exec $1 timeout 2 bash -c "exec 3<>/dev/tcp/$2/$3" 2>/dev/null && echo "$1 $2 $3 yes" || echo "$1 $2 $3 no"; }
 """
 
@@ -103,7 +105,7 @@ def rows(text):
 
 def reached(tmp_path, wish, cases, before=""):
     """{(from, to, port): reached} under the rules of a wish."""
-    body = before + "sh filter.sh\n" + "".join("reach %s %s %s &\n" % case for case in cases) + "wait $(jobs -p | tail -%d)\n" % len(cases)
+    body = before + "sh filter.sh\n" + "pids=\n" + "".join('reach %s %s %s & pids="$pids $!"\n' % case for case in cases) + "wait $pids\n"
     return {row[:3]: row[3] for row in rows(in_namespace(tmp_path, body, {"filter.sh": plan.script(plan.check(wish))}))}
 
 
