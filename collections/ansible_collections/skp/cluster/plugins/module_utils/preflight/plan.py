@@ -120,8 +120,8 @@ def exposed(site):
         if facts["public"] and ports and not settings["allow_from"]:
             yield warning(name, "the public address %s, and the published ports %s are open to every address"
                           % (", ".join(facts["public"]), ", ".join(ports)),
-                          "only those who need them reach them", "set skp_allow_from, or leave ports unpublished, unless a firewall in front of the node closes "
-                          "them; a firewall on the node does not. See docs/network.md")
+                          "only those who need them reach them", "set skp_allow_from, or leave ports unpublished, unless a firewall in front of the node "
+                          "closes them; a firewall on the node does not. See docs/network.md")
 
 
 @check
