@@ -175,3 +175,15 @@ def test_programs_of_gates_in_examples_are_in_an_image():
     text = (COLLECTION / "plugins/modules/skp_service.py").read_text(encoding="utf-8")
     [program] = re.findall(r"gate: \{image: [^,]+, command: \[([a-z.-]+)", text)
     assert program in ("bash", "sh", "kafka-topics.sh")
+
+
+def test_the_page_on_the_network_names_every_port_of_ours():
+    """Ports that are published or looked at by preflight, and those that are closed to containers by default."""
+    page = (ROOT / "docs/network.md").read_text(encoding="utf-8")
+    shared = COLLECTION / "roles/_common"
+    published = {re.search(r"default\((\d+)\)", entry["port"]).group(1) for entry in load(shared / "vars/main.yml")["__skp_ports"]}
+    assert len(published) == 5 and [port for port in published if not re.search(r"^\| %s \|.*`\w+_publish: none`" % port, page, re.MULTILINE)] == []
+    closed = ", ".join(map(str, load(shared / "defaults/main.yml")["skp_container_closed_ports"]))
+    assert "`%s`" % closed in page
+    checked = load(COLLECTION / "roles/preflight/defaults/main.yml")["preflight_ports"]
+    assert [port for group in ("all", "master") for port in checked[group] if port not in page] == []

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: skp_node
-short_description: Directories of all services on a node, in one call
+short_description: Directories of all services on a node, and its packet filter, in one call
 version_added: 0.1.0
 author: skp.cluster contributors (@comafire)
 description:
@@ -17,6 +17,8 @@ description:
     before, or on which a file system is mounted, is used and never removed.
   - Also returns the node's secrets (as hashes) and the images of its engine, so that other tasks need no call if nothing has to change.
   - All services are inspected before any change. If one has an error, none is changed.
+  - With O(network), also keeps the node's packet filter as wished. Its rules are in chains of its own, which Docker's chain C(DOCKER-USER) and the chain
+    C(INPUT) jump to. The unit C(skp-network.service) applies them at boot, before the engine starts, and after each restart of the engine.
 extends_documentation_fragment:
   - skp.cluster.attributes
 options:
@@ -96,6 +98,47 @@ options:
       - Directory whose secrets are listed in RV(secrets). Without it RV(secrets) is empty.
       - The history of the secrets in this directory is brought up to date, see M(skp.cluster.skp_secret).
     type: path
+  network:
+    description:
+      - The packet filter. Without this option nothing of it is read or changed. If all of O(network.allow_from), O(network.allow_port_from),
+        O(network.closed_ports) and O(network.closed_networks) are empty, the filter is removed.
+      - Cannot be used with O(state=absent).
+    type: dict
+    suboptions:
+      nodes:
+        description: Addresses of all nodes. They and their containers reach all published ports.
+        type: list
+        elements: str
+        default: []
+      published:
+        description: TCP ports that services of this node publish.
+        type: list
+        elements: str
+        default: []
+      published_anywhere:
+        description: TCP ports that services of any node publish. Containers reach them on the nodes, whatever O(network.closed_ports) says.
+        type: list
+        elements: str
+        default: []
+      allow_from:
+        description: Addresses and networks from which all ports that containers publish are reached. Empty means every address.
+        type: list
+        elements: str
+        default: []
+      allow_port_from:
+        description: The same for one published port, by port. It replaces O(network.allow_from) for this port.
+        type: dict
+        default: {}
+      closed_ports:
+        description: Ports and ranges (C(2375-2377)) of the nodes that containers of overlay networks do not reach. Ports of NFS are closed to all containers.
+        type: list
+        elements: str
+        default: []
+      closed_networks:
+        description: Networks that containers of overlay networks do not reach, except port 53.
+        type: list
+        elements: str
+        default: []
   state:
     description:
       - V(absent) removes the directories and their content, but only directories that this module created; the others are in RV(leaves).
@@ -120,6 +163,16 @@ EXAMPLES = r"""
         shared_directories:
           - {path: /srv/skp/spark/events, owner: "1000", group: "1000", mode: '2770'}
     secrets_dir: /etc/skp/secrets
+
+- name: Published ports for one network, and nothing of the nodes for containers
+  skp.cluster.skp_node:
+    network:
+      nodes: [10.0.0.4, 10.0.0.5]
+      published: ["9094"]
+      published_anywhere: ["8010", "9094"]
+      allow_from: [10.1.0.0/16]
+      closed_ports: ["22", "111", "2049", "2375-2377"]
+      closed_networks: [169.254.0.0/16]
 """
 
 RETURN = r"""
@@ -164,6 +217,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.skp.cluster.plugins.module_utils.data_dirs import io, plan
 from ansible_collections.skp.cluster.plugins.module_utils.engine import facts as engine_facts
 from ansible_collections.skp.cluster.plugins.module_utils.failure import Failure, fail
+from ansible_collections.skp.cluster.plugins.module_utils.network import io as network_io
 from ansible_collections.skp.cluster.plugins.module_utils.secrets import io as secrets_io, plan as secrets_plan
 
 
@@ -194,6 +248,12 @@ def run(module):
         result["diff"]["after"] += plan.describe(found["path"], owner if present or steps else found["owner"], found["id"])
         if not module.check_mode:
             io.apply(found["path"], steps)
+    if present and params.get("network") is not None:
+        network = network_io.converge(params["network"], module.check_mode)
+        result["changed"] = result["changed"] or network["changed"]
+        if network["changed"]:
+            result["diff"] = [result["diff"], {"before_header": network_io.SCRIPT, "after_header": network_io.SCRIPT, "before": network["before"],
+                                               "after": network["after"]}]
     return result
 
 
@@ -250,8 +310,12 @@ def argument_spec():
         directories=dict(type="list", elements="dict", default=[], options=local),
         shared_directories=dict(type="list", elements="dict", default=[], options=directory),
     )
+    texts = dict(type="list", elements="str", default=[])
+    network = dict(nodes=texts, published=texts, published_anywhere=texts, allow_from=texts, allow_port_from=dict(type="dict", default={}), closed_ports=texts,
+                   closed_networks=texts)
     return dict(
         services=dict(type="list", elements="dict", default=[], options=service),
+        network=dict(type="dict", options=network),
         secrets_dir=dict(type="path", no_log=False),
         state=dict(type="str", choices=["present", "absent"], default="present"),
     )
@@ -264,7 +328,7 @@ def main():
     except Failure as exc:
         fail(module, exc)
     except OSError as exc:
-        fail(module, Failure("The directories of the services on this node: %s" % exc, kind="os", errno=exc.errno))
+        fail(module, Failure("The directories of the services, or the packet filter, of this node: %s" % exc, kind="os", errno=exc.errno))
     module.exit_json(**result)
 
 

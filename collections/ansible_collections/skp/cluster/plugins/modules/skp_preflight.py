@@ -95,7 +95,7 @@ RETURN = r"""
 facts:
   description:
     - Facts of the node. C(time) (seconds since the epoch at start and end), C(system), C(memory), C(disks) (C(home), C(data), C(docker)),
-      C(names), C(ports), C(peers), C(address_local), C(store), C(vxlan), C(gpu), C(engine) (as of M(skp.cluster.skp_engine)).
+      C(names), C(ports), C(peers), C(address_local), C(public), C(store), C(vxlan), C(gpu), C(engine) (as of M(skp.cluster.skp_engine)).
   returned: success
   type: dict
 clock:
@@ -144,6 +144,7 @@ def main():
         "engine": engine,
         "names": preflight_io.resolve([*params["names"], system["hostname"]]),
         "address_local": preflight_io.is_local(params["address"]) if params["address"] else None,
+        "public": preflight_io.public_addresses(),
         "peers": preflight_io.reach(params["peers"], params["peer_port"], params["peer_timeout"]),
         "ports": preflight_io.held_ports(params["ports"], engine["running"]),
         "vxlan": preflight_io.vxlan(),

@@ -74,6 +74,17 @@ options:
     description: Id of an abandoned swarm without managers. This node leaves it before it joins or initialises another swarm.
     type: str
     default: ""
+  autolock:
+    description:
+      - Whether managers encrypt the swarm's state with a key that each needs after a restart of its engine (C(docker swarm unlock)).
+      - V(leave) changes nothing. Used with O(state=present) only.
+    type: str
+    choices: [leave, enabled, disabled]
+    default: leave
+  rotate_join_tokens:
+    description: Make the join tokens of workers and managers anew. Members stay members. Changes the swarm each time. Used with O(state=present) only.
+    type: bool
+    default: false
   timeout:
     description: Time limit of each step in seconds (a join, a promotion, the wait until an old entry is down).
     type: int
@@ -131,7 +142,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.skp.cluster.plugins.module_utils.engine import client as engine
 from ansible_collections.skp.cluster.plugins.module_utils.failure import Failure, fail
 from ansible_collections.skp.cluster.plugins.module_utils.swarm.io import Swarm
-from ansible_collections.skp.cluster.plugins.module_utils.swarm.plan import HOST_LABEL, plan, repin
+from ansible_collections.skp.cluster.plugins.module_utils.swarm.plan import HOST_LABEL, plan, repin, settings_change
 
 
 def present(module, client):
@@ -149,8 +160,18 @@ def present(module, client):
     actions["pins"] = repin(swarm.services() if client else [], names, actions["renamed"])
     for text in actions["warnings"]:
         module.warn(text)
-    changed = bool(actions["updates"] or actions["stale"] or actions["create_network"] or actions["pins"][1])
-    if changed and not module.check_mode:
+    settings = swarm.settings() if client else {"version": 0, "spec": {}}
+    spec, rotate = settings_change(settings["spec"], params["autolock"]), params["rotate_join_tokens"]
+    describe(actions, spec, rotate)
+    nodes_change = bool(actions["updates"] or actions["stale"] or actions["create_network"] or actions["pins"][1])
+    changed = nodes_change or bool(spec) or rotate
+    if (spec or rotate) and not module.check_mode:
+        # Before the nodes: a demotion may end with an engine that manages nothing.
+        swarm.set_settings(settings["version"], spec or settings["spec"], rotate)
+    if spec and params["autolock"] == "enabled":
+        module.warn("Autolock is on: after a restart of its engine, a manager waits for `docker swarm unlock`. `docker swarm unlock-key` on a manager shows "
+                    "the key: keep it outside the cluster. Without it, managers that restart are lost.")
+    if nodes_change and not module.check_mode:
         swarm.apply(actions, params["network"], self_id)
         if not actions["demote_last"]:
             nodes = swarm.nodes()
@@ -162,6 +183,15 @@ def present(module, client):
         "node_id": self_id,
         "nodes": shown,
     }
+
+
+def describe(actions, spec, rotate):
+    """Adds changes of the swarm's own settings to the diff of a plan."""
+    if spec:
+        locked = spec["EncryptionConfig"]["AutoLockManagers"]
+        actions["before"], actions["after"] = dict(actions["before"], autolock=not locked), dict(actions["after"], autolock=locked)
+    if rotate:
+        actions["before"], actions["after"] = dict(actions["before"], join_tokens="old"), dict(actions["after"], join_tokens="new")
 
 
 def member(module, client):
@@ -212,6 +242,8 @@ def main():
             "managers": {"type": "list", "elements": "str"},
             "join_token": {"type": "str", "no_log": True},
             "abandon": {"type": "str", "default": ""},
+            "autolock": {"type": "str", "choices": ["leave", "enabled", "disabled"], "default": "leave"},
+            "rotate_join_tokens": {"type": "bool", "default": False, "no_log": False},
             "timeout": {"type": "int", "default": 90},
         },
         required_if=[

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-3.0-or-later
 # kafka-server-start.sh FILE [--override NAME=VALUE ...]: the broker in the foreground, with the usual environment names:
-# KAFKA_HEAP_OPTS (default -Xms256m -Xmx1g), KAFKA_JVM_PERFORMANCE_OPTS, KAFKA_LOG4J_OPTS, KAFKA_OPTS, JMX_PORT.
+# KAFKA_HEAP_OPTS (default -Xms256m -Xmx1g), KAFKA_JVM_PERFORMANCE_OPTS, KAFKA_LOG4J_OPTS, KAFKA_OPTS, JMX_PORT (on 127.0.0.1).
 set -euo pipefail
 
 if (($# < 1)); then
@@ -16,7 +16,9 @@ if [[ -r $home/cds/broker.jsa ]]; then
     options+=("-XX:SharedArchiveFile=$home/cds/broker.jsa")
 fi
 if [[ -n ${JMX_PORT:-} ]]; then
-    options+=(-Dcom.sun.management.jmxremote "-Dcom.sun.management.jmxremote.port=$JMX_PORT" "-Dcom.sun.management.jmxremote.rmi.port=$JMX_PORT"
+    # JMX runs whatever a client sends, and has no login here: only for programs in this container.
+    options+=(-Dcom.sun.management.jmxremote -Dcom.sun.management.jmxremote.host=127.0.0.1 -Djava.rmi.server.hostname=127.0.0.1
+        "-Dcom.sun.management.jmxremote.port=$JMX_PORT" "-Dcom.sun.management.jmxremote.rmi.port=$JMX_PORT"
         -Dcom.sun.management.jmxremote.authenticate=false -Dcom.sun.management.jmxremote.ssl=false)
 fi
 exec java -server -XX:+ExitOnOutOfMemoryError -Xlog:disable -Xlog:all=error:stderr -Djava.awt.headless=true \

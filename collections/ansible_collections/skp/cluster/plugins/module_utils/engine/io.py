@@ -159,6 +159,9 @@ def _not_back(before, services):
     now = engine_facts.read()
     if not now["running"]:
         return "the engine does not answer (%s)" % now["error"]
+    if now["swarm_state"] == "locked" and before["swarm_state"] != "locked":
+        raise Failure("The engine was restarted, and the swarm's autolock waits for its key: run `docker swarm unlock` on this node, then run again. "
+                      "No other engine was restarted. See docs/swarm.md.", kind="locked")
     # A node that was "pending" or in error may be "active" now: that is what a restart can cure.
     if now["swarm_state"] not in (before["swarm_state"], "active"):
         return "the swarm state is '%s', before it was '%s' %s" % (now["swarm_state"], before["swarm_state"], now["swarm_error"])

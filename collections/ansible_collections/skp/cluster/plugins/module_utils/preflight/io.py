@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import errno
+import ipaddress
 import os
 import platform
 import pwd
@@ -122,6 +123,27 @@ def resolve(names):
             answers[name] = {"error": str(exc)}
         answers[name]["seconds"] = round(time.monotonic() - start, 3)
     return answers
+
+
+def public_addresses(proc="/proc/net"):
+    """Addresses of this node that the internet can reach, unless something in front of it forbids that."""
+    found, address = set(), ""
+    try:
+        with open(os.path.join(proc, "fib_trie"), encoding="ascii") as handle:
+            for line in handle:
+                words = line.split()
+                if "|--" in words:
+                    address = words[-1]
+                elif words[:3] == ["/32", "host", "LOCAL"]:
+                    found.add(address)
+    except OSError:
+        pass
+    try:
+        with open(os.path.join(proc, "if_inet6"), encoding="ascii") as handle:
+            found |= {str(ipaddress.IPv6Address(int(line.split()[0], 16))) for line in handle if line.strip()}
+    except OSError:
+        pass
+    return sorted(text for text in found if ipaddress.ip_address(text).is_global)
 
 
 def is_local(address):

@@ -11,9 +11,8 @@ from ..engine import client as engine
 from ..engine.client import EngineError
 from ..failure import Failure
 from ..service.spec import ROLE_LABEL
-from .plan import network_spec, node_summary
+from .plan import addresses, network_spec, node_summary
 
-LISTEN = "0.0.0.0:2377"
 POLL = 0.3
 """Seconds between two polls."""
 
@@ -41,14 +40,13 @@ class Swarm:
 
     def init(self, advertise_addr):
         """Initialises a swarm on this engine; returns the node id."""
-        return engine.post(self.client, "/swarm/init", {"ListenAddr": LISTEN, "AdvertiseAddr": advertise_addr},
-                           what="initialising a swarm on %s" % advertise_addr)
+        return engine.post(self.client, "/swarm/init", addresses(advertise_addr), what="initialising a swarm on %s" % advertise_addr)
 
     def join(self, managers, token, advertise_addr):
         """Joins the swarm of `managers` (["address:port"]); waits until the node is a member; returns the node id."""
         try:
-            engine.post(self.client, "/swarm/join", what="joining the swarm of %s" % ", ".join(managers), body={
-                "ListenAddr": LISTEN, "AdvertiseAddr": advertise_addr, "RemoteAddrs": managers, "JoinToken": token})
+            engine.post(self.client, "/swarm/join", what="joining the swarm of %s" % ", ".join(managers), body=dict(
+                addresses(advertise_addr), RemoteAddrs=managers, JoinToken=token))
         except EngineError as exc:
             # After 20 s the request ends, but the engine continues to join in the background; the loop below waits for the result.
             if "continue in the background" not in exc.msg:
@@ -75,6 +73,16 @@ class Swarm:
     def worker_token(self):
         """The workers' join token. Secret."""
         return engine.get(self.client, "/swarm", what="reading the swarm")["JoinTokens"]["Worker"]
+
+    def settings(self):
+        """{"version", "spec"} of the swarm itself. Never its tokens."""
+        found = engine.get(self.client, "/swarm", what="reading the swarm")
+        return {"version": found["Version"]["Index"], "spec": found["Spec"]}
+
+    def set_settings(self, version, spec, rotate):
+        """Replaces the swarm's own settings. rotate: both join tokens are made anew; members stay members."""
+        params = {"version": version, "rotateWorkerToken": str(rotate).lower(), "rotateManagerToken": str(rotate).lower()}
+        engine.post(self.client, "/swarm/update", spec, params=params, what="updating the swarm")
 
     def manager_addresses(self):
         """["address:port"] of the managers that are reachable."""

@@ -27,6 +27,20 @@ def local_node_state(swarm):
     return "active" if state == "error" and swarm.get("ControlAvailable") and not swarm.get("Error") else state
 
 
+def addresses(advertise_addr):
+    """The addresses of a new member: it listens for managers, and for traffic of overlays, only where the other nodes reach it."""
+    return {"ListenAddr": "%s:2377" % ("[%s]" % advertise_addr if ":" in advertise_addr else advertise_addr),
+            "AdvertiseAddr": advertise_addr, "DataPathAddr": advertise_addr}
+
+
+def settings_change(spec, autolock):
+    """The swarm's own settings as wished, None if they are so already. autolock: leave, enabled or disabled."""
+    before = bool((spec.get("EncryptionConfig") or {}).get("AutoLockManagers"))
+    if autolock == "leave" or before == (autolock == "enabled"):
+        return None
+    return dict(spec, EncryptionConfig=dict(spec.get("EncryptionConfig") or {}, AutoLockManagers=autolock == "enabled"))
+
+
 def quorum(managers):
     """How many of `managers` must be reachable."""
     return managers // 2 + 1

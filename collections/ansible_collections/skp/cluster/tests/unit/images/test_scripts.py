@@ -221,6 +221,12 @@ def test_kafka_refuses(run, broker, config, meta, more, said):
     assert said in done.stderr
 
 
+def test_jmx_has_no_login_and_is_only_for_the_container_itself(run, broker):
+    assert "jmxremote" not in run("kafka", "skp-kafka", **broker[1]).stdout
+    said = run("kafka", "skp-kafka", JMX_PORT="9999", **broker[1]).stdout
+    assert "[-Dcom.sun.management.jmxremote.port=9999]" in said and "[-Dcom.sun.management.jmxremote.host=127.0.0.1]" in said
+
+
 def test_kraft_formats_an_empty_directory_only(run, broker):
     logs, env, write = broker
     write("process.roles=broker,controller\nnode.id=7\nlog.dirs=LOGS\n")

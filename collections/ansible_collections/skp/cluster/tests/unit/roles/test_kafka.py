@@ -115,6 +115,18 @@ def test_brokers_with_their_own_quorum():
     assert {properties["controller.quorum.voters"] for dummy, properties in made} == {"1@kafka-skp-1:9093,2@kafka-skp-2:9093,3@kafka-skp-3:9093"}
 
 
+@pytest.mark.parametrize("given", [{}, {"kafka_mode": "kraft", "__kafka_members": KRAFT}], ids=["zookeeper", "kraft"])
+def test_a_port_that_is_not_published_has_no_listener(given):
+    """Two listeners with all, in the order and spelling that brokers of earlier versions have: they do not restart."""
+    for service, properties in brokers(**given):
+        assert service["ports"] == [{"target": 9094, "published": 9094}]
+        assert properties["listeners"].startswith("INSIDE://:9092,OUTSIDE://:9094")
+        assert properties["advertised.listeners"].endswith(":9092,OUTSIDE://%s:9094" % ("192.0.2." + service["host"][-1]))
+        assert properties["listener.security.protocol.map"].startswith("INSIDE:PLAINTEXT,OUTSIDE:PLAINTEXT")
+    for service, properties in brokers(kafka_publish="none", **given):
+        assert service["ports"] == [] and "OUTSIDE" not in str(properties) and "9094" not in str(properties)
+
+
 @pytest.mark.parametrize("given, last", [
     ({}, ["kafka-skp:9092", "", "ZooKeeper at zookeeper-skp-1:2181,zookeeper-skp-2:2181,zookeeper-skp-3:2181"]),
     ({"kafka_mode": "kraft", "__kafka_members": KRAFT},

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import inspect
 import pathlib
+import re
 
 import pytest
 from ansible.parsing.dataloader import DataLoader
@@ -21,7 +22,7 @@ HOSTVARS = {"c%d" % number: {"ansible_host": "203.0.113.%d" % number, "swarm_adv
 def value(role, name, host="c1", groups=None, **variables):
     """A variable of a role on a host."""
     loader, found = DataLoader(), {}
-    for path in ("_common/defaults", role + "/defaults", role + "/vars"):
+    for path in ("_common/defaults", "_common/vars", role + "/defaults", role + "/vars"):
         found.update(loader.load_from_file(str(ROLES / path / "main.yml"), **TRUSTED))
     groups = dict(GROUPS, **(groups or {}))
     found.update(role_path=str(ROLES / role), inventory_hostname=host, groups=groups, hostvars=HOSTVARS, ansible_run_tags=["all"],
@@ -87,3 +88,80 @@ def test_the_engine_waits_for_the_store_in_both_modes():
     tasks = DataLoader().load_from_file(str(ROLES / "store/tasks/main.yml"))
     boot = [task for task in tasks if task.get("ansible.builtin.include_tasks") == "boot.yml"]
     assert len(boot) == 1 and "store_mode" not in str(boot[0])
+
+
+@pytest.mark.parametrize("role, name, variable, groups", [
+    ("jupyter", "__jupyter_lab", "jupyter_publish", {}),
+    ("jupyter", "__jupyter_gateway", "jupyter_gateway_publish", {}),
+    ("spark", "__spark_master", "spark_ui_publish", {"spark_master": ["c1"]}),
+    ("spark", "__spark_history", "spark_history_publish", {"spark_master": ["c1"]}),
+])
+def test_a_port_can_be_left_unpublished(role, name, variable, groups):
+    def ports(choice):
+        loader = DataLoader()
+        found = loader.load_from_file(str(ROLES / role / "vars/main.yml"), **TRUSTED)[name]["ports"]
+        return Templar(loader=loader, variables={variable: choice, "jupyter_port": 8010, "jupyter_restapiport": 8020, "spark_ui_port": 8030,
+                                                 "spark_history_port": 8031}).template(found)
+    assert ports("none") == [] and len(ports("all")) == 1
+
+
+def filter_of(host="c1", **variables):
+    return value("_service", "__service_network", host, **variables)
+
+
+def test_the_packet_filter_of_a_node():
+    found = filter_of("c2", groups={"kafka": ["c1", "c2"], "spark_master": ["c1"]}, skp_allow_from="10.1.0.0/16, 10.2.0.5", kafka_outside_port=9999,
+                      jupyter_gateway_publish="none")
+    assert found["nodes"] == ["10.0.0.1", "10.0.0.2", "10.0.0.3", "203.0.113.1", "203.0.113.2", "203.0.113.3"]
+    assert [str(port) for port in found["published"]] == ["8010", "9999"]
+    assert [str(port) for port in found["published_anywhere"]] == ["8010", "8030", "8031", "9999"]
+    assert found["allow_from"] == ["10.1.0.0/16", "10.2.0.5"]
+    assert "2375-2377" in found["closed_ports"] and found["closed_networks"] == ["169.254.0.0/16"]
+
+
+def test_ports_of_the_filter_are_those_of_the_roles():
+    """The shared variables name the defaults of other roles a second time."""
+    found = {str(entry["port"]) for entry in value("_common", "__skp_ports")}
+    assert found == {str(value(role, name)) for role, name in (
+        ("jupyter", "jupyter_port"), ("jupyter", "jupyter_restapiport"), ("spark", "spark_ui_port"), ("spark", "spark_history_port"),
+        ("kafka", "kafka_outside_port"))}
+
+
+def test_a_port_that_is_not_published_may_be_used_by_others():
+    groups = {"jupyter": ["c1"], "kafka": ["c1"]}
+    ports = value("preflight", "__preflight_ports", groups=groups, jupyter_publish="none", kafka_publish="none")
+    assert "8020/tcp" in ports and not {"8010/tcp", "9094/tcp"} & set(ports)
+
+
+def spark_settings(role, **given):
+    """The refused settings of a role that is Spark, or a client of it."""
+    loader, found = DataLoader(), {}
+    for path in ("_common/defaults", "_common/vars", "_spark/defaults", "_spark/vars", "jupyter/defaults", "spark/defaults",
+                 *([role + "/vars"] if role == "spark" else [])):
+        found.update(loader.load_from_file(str(ROLES / path / "main.yml"), **TRUSTED))
+    found.update(groups=dict(GROUPS, spark_master=["c1"], spark_worker=["c2"]), hostvars=HOSTVARS, inventory_hostname="c1", **given)
+    return Templar(loader=loader, variables=found).template(found["__spark_refused_settings"])
+
+
+@pytest.mark.parametrize("role", ["spark", "jupyter"])
+@pytest.mark.parametrize("given, refused", [
+    ({}, []),
+    ({"spark_config": {"spark.a": "1\nspark.authenticate false"}}, ["spark.a"]),
+    ({"spark_config": {"spark.a": "1\r"}}, ["spark.a"]),
+    ({"spark_config": {"spark.a\nspark.b": 1}}, ["spark.a\nspark.b"]),
+    ({"spark_config": {"spark.a spark.b": 1}}, ["spark.a spark.b"]),
+    ({"spark_config": {"spark.a": True, "spark.b": 1, "spark.c": "a=b c"}}, []),
+    ({"spark_idle_timeout": "60s\nspark.authenticate false"}, ["spark.dynamicAllocation.executorIdleTimeout"]),
+])
+def test_a_setting_of_spark_is_one_line(role, given, refused):
+    assert sorted(set(spark_settings(role, **given))) == refused
+
+
+def test_line_breaks_do_not_leave_a_setting_of_jupyter():
+    """All values of Jupyter's Python files are numbers, booleans, or JSON in a quoted text."""
+    for path in sorted((ROLES / "jupyter/templates").glob("*.j2")):
+        text = path.read_text(encoding="utf-8")
+        raw = set(re.findall(r"\{\{ *(\w+) *\}\}", text))
+        assert raw <= {"jupyter_port", "jupyter_restapiport", "jupyter_cull_idle_seconds", "jupyter_gateway_cull_idle_seconds"}, path.name
+        specs = DataLoader().load_from_file(str(ROLES / "jupyter/meta/argument_specs.yml"))["argument_specs"]["main"]["options"]
+        assert {specs[name]["type"] for name in raw} == {"int"}

@@ -73,3 +73,13 @@ def test_a_holder_is_found_while_it_closes_other_files(port, monkeypatch):
 
 def test_a_free_port_has_no_holder():
     assert preflight_io.held_ports(["1/tcp"], False) == []
+
+
+def test_public_addresses(tmp_path):
+    entries = (("10.0.0.4", "host LOCAL"), ("198.41.0.4", "host LOCAL"), ("198.41.0.255", "link BROADCAST"))
+    trie = "Local:\n  +-- 0.0.0.0/0 3 0 5\n" + "".join("     |-- %s\n        /32 %s\n" % entry for entry in entries)
+    (tmp_path / "fib_trie").write_text(trie, encoding="ascii")
+    six = ["%s%s 02 40 00 80 eth0\n" % (prefix, "1".zfill(24)) for prefix in ("fe800000", "20010500")]
+    (tmp_path / "if_inet6").write_text("".join(six), encoding="ascii")
+    assert preflight_io.public_addresses(str(tmp_path)) == ["198.41.0.4", "2001:500::1"]
+    assert preflight_io.public_addresses(str(tmp_path / "none")) == []

@@ -17,7 +17,8 @@ from ansible_collections.skp.cluster.plugins.module_utils.preflight import plan
 ROOT = pathlib.Path(__file__).resolve().parents[5]
 SETTINGS = {key[len("preflight_"):]: value for key, value in
             yaml.safe_load((ROOT / "roles/preflight/defaults/main.yml").read_text(encoding="utf-8")).items()}
-SETTINGS.update(engine_manage=True, store_mode="existing", encrypted=False, store_nfs_server="10.0.0.1", image_groups=["kafka", "spark_worker"])
+SETTINGS.update(engine_manage=True, store_mode="existing", encrypted=False, store_nfs_server="10.0.0.1", image_groups=["kafka", "spark_worker"],
+                published=[{"group": "kafka", "port": 9094}, {"group": "jupyter", "port": "8010"}], allow_from=[], allow_port_from=[])
 GIB = plan.GIB
 
 
@@ -34,6 +35,7 @@ def facts(number):
         "names": {"localhost": {"addresses": ["127.0.0.1"], "seconds": 0.0},
                   "h%d" % number: {"addresses": ["10.0.0.%d" % number], "seconds": 0.0}},
         "address_local": True,
+        "public": [],
         "peers": {"c1": ""},
         "ports": [{"port": "5000/tcp", "process": "registry", "pid": 7, "container": "registry-skp", "ours": True}],
         "vxlan": "yes",
@@ -99,6 +101,7 @@ CASES = [
     ("root", "error", "c2", change(C2 + "system.uid", 1000), "1000"),
     ("address", "error", "c2", change(C2 + "address_local", False), "10.0.0.2"),
     ("address", "error", "c2, c3", change("hosts.c3.addr", "10.0.0.2"), "10.0.0.2"),
+    ("exposed", "warning", "c2", change(C2 + "public", ["198.41.0.4"]), "198.41.0.4, and the published ports 9094"),
     ("peers", "error", "c2", change(C2 + "peers", {"c1": "no answer within 3 s"}), "no answer within 3 s"),
     ("clock", "error", "c2", change("hosts.c2.clock", {"before": 100, "start": 140, "end": 141, "after": 102}), "39 s ahead"),
     ("clock", "error", "c2", change("hosts.c2.clock", {"before": 3700, "start": 101, "end": 101, "after": 3702}), "3599 s behind"),
@@ -269,3 +272,12 @@ def test_every_threshold_is_used_and_documented():
     elsewhere = {"report_file", "dns_names", "ports", "peer_timeout", "uids"}
     for name in SETTINGS:
         assert name in elsewhere or '"%s"' % name in source, name
+
+
+@pytest.mark.parametrize("more", [
+    change("settings.allow_from", ["10.1.0.0/16"]), change("settings.allow_port_from", ["9094"]), change("settings.published", []), change("groups.kafka", []),
+])
+def test_a_public_address_is_fine_where_ports_are_limited(more):
+    site = good()
+    both(change("hosts.c2.facts.public", ["198.41.0.4"]), more)(site)
+    assert list(plan.exposed(site)) == []

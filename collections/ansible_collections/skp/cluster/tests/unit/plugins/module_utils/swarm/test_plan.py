@@ -283,3 +283,20 @@ def test_restart_of_a_manager(reachable, refused):
     """The first is to be restarted: the others must be a majority of all, where there are three or more."""
     managers = [{"id": "n%d" % number, "name": "c%d" % number, "reachable": state} for number, state in enumerate(reachable)]
     assert bool(plan.restart_refusal(managers, "n0")) == refused
+
+
+@pytest.mark.parametrize("address, listen", [("10.0.0.4", "10.0.0.4:2377"), ("fd00::4", "[fd00::4]:2377"), ("eth1", "eth1:2377")])
+def test_a_member_listens_only_where_others_reach_it(address, listen):
+    assert plan.addresses(address) == {"ListenAddr": listen, "AdvertiseAddr": address, "DataPathAddr": address}
+
+
+LOCKED = {"Name": "default", "EncryptionConfig": {"AutoLockManagers": True}}
+OPEN = {"Name": "default", "EncryptionConfig": {"AutoLockManagers": False}}
+
+
+@pytest.mark.parametrize("spec, autolock, wanted", [
+    (LOCKED, "leave", None), (OPEN, "leave", None), (LOCKED, "enabled", None), (OPEN, "disabled", None), ({}, "disabled", None),
+    (OPEN, "enabled", LOCKED), (LOCKED, "disabled", OPEN), ({"Name": "default", "EncryptionConfig": None}, "enabled", LOCKED),
+])
+def test_autolock_is_changed_only_where_it_is_wished(spec, autolock, wanted):
+    assert plan.settings_change(spec, autolock) == wanted
