@@ -177,6 +177,15 @@ def accounts(site):
 
 
 @check
+def secrets(site):
+    """Every manager can store the secrets of the services."""
+    for name, facts in answering(site):
+        if facts["secrets"]:
+            yield error(name, "secrets cannot be stored: %s" % facts["secrets"], "a directory of root that can be written (skp_secrets_dir)",
+                        "mount it writable, free space, or remove what is in its place; without its secrets no service starts")
+
+
+@check
 def operating_system(site):
     """The node runs a supported operating system."""
     for name, facts in answering(site):
