@@ -99,7 +99,8 @@ RETURN = r"""
 facts:
   description:
     - Facts of the node. C(time) (seconds since the epoch at start and end), C(system), C(memory), C(disks) (C(home), C(data), C(docker)),
-      C(names), C(ports), C(peers), C(address_local), C(store), C(secrets) (why they cannot be stored), C(vxlan), C(gpu), C(engine) (as of M(skp.cluster.skp_engine)).
+      C(names), C(ports), C(peers), C(address_local), C(store), C(secrets) (why they cannot be stored), C(vxlan), C(gpu),
+      C(engine) (as of M(skp.cluster.skp_engine)).
   returned: success
   type: dict
 clock:
