@@ -74,7 +74,7 @@ def installed(tmp_path_factory):
     source = lablib.ROOT / "collections/ansible_collections/skp/cluster"
     lablib.run(lablib.BIN / "ansible-galaxy", "collection", "build", "--output-path", here / "dist", cwd=source)
     tarball = next((here / "dist").glob("skp-cluster-*.tar.gz"))
-    (here / "ansible.cfg").write_text("[ssh_connection]\npipelining = true\n", encoding="utf-8")
+    (here / "ansible.cfg").write_text("[defaults]\n", encoding="utf-8")
     env = {"ANSIBLE_COLLECTIONS_PATH": str(here / "collections"), "ANSIBLE_CONFIG": str(here / "ansible.cfg")}
     lablib.run(lablib.BIN / "ansible-galaxy", "collection", "install", "--offline", "--no-deps", "-p", here / "collections", tarball, cwd=here, env=env)
     return {"inventory": str(lablib.ROOT / "inventory/lab/skp.yml"), "cwd": here, "env": env}
