@@ -92,6 +92,8 @@ UNMANAGED = change("settings.engine_manage", False)
 NO_SWARM = both(*[change("hosts.c%d.facts.engine.%s" % (number, key), value) for number in (1, 2, 3)
                   for key, value in (("swarm_state", "inactive"), ("cluster_id", ""), ("is_manager", False))])
 
+ENCRYPTED = both(change("settings.encrypted", True), *[change("hosts.c%d.facts.engine.encryption" % number, "yes") for number in (1, 2, 3)])
+
 CASES = [
     # (check, severity, host, change of a good site, words of the finding)
     ("reachable", "warning", "c2", change("hosts.c2.facts", None), "10.0.0.2"),
@@ -160,7 +162,10 @@ CASES = [
     ("managers", "error", "c1, c2", change("groups.manager", ["c1", "c2"]), "2 managers"),
     ("zookeeper", "error", "c1, c2", change("groups.zookeeper", ["c1", "c2"]), "2 ZooKeeper"),
     ("overlay", "error", "c2", change(C2 + "vxlan", "no: Operation not supported"), "Operation not supported"),
-    ("overlay", "error", "c2", both(change("settings.encrypted", True), change(C2 + "engine.encryption", "no: AEAD")), "AEAD"),
+    ("overlay", "error", "c2", both(ENCRYPTED, change(C2 + "engine.encryption", "no: AEAD")), "AEAD"),
+    ("overlay", "error", "c2", both(ENCRYPTED, change(C2 + "engine.encryption", "unknown")), "unknown"),
+    ("overlay", "error", "c2", both(ENCRYPTED, change(C2 + "engine.version", "20.10.23+dfsg1")), "sends plain text"),
+    ("overlay", "error", "c2", both(ENCRYPTED, change(C2 + "engine.version", "23.0.2")), "sends plain text"),
     ("gpu", "error", "c2", both(change("hosts.c2.labels", {"gpu": "enable"}), change(C2 + "gpu.driver", "")), "no NVIDIA driver"),
     ("gpu", "error", "c2", both(change("hosts.c2.labels", {"gpu": "enable"}), change(C2 + "gpu.devices", [])), "/dev/nvidia0"),
     ("gpu", "error", "c2", both(change("hosts.c2.labels", {"gpu": "enable"}), change(C2 + "gpu.toolkit", "")), "nvidia-container-runtime"),
