@@ -1,8 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-3.0-or-later
 # kafka-server-start.sh FILE [--override NAME=VALUE ...]: the broker in the foreground, with the usual environment names:
-# KAFKA_HEAP_OPTS (default -Xms256m -Xmx1g), KAFKA_JVM_PERFORMANCE_OPTS, KAFKA_LOG4J_OPTS, KAFKA_OPTS,
-# JMX_PORT (without a login, so on the container's loopback only).
+# KAFKA_HEAP_OPTS (default -Xms256m -Xmx1g), KAFKA_JVM_PERFORMANCE_OPTS, KAFKA_LOG4J_OPTS, KAFKA_OPTS, JMX_PORT.
 set -euo pipefail
 
 if (($# < 1)); then
@@ -18,7 +17,6 @@ if [[ -r $home/cds/broker.jsa ]]; then
 fi
 if [[ -n ${JMX_PORT:-} ]]; then
     options+=(-Dcom.sun.management.jmxremote "-Dcom.sun.management.jmxremote.port=$JMX_PORT" "-Dcom.sun.management.jmxremote.rmi.port=$JMX_PORT"
-        -Dcom.sun.management.jmxremote.host=127.0.0.1 -Djava.rmi.server.hostname=127.0.0.1
         -Dcom.sun.management.jmxremote.authenticate=false -Dcom.sun.management.jmxremote.ssl=false)
 fi
 exec java -server -XX:+ExitOnOutOfMemoryError -Xlog:disable -Xlog:all=error:stderr -Djava.awt.headless=true \

@@ -308,12 +308,6 @@ def test_a_mark_of_a_voter_that_has_data_is_removed(run, broker):
     assert not (logs.parent / "format").exists()
 
 
-def test_jmx_has_no_login_and_is_on_loopback(run):
-    """It runs what it is told: on the overlay every notebook could ask it to."""
-    done = run("kafka", "kafka-server-start.sh", "x", JMX_PORT="9999")
-    assert "[-Dcom.sun.management.jmxremote.host=127.0.0.1]" in done.stdout and "[-Djava.rmi.server.hostname=127.0.0.1]" in done.stdout
-
-
 LATE = "\tTopic: t\tPartition: 0\tLeader: 1\tReplicas: 1,2,3\tIsr: 1,2\tElr: N/A\tLastKnownElr: N/A\n"
 WORSE = "\tTopic: u\tPartition: 7\tLeader: none\tReplicas: 13\tIsr: \tElr: \tLastKnownElr: \n"
 

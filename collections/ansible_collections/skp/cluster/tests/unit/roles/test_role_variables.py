@@ -87,12 +87,3 @@ def test_the_engine_waits_for_the_store_in_both_modes():
     tasks = DataLoader().load_from_file(str(ROLES / "store/tasks/main.yml"))
     boot = [task for task in tasks if task.get("ansible.builtin.include_tasks") == "boot.yml"]
     assert len(boot) == 1 and "store_mode" not in str(boot[0])
-
-
-def test_a_setting_of_spark_is_one_line():
-    """A line break would make another setting, such as one that switches the login of drivers off."""
-    assert value("_spark", "__spark_given", spark_config={"spark.ui.port": 4040, "a": "b c"}) == {"spark.ui.port": 4040, "a": "b c"}
-    for wrong in ({"spark.app.name": "x\nspark.authenticate false"}, {"spark.app.name x\nspark.authenticate": "false"}):
-        assert value("_spark", "__spark_refused_settings", spark_config=wrong) == list(wrong)
-        with pytest.raises(Exception, match="must be one line"):
-            value("_spark", "__spark_given", spark_config=wrong)
