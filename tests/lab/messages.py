@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import threading
 
 import lablib
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
@@ -32,10 +33,23 @@ def administration(what):
         raise lablib.Failed(f"{what}: {exc!r}") from exc
 
 
-def create_topic(name, partitions=3, replication=3):
-    """Create a topic through a node's address."""
+def create_topic(name, partitions=3, replication=3, **settings):
+    """Create a topic through a node's address. settings: as Kafka calls them, with _ for each dot."""
+    named = {key.replace("_", "."): str(value) for key, value in settings.items()}
     with administration(f"making the topic {name}") as admin:
-        admin.create_topics([NewTopic(name, partitions, replication)])
+        admin.create_topics([NewTopic(name, partitions, replication, topic_configs=named)])
+
+
+def advertised():
+    """{broker id: address} that clients outside are told."""
+    with administration("asking for the brokers") as admin:
+        return {broker["broker_id"]: (broker["host"], broker["port"]) for broker in admin.describe_cluster()["brokers"]}
+
+
+def written(topic):
+    """{partition: number of messages} of a topic."""
+    with contextlib.closing(KafkaConsumer(bootstrap_servers=outside(), request_timeout_ms=15000)) as consumer:
+        return {part.partition: end for part, end in consumer.end_offsets([TopicPartition(topic, p) for p in consumer.partitions_for_topic(topic)]).items()}
 
 
 def topics():
@@ -52,13 +66,41 @@ def in_sync(brokers):
     return present == brokers and all(brokers & set(p["replica_nodes"]) <= set(p["isr_nodes"]) and p["leader_id"] in brokers for p in partitions)
 
 
-def produce_outside(topic, numbers):
-    """Send numbers from outside with acks=all. Returns the set of numbers that were acknowledged."""
+def produce_outside(topic, numbers, partitions=None):
+    """Send numbers from outside with acks=all, to each of so many partitions in turn if given. Returns the set of numbers that were acknowledged."""
     producer = KafkaProducer(bootstrap_servers=outside(), acks="all", retries=20, request_timeout_ms=30000)
-    futures = {n: producer.send(topic, str(n).encode()) for n in numbers}
+    futures = {n: producer.send(topic, str(n).encode(), partition=n % partitions if partitions else None) for n in numbers}
     producer.flush(timeout=120)
     producer.close()
     return {n for n, f in futures.items() if f.succeeded()}
+
+
+@contextlib.contextmanager
+def producing(topic, rate=100):
+    """Within the block numbers are sent to a topic from outside with acks=all, `rate` per second. Yields a set: at the end of the block it holds all that
+    were acknowledged.
+    """
+    producer = KafkaProducer(bootstrap_servers=outside(), acks="all", retries=1000, request_timeout_ms=15000, retry_backoff_ms=200)
+    futures, acked, ended = {}, set(), threading.Event()
+
+    def send():
+        number = 0
+        while not ended.wait(1 / rate):
+            with contextlib.suppress(KafkaError):
+                futures[number] = producer.send(topic, str(number).encode())
+            number += 1
+
+    thread = threading.Thread(target=send, daemon=True)
+    thread.start()
+    try:
+        yield acked
+    finally:
+        ended.set()
+        thread.join(120)
+        with contextlib.suppress(KafkaError):
+            producer.flush(timeout=120)
+        producer.close(timeout=30)
+        acked.update(number for number, future in futures.items() if future.succeeded())
 
 
 def produce_inside(topic, numbers, service="kafka-skp-1"):

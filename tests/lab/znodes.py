@@ -3,6 +3,12 @@
 """ZooKeeper seen from beside: the four-letter words and znodes, spoken from a member's network namespace by plain sockets and zkCli.sh."""
 from __future__ import annotations
 
+import contextlib
+import re
+import subprocess
+import threading
+import time
+
 import lablib
 
 # The member on a node, and what it says to `srvr`, asked inside its network namespace.
@@ -62,3 +68,62 @@ def names(prefix):
         if start >= 0 and line.rstrip().endswith("]"):
             return {name.strip() for name in line[start + 1:line.rindex("]")].split(",") if name.strip()}
     return set()
+
+
+class Written:
+    """What a client that writes without a pause was told: {number of a znode: second in which its creation was acknowledged}."""
+
+    def __init__(self):
+        self.acked, self.ended = {}, threading.Event()
+
+    def names(self):
+        """Names of the acknowledged znodes."""
+        return {f"n{number}" for number in self.acked}
+
+    def longest_gap(self):
+        """Seconds of the longest time without an acknowledgement."""
+        times = sorted(self.acked.values())
+        return round(max((later - earlier for earlier, later in zip(times, times[1:])), default=0), 1)
+
+
+@contextlib.contextmanager
+def writing(prefix, rate=50):
+    """Within the block a client creates numbered znodes below /prefix, `rate` per second. It has a container of its own on the overlay: it outlives every
+    member. Yields Written; what is not acknowledged may or may not be there.
+    """
+    node, image = lablib.ask_manager("docker service inspect --format '{{.Spec.TaskTemplate.ContainerSpec.Image}}' " + members()[0])
+    connect = ",".join(f"{m}:2181" for m in members())
+    command = ["docker", "exec", "-i", lablib.container(node), "docker", "run", "--rm", "-i", "--name", f"writer-{prefix}", "--network", "net-skp",
+               "--entrypoint", "zkCli.sh", image.strip(), "-server", connect]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, bufsize=1)
+    written = Written()
+
+    def ask():
+        with contextlib.suppress(BrokenPipeError, ValueError):
+            process.stdin.write(f"create /{prefix}\n")
+            number = 0
+            while not written.ended.wait(1 / rate):
+                process.stdin.write(f"create /{prefix}/n{number} {number}\n")
+                number += 1
+            process.stdin.write("quit\n")
+            process.stdin.close()
+
+    def listen():
+        for line in process.stdout:
+            for number in re.findall(rf"Created /{prefix}/n(\d+)", line):
+                written.acked[int(number)] = time.monotonic()
+
+    threads = [threading.Thread(target=work, daemon=True) for work in (ask, listen)]
+    for thread in threads:
+        thread.start()
+    try:
+        lablib.wait("the client writes", lambda: len(written.acked) > 10, 30)
+        yield written
+    finally:
+        written.ended.set()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(30)
+        process.kill()
+        lablib.on(node, "docker", "rm", "-f", f"writer-{prefix}", check=False)
+        for thread in threads:
+            thread.join(30)

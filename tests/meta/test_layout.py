@@ -57,6 +57,13 @@ def test_plays_touch_hosts_of_the_cluster_only(path):
     assert [play["hosts"] for play in load(path) if set(play.get("hosts", "").split(":")) & {"all", "ungrouped", "*"}] == []
 
 
+@pytest.mark.parametrize("path", sorted((COLLECTION / "playbooks").glob("*.yml")), ids=relative)
+def test_modules_are_no_files_on_the_nodes(path):
+    """Also for users without this repository's ansible.cfg: a module with its arguments would be a file, left there if the connection breaks."""
+    plays = [play for play in load(path) if "hosts" in play]
+    assert [play["name"] for play in plays if play.get("vars", {}).get("ansible_pipelining") is not True] == []
+
+
 @pytest.mark.parametrize("service", SERVICES)
 def test_the_play_of_a_service_runs_on_managers_and_hosts_with_its_label(service):
     [play] = load(COLLECTION / ("playbooks/%s.yml" % service))

@@ -37,6 +37,7 @@ TABLE = (
     (r"molecule/%s/|tests/lab/(witness|3_services)/%s\b" % (SERVICE, SERVICE.replace("?P<service>", "?P<shim>")), (r"\g<service>\g<shim>",)),
     (r"tests/lab/messages\.py", ("kafka",)),
     (r"tests/lab/znodes\.py", ("zookeeper",)),
+    (r"tests/lab/faults\.py", ("zookeeper", "kafka", "registry")),
     (r"tests/lab/sparks\.py", ("spark",)),
     (r"tests/lab/notebooks\.py", ("jupyter",)),
     (r"tests/lab/(\d_\w+|soak)/.*test_\w+\.py", (r"\g<0>",)),

@@ -7,7 +7,9 @@ State A is the lab as it is brought up, with the throw-away service. State B is 
 from __future__ import annotations
 
 import json
+import re
 
+import faults
 import lablib
 import notebooks
 import pytest
@@ -34,11 +36,14 @@ def kept(site):
 
 
 def dry_then_real(playbook, *args, name, figures):
-    """A dry run that touches nothing, then the real run, which changes exactly what the dry run said. Returns the dry run's text."""
+    """A dry run that touches nothing, then the real run, which changes exactly what the dry run said. Returns the dry run. Neither shows a secret, although
+    the real one is as talkative as the users' can be.
+    """
     before = lablib.snapshot()
     dry = lablib.play(playbook, *args, "--check", "--diff")
     assert lablib.snapshot() == before, "the dry run changed something"
-    real = lablib.play(playbook, *args)
+    real = lablib.play(playbook, *args, "-vvv", "--diff")
+    assert [name for name, word in sweeps.secrets().items() if word in dry.text or word in real.text] == []
     figures[f"{name}: predicted / applied / unannounced"] = f"{len(dry.changed)} / {len(real.changed)} / {len(real.changed - dry.changed)}"
     figures[f"{name}, seconds"] = round(real.seconds)
     assert real.changed == dry.changed and real.changed
@@ -74,7 +79,6 @@ def test_there_and_back(site, kept, figures):
         repaired = set().union(*(one.disturb() for one in witness.ALL))
         dry = dry_then_real(site, *variables, name="A to B", figures=figures)
         assert [text for text in wanted.diff if text not in dry.text] == []
-        assert [name for name, word in sweeps.secrets().items() if word in dry.text] == []
         assert {host for task, host in dry.changed if "registry" in task} == repaired
         assert definitions.changed(before, definitions.read()) == wanted.parts
         assert set(definitions.read()) == witness.services()
@@ -84,7 +88,7 @@ def test_there_and_back(site, kept, figures):
         for one in witness.ALL:
             lablib.wait(f"users of {one.name} see the change", one.changed, 60)
         later = witness.keep()
-        assert lablib.play(site, *variables).changed == set()
+        assert lablib.play(site, *variables, "--forks", "50").changed == set()
     dry_then_real(site, name="B to A", figures=figures)
     assert definitions.changed(before, definitions.read()) == {}
     witness.healthy()
@@ -151,6 +155,49 @@ def test_new_secrets_end_what_the_old_ones_opened_and_never_go_back(site):
 
     alone = lablib.play(rotate, "--tags", "spark", check=False)
     assert alone.rc != 0 and "--tags jupyter,spark" in alone.text and lablib.look(SECRETS) == sums
+
+
+def test_a_secret_that_is_gone_everywhere_is_not_made_anew(site):
+    """Its file is deleted on all managers while its service runs: refused, and nothing rotates."""
+    lost, running, before = "/etc/skp/secrets/jupyter_cookie_secret", lablib.services(), lablib.look(SECRETS)
+    lablib.look(f"mv {lost} /root/lost")
+    try:
+        result = lablib.play(site, "--tags", "jupyter", check=False)
+    finally:
+        lablib.look(f"mv /root/lost {lost}")
+    assert result.rc != 0 and "jupyter_cookie_secret" in result.text and "missing or empty on every manager" in faults.words(result.text), result.text[-3000:]
+    assert lablib.look(SECRETS) == before and lablib.services() == running
+
+
+READ_ONLY = "mount --bind /etc/skp/secrets /etc/skp/secrets && mount -o remount,bind,ro /etc/skp/secrets"
+# A Python whose clock is an hour ahead, beside one whose is not.
+CLOCK = """
+mkdir -p /usr/local/lib/clock && echo '{0}' >/usr/local/lib/clock/sitecustomize.py
+printf '#!/bin/sh\\nPYTHONPATH=/usr/local/lib/clock exec /usr/bin/python3 "$@"\\n' >/usr/local/bin/clock-python && chmod 755 /usr/local/bin/clock-python
+"""
+AHEAD = "import time; now = time.time; time.time = lambda: now() + 3600"
+
+
+def test_secrets_that_cannot_be_stored_stop_the_run_first(site):
+    """A read-only directory of secrets on one manager: preflight says it, and no node is changed."""
+    before = lablib.snapshot()
+    lablib.on("c02", "sh", "-ec", READ_ONLY)
+    try:
+        result = lablib.play(site, check=False)
+    finally:
+        lablib.on("c02", "umount", "/etc/skp/secrets")
+    assert result.rc != 0 and result.changed == set() and "/etc/skp/secrets cannot be written" in faults.words(result.text), result.text[-3000:]
+    assert lablib.snapshot() == before
+
+
+def test_a_clock_that_is_an_hour_ahead_stops_the_run_first(site):
+    """As Ansible's Python on c03 reads it: refused before any node is changed, with the difference."""
+    before = lablib.snapshot()
+    for node in sorted(lablib.hosts()):
+        lablib.on(node, "sh", "-ec", CLOCK.format(AHEAD if node == "c03" else ""))
+    result = lablib.play(site, "-e", "ansible_python_interpreter=/usr/local/bin/clock-python", check=False)
+    assert result.rc != 0 and result.changed == set() and re.search(r"its clock is 3(599|600|601) s ahead", faults.words(result.text)), result.text[-3000:]
+    assert "c03" in result.text and lablib.snapshot() == before
 
 
 def test_what_does_not_start_fails_the_run(site):

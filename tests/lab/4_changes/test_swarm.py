@@ -1,9 +1,8 @@
 # Copyright (c) 2026 skp.cluster contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Nodes of the swarm: one loses its place and gets it back, hosts get other names, one takes no tasks, two runs come at once."""
+"""Nodes of the swarm: one loses its place and gets it back, hosts get other names, one takes no tasks."""
 from __future__ import annotations
 
-import concurrent.futures
 import json
 
 import lablib
@@ -64,22 +63,3 @@ def test_nothing_is_stopped_on_a_paused_node(site):
         assert lablib.play(site, "--tags", "kafka").changed == set()
     finally:
         lablib.ask_manager("docker node update --availability active c02")
-
-
-def test_two_runs_at_once_change_one_after_the_other(site):
-    """Two people start the same change: both end well, each broker restarts once, and a third run changes nothing."""
-    def run(_number):
-        return lablib.play(site, "--tags", "kafka", "-e", json.dumps({"kafka_config": {"log.cleaner.threads": 2}}))
-
-    before = versions("kafka-skp-")
-    with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        first, second = pool.map(run, range(2))
-    assert sorted([bool(first.changed), bool(second.changed)]) == [False, True]
-    assert len(versions("kafka-skp-") - before) == len(before)
-    assert lablib.play(site, "--tags", "kafka").changed
-    witness.healthy()
-
-
-def versions(prefix):
-    """Container ids of the services with this prefix, on all nodes."""
-    return {line for text in lablib.look(f"docker ps -q --no-trunc -f name={prefix}", NODES).values() for line in text.split()}

@@ -44,4 +44,5 @@ class Registry(Witness):
 
     def disturb(self):
         lablib.on("c02", "docker", "stop", "-t", "5", "registry-skp")
-        return {"c02"}
+        lablib.on("c03", "sh", "-c", "echo '# by hand' >>/etc/skp/registry/config.yml")
+        return {"c02", "c03"}

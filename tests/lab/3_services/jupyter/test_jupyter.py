@@ -265,6 +265,23 @@ def test_the_lab_is_closed():
     assert refused.value.status_code in (401, 403)
 
 
+# What st-kilda-pier and the products themselves come with, and what people try first.
+USUAL = ("", "admin", "admin-pw", "airflow", "changeme", "jovyan", "jupyter", "jupyter-skp", "password", "root", "secret", "skp", "user", "1234")
+
+
+@pytest.mark.parametrize("word", USUAL)
+def test_no_usual_password_or_token_opens_anything(word):
+    """As the password of the login form, and as the token of JupyterLab and of the gateway. The other services have no login: they are closed, or open by
+    intent as their pages say.
+    """
+    session, page = requests.Session(), notebooks.lab_url() + "/login"
+    session.get(page, timeout=30).raise_for_status()
+    session.post(page, data={"_xsrf": session.cookies["_xsrf"], "password": word}, timeout=30)
+    assert session.get(notebooks.lab_url() + "/api/contents", timeout=30).status_code == 403
+    for url in (notebooks.lab_url() + "/api/contents", notebooks.gateway_url() + "/api/kernels"):
+        assert requests.get(url, headers=notebooks.authorization(word), timeout=30).status_code in (401, 403), url
+
+
 def test_the_health_checks_leave_no_trace_in_the_logs():
     """They ask every few seconds; a log of nothing but that is of no use."""
     for service in (LAB, GATEWAY):

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 
+import faults
 import lablib
 
 REPOSITORY = "skp/docker-zookeeper"
@@ -40,31 +41,87 @@ def test_push_to_a_reader_is_refused():
     assert lablib.on("c01", "sh", "-c", count) == before
 
 
-def test_a_flipped_byte_is_named_and_only_it():
-    """verify passes, names the blob after one byte was flipped, and passes again once the byte is back."""
+def test_a_flipped_byte_is_named_pulled_nowhere_and_pushed_again():
+    """verify passes. A byte of a layer that no node has yet is flipped: every engine refuses it, verify names it. Removed and pushed again, every node gets
+    it, and verify passes.
+    """
     assert lablib.play("playbooks/registry_verify.yml").rc == 0
-    manifest = json.loads(lablib.on("c01", "curl", "-s", "-H", f"Accept: {MANIFESTS}",
-                                    f"http://127.0.0.1:5000/v2/{REPOSITORY}/manifests/latest"))
-    # The image's own last layer with content: BuildKit also makes layers that are empty (an archive of 32 bytes).
-    digest = next(layer["digest"] for layer in reversed(manifest["layers"]) if layer["size"] > 1000)
-    ident = digest.split(":")[1]
+    name = "skp/broken"
+    faults.new_image(name, "one", 70000)
+    digest = faults.push(name, "one")
+    manifest = json.loads(lablib.on("c01", "curl", "-s", "-H", f"Accept: {MANIFESTS}", f"http://127.0.0.1:5000/v2/{name}/manifests/one"))
+    ident = manifest["layers"][0]["digest"].split(":")[1]
     path = f"{STORE}/docker/registry/v2/blobs/sha256/{ident[:2]}/{ident}/data"
     flip = ("import sys; p=sys.argv[1]; f=open(p,'r+b'); f.seek(100); b=f.read(1)[0]; f.seek(100); f.write(bytes([b^1])); f.close()")
     lablib.on("c01", "python3", "-c", flip, path)
-    try:
-        broken = lablib.play("playbooks/registry_verify.yml", check=False)
-        assert broken.rc != 0
-        assert digest in broken.text and REPOSITORY in broken.text
-    finally:
-        lablib.on("c01", "python3", "-c", flip, path)
+    # The master's engine has made the layer itself.
+    said = {node: text for node, text in faults.pull(name, digest, sorted(set(lablib.hosts()) - {"c01"})).items()}
+    assert said and all(said.values()), said
+    broken = lablib.play("playbooks/registry_verify.yml", check=False)
+    assert broken.rc != 0 and f"sha256:{ident}" in broken.text and name in broken.text, broken.text[-3000:]
+    lablib.on("c01", "rm", path)
+    assert faults.push(name, "one") == digest
+    lablib.on("c01", "docker", "rmi", f"localhost:5000/{name}:one")
+    assert set(faults.pull(name, digest).values()) == {None}
     assert lablib.play("playbooks/registry_verify.yml").rc == 0
 
 
-def test_garbage_collection_keeps_every_tag():
-    """gc through its playbook; afterwards every node still gives the same digest."""
-    before = head("c01")
-    lablib.play("playbooks/registry_gc.yml")
+def test_garbage_collection_keeps_every_tag_and_takes_back_what_it_removed():
+    """gc through its playbook: every node still gives the same digest. An image without a tag is gone, and can be pushed and pulled again."""
+    before, name = head("c01"), "skp/gone"
+    faults.new_image(name, "old", 70000)
+    digest = faults.push(name, "old")
+    lablib.on("c01", "docker", "tag", f"localhost:5000/{name}:old", "kept")
+    faults.new_image(name, "old", 70000)
+    faults.push(name, "old")
+    lablib.play("playbooks/registry_gc.yml", "-e", "registry_gc_untagged=true")
     assert {head(node) for node in sorted(lablib.hosts())} == {before}
+    assert all(faults.pull(name, digest).values())
+    lablib.on("c01", "sh", "-c", f"docker tag kept localhost:5000/{name}:old && docker rmi kept")
+    assert faults.push(name, "old") == digest
+    assert set(faults.pull(name, digest).values()) == {None}
+
+
+def test_a_killed_writer_leaves_no_half_image():
+    """SIGKILL during a push; pushed again, every node pulls it, and no link file is empty. Twenty rounds: soak."""
+    assert set(faults.push_with_a_killed_writer(3).values()) == {None}
+
+
+def test_a_full_store_is_an_error_of_the_push_only():
+    """No room for an upload: the client is told, all images stay, and with room the same push succeeds."""
+    before, uploads = head("c01"), "docker/registry/v2/repositories/skp/full/_uploads"
+    lablib.on("c01", "mkdir", "-p", f"{STORE}/{uploads}")
+    pid = lablib.on("c01", "sh", "-c", faults.WRITER).strip()
+    start = "curl -s -o /dev/null -D - -X POST http://127.0.0.1:5000/v2/skp/full/blobs/uploads/ | tr -d '\\r' | sed -n 's/^[Ll]ocation: //p'"
+    kind = "Content-Type: application/octet-stream"
+    send = f"head -c 3000000 /dev/urandom | curl -s -o /dev/null -w '%{{http_code}}' -X PATCH -H '{kind}' --data-binary @- \"$({start})\""
+    with faults.full("c01", pid, f"/var/lib/registry/{uploads}"):
+        refused = lablib.on("c01", "bash", "-c", send, check=False).strip()[-3:]
+        assert refused.startswith("5") or refused == "413", refused
+        assert {head(node) for node in sorted(lablib.hosts())} == {before}
+    assert lablib.on("c01", "bash", "-c", send).strip()[-3:] == "202"
+    assert lablib.on("c01", "sh", "-c", faults.WRITER).strip() == pid
+
+
+MARKER = "/srv/skp/registry/.skp-registry-store"
+HEALTH = "docker inspect -f '{{.State.Health.Status}}' registry-skp"
+
+
+def test_a_store_that_is_gone_is_seen(figures):
+    """Without the store's marker, as on an empty directory under a lost mount: each registry is unhealthy, and a run starts nothing over it."""
+    before = lablib.look("docker inspect -f '{{.Id}} {{.State.StartedAt}}' registry-skp")
+    entries = lablib.on("c01", "ls", "-A", STORE)
+    lablib.on("c01", "mv", MARKER, "/srv/skp/marker")
+    try:
+        refused = lablib.play("site.yml", "--tags", "registry", "-e", "registry_wait_timeout=5", check=False)
+        assert refused.rc != 0 and "Is the store mounted?" in faults.words(refused.text), refused.text[-3000:]
+        _, seconds = lablib.wait("every registry is unhealthy", lambda: set(map(str.strip, lablib.look(HEALTH).values())) == {"unhealthy"}, 60, every=1)
+        figures["registry: the store gone, noticed after the run's refusal and seconds"] = round(refused.seconds + seconds)
+    finally:
+        lablib.on("c01", "mv", "/srv/skp/marker", MARKER)
+    lablib.wait("every registry is healthy", lambda: set(map(str.strip, lablib.look(HEALTH).values())) == {"healthy"}, 60, every=1)
+    assert lablib.on("c01", "ls", "-A", STORE) == entries
+    assert lablib.look("docker inspect -f '{{.Id}} {{.State.StartedAt}}' registry-skp") == before
 
 
 def test_what_somebody_else_pushed_is_never_run():
@@ -87,3 +144,9 @@ def test_neighbours_are_refused():
         assert lablib.run("bash", "-c", probe, check=False).returncode != 0
         other = next(n for n in sorted(lablib.hosts()) if n != node)
         assert "refused" in lablib.on(other, "bash", "-c", probe + " 2>&1", check=False)
+
+
+def test_a_packet_to_loopback_from_a_neighbour_gets_no_answer():
+    """A machine on the same network hands a node a packet to 127.0.0.1:5000: silence. The same packet to SSH on the node's address gets an answer."""
+    assert faults.routed("c02", "c01", lablib.address("c01"), 22) == "answer"
+    assert faults.routed("c02", "c01", "127.0.0.1", 5000) == "silence"

@@ -289,6 +289,8 @@ def main():
         },
         supports_check_mode=True,
     )
+    # -vvv shows the arguments of a module.
+    module.no_log_values.update(config_plan.logins(module.params["config"]))
     wait = module.params["wait_pending"]
     facts = engine_facts.read(wait_pending=wait, probe_encryption=module.params["probe_encryption"])
     result = {"changed": False, "changed_keys": [], "reloaded": False,

@@ -74,6 +74,10 @@ options:
     description: The directory of service data.
     type: path
     required: true
+  secrets:
+    description: Directory in which a manager stores secrets. Empty means that this node stores none.
+    type: path
+    default: ""
   probe_encryption:
     description: Test whether the kernel supports an encrypted overlay network.
     type: bool
@@ -95,7 +99,8 @@ RETURN = r"""
 facts:
   description:
     - Facts of the node. C(time) (seconds since the epoch at start and end), C(system), C(memory), C(disks) (C(home), C(data), C(docker)),
-      C(names), C(ports), C(peers), C(address_local), C(public), C(store), C(vxlan), C(gpu), C(engine) (as of M(skp.cluster.skp_engine)).
+      C(names), C(ports), C(peers), C(address_local), C(public), C(store), C(secrets) (why they cannot be stored), C(vxlan), C(gpu),
+      C(engine) (as of M(skp.cluster.skp_engine)).
   returned: success
   type: dict
 clock:
@@ -128,6 +133,7 @@ def main():
             "home": {"type": "path", "required": True},
             "marker": {"type": "str", "choices": ["new", "keep", "none"], "default": "new"},
             "data": {"type": "path", "required": True},
+            "secrets": {"type": "path", "default": "", "no_log": False},
             "probe_encryption": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
@@ -140,6 +146,7 @@ def main():
     facts = {
         "system": system,
         "accounts": preflight_io.accounts(params["uids"]),
+        "secrets": preflight_io.secrets(params["secrets"]) if params["secrets"] else "",
         "memory": preflight_io.memory(),
         "engine": engine,
         "names": preflight_io.resolve([*params["names"], system["hostname"]]),

@@ -40,12 +40,21 @@ def parse(text, path):
     return value
 
 
-LOGIN = re.compile(r"(://)[^/@\s\"]+@")
+LOGIN = re.compile(r"(://)([^/@\s\"]+)@")
 
 
 def has_login(text):
     """Whether a text has a URL with a login, such as that of a proxy."""
     return bool(LOGIN.search(text))
+
+
+def logins(value):
+    """The logins in the URLs of a value at any depth: "user:password", which must not be shown."""
+    if isinstance(value, dict):
+        return set().union(*map(logins, value.values()))
+    if isinstance(value, list):
+        return set().union(*map(logins, value))
+    return {found for dummy, found in LOGIN.findall(value)} if isinstance(value, str) else set()
 
 
 def without_logins(text):

@@ -69,6 +69,23 @@ def accounts(numbers):
     return found
 
 
+def secrets(path):
+    """Why root cannot store secrets in a directory, made if need be: text, "" if it can. Only looks; `access` also knows read-only and immutable."""
+    parent = os.path.abspath(path)
+    while not os.path.lexists(parent):
+        parent = os.path.dirname(parent)
+    if not os.path.isdir(parent):
+        return "%s is no directory" % parent
+    if not os.access(parent, os.W_OK | os.X_OK):
+        return "%s cannot be written" % parent
+    space = os.statvfs(parent)
+    if not space.f_bavail or (space.f_files and not space.f_favail):
+        return "the disk of %s is full" % parent
+    files = os.listdir(parent) if parent == os.path.abspath(path) else []
+    kept = [name for name in files if not os.access(os.path.join(parent, name), os.W_OK)]
+    return "%s cannot be written" % ", ".join(os.path.join(parent, name) for name in sorted(kept)) if kept else ""
+
+
 def memory():
     """{"total", "available", "swap"} in bytes, and "cpus"."""
     values = {}

@@ -191,6 +191,15 @@ def accounts(site):
 
 
 @check
+def secrets(site):
+    """Every manager can store the secrets of the services."""
+    for name, facts in answering(site):
+        if facts["secrets"]:
+            yield error(name, "secrets cannot be stored: %s" % facts["secrets"], "a directory of root that can be written (skp_secrets_dir)",
+                        "mount it writable, free space, or remove what is in its place; without its secrets no service starts")
+
+
+@check
 def operating_system(site):
     """The node runs a supported operating system."""
     for name, facts in answering(site):
@@ -489,11 +498,20 @@ def overlay(site):
         if facts["vxlan"].startswith("no"):
             yield error(name, "no VXLAN in the kernel (%s)" % facts["vxlan"][2:].lstrip(": "), "VXLAN, which overlay networks need",
                         "modprobe vxlan, or use another kernel")
-        if site["settings"]["encrypted"] and not facts["engine"]["encryption"].startswith("yes"):
-            make = error if facts["engine"]["encryption"].startswith("no") else warning
-            yield make(name, "encryption of the overlay: %s" % facts["engine"]["encryption"],
-                       "ESP in the kernel, since skp_net_encrypted is true",
-                       "load or build ESP (esp4, xfrm, gcm), or set skp_net_encrypted: false")
+        if not site["settings"]["encrypted"]:
+            continue
+        if not facts["engine"]["encryption"].startswith("yes"):
+            yield error(name, "encryption of the overlay: %s" % facts["engine"]["encryption"], "ESP in the kernel, since skp_net_encrypted is true",
+                        "load or build ESP (esp4, xfrm, gcm), or set skp_net_encrypted: false; if you know that the kernel has it, "
+                        "preflight_warn_only: [overlay]")
+        if facts["engine"]["installed"] and _sends_plain_text(version(facts["engine"]["version"])):
+            yield error(name, "Docker %s, which sends plain text over an encrypted overlay on some kernels (GHSA-232p-vwff-86mp)" % facts["engine"]["version"],
+                        "20.10.24, 23.0.3 or newer, since skp_net_encrypted is true", "upgrade the engine")
+
+
+def _sends_plain_text(found):
+    """Whether an engine of this version may set up an encrypted overlay that is not encrypted, without an error."""
+    return found < (20, 10, 24) or (23,) <= found < (23, 0, 3)
 
 
 @check

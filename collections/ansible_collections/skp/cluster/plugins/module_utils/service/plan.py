@@ -357,7 +357,26 @@ def asks_gate_after(action):
 
 def gate_container(gate, image, role, network):
     """Body of the call that creates the one-shot container of a gate: the command replaces the image's entry point, as for a service."""
-    return {"Image": image, "Entrypoint": gate["command"], "Cmd": [], "Labels": {"skp.role": role, "skp.gate": "1"}, "HostConfig": {"NetworkMode": network}}
+    return {
+        "Image": image,
+        "Entrypoint": gate["command"],
+        "Cmd": [],
+        "Labels": {"skp.role": role, "skp.gate": "1"},
+        "HostConfig": one_shot(network),
+    }
+
+
+def one_shot(network):
+    """The engine's HostConfig of a container that only asks others over the network, on a manager."""
+    return {
+        "NetworkMode": network,
+        "CapDrop": ["ALL"],
+        "SecurityOpt": ["no-new-privileges"],
+        "PidsLimit": 512,
+        "ReadonlyRootfs": True,
+        # A JVM notes its own performance data there.
+        "Tmpfs": {"/tmp": "size=64m"},
+    }
 
 
 def hashes(desired):

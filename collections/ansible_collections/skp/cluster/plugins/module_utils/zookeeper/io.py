@@ -12,6 +12,7 @@ import uuid
 from ..engine import client as engine
 from ..failure import Failure
 from ..service import io as service_io
+from ..service import plan as service_plan
 from ..service.spec import ROLE_LABEL, Spec
 from . import config, observe
 
@@ -47,7 +48,7 @@ class Probe:
         body = {
             "Image": self.image, "Entrypoint": ["sleep"], "Cmd": [str(int(self.lifetime))],
             "Labels": {ROLE_LABEL: self.role, "skp.probe": "1"},
-            "HostConfig": {"NetworkMode": self.network, "AutoRemove": True, "ReadonlyRootfs": True, "CapDrop": ["ALL"], "Init": True},
+            "HostConfig": dict(service_plan.one_shot(self.network), AutoRemove=True, Init=True),
         }
 
         def create():

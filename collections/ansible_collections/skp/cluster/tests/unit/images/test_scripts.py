@@ -4,11 +4,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pathlib
 import shutil
 import socket
+import socketserver
 import subprocess
 import threading
 
@@ -332,6 +334,62 @@ def test_gate(run, tmp_path, case, answer, retired, code, said):
     assert done.returncode == code, done.stderr
     assert said in done.stdout
     assert retired != "3" or "Topic: t" not in done.stdout
+
+
+class Member(socketserver.BaseRequestHandler):
+    """Answers as a ZooKeeper server does."""
+
+    def handle(self):
+        assert self.request.recv(4) == b"srvr"
+        self.request.sendall(self.server.answer)
+
+
+@pytest.fixture(name="ensemble")
+def _ensemble():
+    """ensemble(answer, ...) -> HOST:PORT,... of servers that answer so; None is a port on which nobody listens."""
+    with contextlib.ExitStack() as stack:
+
+        def start(*answers):
+            servers = [stack.enter_context(socketserver.ThreadingTCPServer(("127.0.0.1", 0), Member)) for dummy in answers]
+            for server, answer in zip(servers, answers):
+                server.answer = answer
+                if answer is None:
+                    server.server_close()
+                else:
+                    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+                    stack.callback(server.shutdown)
+            return ",".join("%s:%d" % server.server_address for server in servers)
+
+        yield start
+
+
+SERVES, SILENT = b"Zookeeper version: 3.9.5\nMode: follower\n", b"This ZooKeeper instance is not currently serving requests\n"
+
+
+@pytest.mark.parametrize("answers, code", [
+    ([SERVES, SERVES, SERVES], 0),
+    ([SERVES, None, SERVES], 0),
+    ([SERVES, None, SILENT], 1),
+    ([SILENT, SILENT, SILENT], 1),
+    ([b"Mode: standalone\n"], 0),
+])
+def test_gate_asks_zookeeper_too(run, tmp_path, ensemble, answers, code):
+    """A broker that is up answers from what it remembers; one that is stopped now could not start again."""
+    (tmp_path / "topics").write_text("")
+    where = ensemble(*answers)
+    done = run("kafka", "skp-kafka-gate", "k:9092", "", "ZooKeeper at " + where, JAVA_ANSWERS=str(tmp_path))
+    assert done.returncode == code, done.stdout
+    assert code == 0 or ("of the %d members of ZooKeeper at %s" % (len(answers), where)) in done.stdout
+
+
+@pytest.mark.parametrize("status, code", [("LeaderId:              2\n", 0), ("LeaderId:              -1\n", 1), (None, 1)])
+def test_gate_asks_the_voters_too(run, tmp_path, status, code):
+    (tmp_path / "topics").write_text("")
+    if status:
+        (tmp_path / "--status").write_text(status)
+    done = run("kafka", "skp-kafka-gate", "k:9092", "", "a majority of the voters 1@a:9093,2@b:9093", JAVA_ANSWERS=str(tmp_path))
+    assert done.returncode == code, done.stdout
+    assert code == 0 or "no leader among the voters 1@a:9093,2@b:9093" in done.stdout
 
 
 @pytest.mark.parametrize("image, name, called", [

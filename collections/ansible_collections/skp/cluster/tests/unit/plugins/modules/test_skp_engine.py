@@ -5,7 +5,9 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
+import sys
 
 import pytest
 
@@ -82,6 +84,28 @@ def test_a_proxys_login_is_for_root_only(tmp_path, engine):
     assert "canary" not in str(result) and "http://***@proxy.example:3128" in result["diff"]["after"]
     for name in ("daemon.json", "engine.json"):
         assert "canary" in (tmp_path / name).read_text() and (tmp_path / name).stat().st_mode & 0o7777 == 0o600
+
+
+ALONE = """
+from ansible_collections.skp.cluster.plugins.modules import skp_engine
+skp_engine.engine_facts.read = lambda **options: dict(skp_engine.engine_facts.EMPTY)
+skp_engine.main()
+"""
+
+
+@pytest.mark.parametrize("broken", [False, True])
+def test_no_verbosity_shows_a_proxys_login(tmp_path, broken):
+    """-vvv shows the arguments of a module, of one that fails too."""
+    (tmp_path / "daemon.json").write_text("{" if broken else "{}")
+    config = {"proxies": {"http-proxy": "http://user:canary@proxy.example:3128", "no-proxy": "10.0.0.0/8"}, "debug": True}
+    arguments = {"config": config, "config_file": str(tmp_path / "daemon.json"), "record_file": str(tmp_path / "record"), "_ansible_check_mode": True}
+    (tmp_path / "arguments.json").write_text(json.dumps({"ANSIBLE_MODULE_ARGS": arguments}))
+    done = subprocess.run([sys.executable, "-c", ALONE, str(tmp_path / "arguments.json")], capture_output=True, text=True, check=False, timeout=60,
+                          env=dict(os.environ, PYTHONPATH=os.pathsep.join(sys.path)))
+    answer = json.loads(done.stdout)
+    answer.pop("_ansible_new_secrets", None)
+    assert bool(answer.get("failed")) is broken and answer["invocation"]["module_args"]["config"]["proxies"]["no-proxy"] == "10.0.0.0/8"
+    assert "canary" not in json.dumps(answer) + done.stderr
 
 
 @pytest.mark.parametrize(

@@ -83,3 +83,25 @@ def test_public_addresses(tmp_path):
     (tmp_path / "if_inet6").write_text("".join(six), encoding="ascii")
     assert preflight_io.public_addresses(str(tmp_path)) == ["198.41.0.4", "2001:500::1"]
     assert preflight_io.public_addresses(str(tmp_path / "none")) == []
+
+
+@pytest.mark.parametrize("case, made, denied, found", [
+    ("it will be made", [], None, ""),
+    ("it is there", ["etc", "etc/secrets", "etc/secrets/token="], None, ""),
+    ("a file in its place", ["etc", "etc/secrets="], None, "etc/secrets is no directory"),
+    ("a file above it", ["etc="], None, "etc is no directory"),
+    ("a read-only file system", ["etc", "etc/secrets"], "secrets", "etc/secrets cannot be written"),
+    ("a file that is kept from changes", ["etc", "etc/secrets", "etc/secrets/token="], "token", "etc/secrets/token cannot be written"),
+])
+def test_whether_secrets_can_be_stored(tmp_path, monkeypatch, case, made, denied, found):
+    for name in made:
+        (tmp_path / name.rstrip("=")).write_text("x") if name.endswith("=") else (tmp_path / name).mkdir()
+    real = preflight_io.os.access
+    monkeypatch.setattr(preflight_io.os, "access", lambda path, mode: not (denied and str(path).endswith(denied)) and real(path, mode))
+    assert preflight_io.secrets(str(tmp_path / "etc/secrets")).replace(str(tmp_path) + "/", "") == found
+
+
+def test_a_full_disk_stores_no_secrets(tmp_path, monkeypatch):
+    real = preflight_io.os.statvfs(tmp_path)
+    monkeypatch.setattr(preflight_io.os, "statvfs", lambda path: type("Full", (), {"f_bavail": 0, "f_files": real.f_files, "f_favail": 9}))
+    assert "is full" in preflight_io.secrets(str(tmp_path / "secrets"))

@@ -29,6 +29,7 @@ def facts(number):
         "system": {"hostname": "h%d" % number, "machine_id": "m%d" % number, "os": "debian", "os_version": "13", "os_name": "Debian 13",
                    "systemd": True, "container": "", "uid": 0, "architecture": "x86_64"},
         "accounts": {},
+        "secrets": "",
         "memory": {"total": 8 * GIB, "available": 6 * GIB},
         "engine": dict(engine_facts.EMPTY, installed=True, running=True, version="28.5.2", api_version="1.51", min_api_version="1.24",
                        sdk_version="7.1.0", runtimes=["runc"], swarm_state="active", cluster_id="X", is_manager=number == 1),
@@ -93,6 +94,8 @@ UNMANAGED = change("settings.engine_manage", False)
 NO_SWARM = both(*[change("hosts.c%d.facts.engine.%s" % (number, key), value) for number in (1, 2, 3)
                   for key, value in (("swarm_state", "inactive"), ("cluster_id", ""), ("is_manager", False))])
 
+ENCRYPTED = both(change("settings.encrypted", True), *[change("hosts.c%d.facts.engine.encryption" % number, "yes") for number in (1, 2, 3)])
+
 CASES = [
     # (check, severity, host, change of a good site, words of the finding)
     ("reachable", "warning", "c2", change("hosts.c2.facts", None), "10.0.0.2"),
@@ -107,6 +110,7 @@ CASES = [
     ("clock", "error", "c2", change("hosts.c2.clock", {"before": 3700, "start": 101, "end": 101, "after": 3702}), "3599 s behind"),
     ("clock", "warning", "c2", change("hosts.c2.clock", {"before": 100, "start": 160, "end": 161, "after": 200}), "too long"),
     ("accounts", "error", "c2", change(C2 + "accounts", {"61001": "alice"}), "the user id 61001 of a service is the account alice"),
+    ("secrets", "error", "c2", change(C2 + "secrets", "/etc/skp/secrets cannot be written"), "/etc/skp/secrets cannot be written"),
     ("hostname", "error", "c2, c3", change(C2 + "system.hostname", "h3"), "h3"),
     ("machine_id", "warning", "c2, c3", change(C2 + "system.machine_id", "m3"), "clones"),
     ("operating_system", "warning", "c2", both(change(C2 + "system.os", "fedora"), change(C2 + "system.os_name", "Fedora 44")),
@@ -161,7 +165,10 @@ CASES = [
     ("managers", "error", "c1, c2", change("groups.manager", ["c1", "c2"]), "2 managers"),
     ("zookeeper", "error", "c1, c2", change("groups.zookeeper", ["c1", "c2"]), "2 ZooKeeper"),
     ("overlay", "error", "c2", change(C2 + "vxlan", "no: Operation not supported"), "Operation not supported"),
-    ("overlay", "error", "c2", both(change("settings.encrypted", True), change(C2 + "engine.encryption", "no: AEAD")), "AEAD"),
+    ("overlay", "error", "c2", both(ENCRYPTED, change(C2 + "engine.encryption", "no: AEAD")), "AEAD"),
+    ("overlay", "error", "c2", both(ENCRYPTED, change(C2 + "engine.encryption", "unknown")), "unknown"),
+    ("overlay", "error", "c2", both(ENCRYPTED, change(C2 + "engine.version", "20.10.23+dfsg1")), "sends plain text"),
+    ("overlay", "error", "c2", both(ENCRYPTED, change(C2 + "engine.version", "23.0.2")), "sends plain text"),
     ("gpu", "error", "c2", both(change("hosts.c2.labels", {"gpu": "enable"}), change(C2 + "gpu.driver", "")), "no NVIDIA driver"),
     ("gpu", "error", "c2", both(change("hosts.c2.labels", {"gpu": "enable"}), change(C2 + "gpu.devices", [])), "/dev/nvidia0"),
     ("gpu", "error", "c2", both(change("hosts.c2.labels", {"gpu": "enable"}), change(C2 + "gpu.toolkit", "")), "nvidia-container-runtime"),

@@ -317,7 +317,14 @@ def test_the_command_of_a_gate_replaces_the_entry_point():
     """Given as arguments it was eaten by the image's own entry point: the gate never opened."""
     body = gate_container({"command": ["bash", "-c", "exit 0"]}, "img@sha256:aa", "kafka", "net-skp")
     assert (body["Entrypoint"], body["Cmd"]) == (["bash", "-c", "exit 0"], [])
-    assert body["HostConfig"] == {"NetworkMode": "net-skp"}
+    assert body["HostConfig"]["NetworkMode"] == "net-skp"
+
+
+def test_a_gate_may_do_no_more_than_ask():
+    """It runs on a manager: no capability, no new privileges, a limit of processes, nothing to write but memory."""
+    host = gate_container({"command": ["ask"]}, "img@sha256:aa", "kafka", "net-skp")["HostConfig"]
+    assert (host["CapDrop"], host["SecurityOpt"], host["ReadonlyRootfs"]) == (["ALL"], ["no-new-privileges"], True)
+    assert 0 < host["PidsLimit"] <= 1024 and list(host["Tmpfs"]) == ["/tmp"]
 
 
 def paused(host):
