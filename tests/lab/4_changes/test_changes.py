@@ -132,7 +132,7 @@ def test_new_secrets_end_what_the_old_ones_opened_and_never_go_back(site):
     """playbooks/rotate_secrets.yml --tags jupyter: old password, session and tokens are refused; the other services stay. Then a manager comes back with
     the old files: it gets the new ones, and nothing restarts. A secret of two services is not replaced for one of them.
     """
-    rotate = site.replace("site.yml", "rotate_secrets.yml")
+    rotate = "playbooks/rotate_secrets.yml"
     old, words, running = notebooks.login(), sweeps.secrets(), lablib.services()
     tokens = {notebooks.health_token(), words["jupyter_password"]}
     lablib.on("c01", "sh", "-c", "rm -rf /root/away && cp -a /etc/skp/secrets /root/away")

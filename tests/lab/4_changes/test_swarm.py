@@ -19,6 +19,8 @@ def test_a_node_that_left_the_swarm_joins_again(site):
     assert joined
     lablib.wait("the cluster is healthy", lablib.cluster_is_healthy, 240, every=1)
     lablib.play("molecule/default/verify.yml", env={"MOLECULE_PROJECT_DIRECTORY": str(lablib.ROOT)})
+    # The records of the members name the node's new id in the swarm.
+    assert {task for task, _host in lablib.play(site).changed} <= {"skp.cluster.zookeeper : Converge the ensemble", "skp.cluster.kafka : Assign the broker ids"}
     assert lablib.play(site).changed == set()
 
 
