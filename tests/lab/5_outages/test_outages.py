@@ -176,7 +176,8 @@ def test_d_the_master_is_wiped(kept, site, figures):
     ids, secrets = members(), secret_sums("c02")
     recreate("c01")
     lablib.play(site, "--tags", "engine,store,swarm")
-    lablib.play(site, "--tags", "spark", "--limit", "c01")
+    # It fails after it has the secrets: c01 has no registry yet.
+    lablib.play(site, "--tags", "spark", "--limit", "c01", check=False)
     assert secret_sums("c01") == secrets and secret_sums("c02") == secrets
     figures["power: c01 wiped, site.yml alone, seconds"] = round(lablib.play(site).seconds)
     as_before(kept)
