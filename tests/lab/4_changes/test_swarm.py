@@ -73,15 +73,15 @@ def test_two_runs_at_once_change_one_after_the_other(site):
     def run(_number):
         return lablib.play(site, "--tags", "kafka", "-e", json.dumps({"kafka_config": {"log.cleaner.threads": 2}}))
 
-    before = versions("kafka-skp-")
+    before = containers("kafka-skp-")
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
         first, second = pool.map(run, range(2))
     assert sorted([bool(first.changed), bool(second.changed)]) == [False, True]
-    assert len(versions("kafka-skp-") - before) == len(before)
+    assert len(containers("kafka-skp-") - before) == len(before)
     assert lablib.play(site, "--tags", "kafka").changed
     witness.healthy()
 
 
-def versions(prefix):
+def containers(prefix):
     """Container ids of the services with this prefix, on all nodes."""
     return {line for text in lablib.look(f"docker ps -q --no-trunc -f name={prefix}", NODES).values() for line in text.split()}
