@@ -48,7 +48,7 @@ _value:
 """
 
 
-from ansible_collections.skp.cluster.plugins.plugin_utils._visits import visit_of
+from ansible_collections.skp.cluster.plugins.plugin_utils._visits import visits_for
 
 
 def facts_of(identity, facts):
@@ -64,11 +64,9 @@ def facts_of(identity, facts):
 
 def found_facts(hosts, hostvars, service, facts):
     """See DOCUMENTATION."""
-    visits = {host: visit_of(hostvars, host).get("services", {}) for host in hosts}
     identities = {
-        host: {key: value for directory in services[service]["directories"] for key, value in (directory.get("identity") or {}).items()}
-        for host, services in visits.items()
-        if service in services
+        host: {key: value for directory in found["directories"] for key, value in (directory.get("identity") or {}).items()}
+        for host, found in visits_for(hosts, hostvars, service).items()
     }
     return {host: facts_of(identity, facts) for host, identity in identities.items()}
 

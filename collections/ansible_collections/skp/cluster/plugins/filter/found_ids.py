@@ -42,13 +42,12 @@ _value:
 """
 
 
-from ansible_collections.skp.cluster.plugins.plugin_utils._visits import visit_of
+from ansible_collections.skp.cluster.plugins.plugin_utils._visits import visits_for
 
 
 def found_ids(hosts, hostvars, service):
     """See DOCUMENTATION."""
-    visits = {host: visit_of(hostvars, host).get("services", {}) for host in hosts}
-    return {host: services[service]["id"] for host, services in visits.items() if service in services}
+    return {host: found["id"] for host, found in visits_for(hosts, hostvars, service).items()}
 
 
 class FilterModule:

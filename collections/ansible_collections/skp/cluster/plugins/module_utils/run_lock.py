@@ -31,18 +31,29 @@ def alone(name, timeout, check_mode=False, directory=DIRECTORY):
         return
     os.makedirs(directory, mode=0o755, exist_ok=True)
     path = os.path.join(directory, name + ".lock")
+
+    def busy(process):
+        return Failure(
+            "Another run is changing %s on this machine (process %s) and did not end within %g s. Nothing was changed. Run again when it has ended."
+            % (name, process, timeout),
+            kind="busy",
+            name=name,
+            path=path,
+        )
+
+    with holding(path, timeout, busy):
+        yield
+
+
+@contextlib.contextmanager
+def holding(path, timeout, busy):
+    """Hold a lock file within the block; it has the number of this process. After `timeout` seconds raises busy(number of the process that has it)."""
     with open(path, "a+", encoding="utf-8") as handle:
         deadline = time.monotonic() + timeout
         while not _taken(handle):
             if time.monotonic() >= deadline:
                 handle.seek(0)
-                raise Failure(
-                    "Another run is changing %s on this machine (process %s) and did not end within %g s. Nothing was changed. Run again when it has ended."
-                    % (name, handle.read().strip() or "unknown", timeout),
-                    kind="busy",
-                    name=name,
-                    path=path,
-                )
+                raise busy(handle.read(20).strip() or "unknown")
             time.sleep(POLL_SECONDS)
         handle.truncate(0)
         handle.write("%d\n" % os.getpid())

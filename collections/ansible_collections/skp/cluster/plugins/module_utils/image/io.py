@@ -8,7 +8,6 @@ from __future__ import annotations
 import base64
 import concurrent.futures
 import contextlib
-import fcntl
 import hashlib
 import io
 import json
@@ -19,7 +18,7 @@ import tempfile
 import threading
 import time
 
-from .. import patience
+from .. import patience, run_lock
 from ..engine import client as engine
 from ..failure import Failure
 from ..registry.http import RegistryClient
@@ -37,20 +36,11 @@ LOCK = "/run/skp-image.lock"
 """Held while this machine builds: two runs would retag the images that the other one builds upon."""
 
 
-@contextlib.contextmanager
 def lock(path=LOCK):
     """Only one run builds at a time; a second one is refused. The kernel releases the lock of a run that died."""
-    with open(path, "a+", encoding="utf-8") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as exc:
-            handle.seek(0)
-            raise Failure("Another run builds images on this machine (process %s). Wait until it has ended, and run again; what it builds is used then."
-                          % (handle.read(20).strip() or "unknown"), "build_running", path=path) from exc
-        handle.truncate(0)
-        handle.write("%d\n" % os.getpid())
-        handle.flush()
-        yield
+    return run_lock.holding(path, 0, lambda process: Failure(
+        "Another run builds images on this machine (process %s). Wait until it has ended, and run again; what it builds is used then." % process,
+        "build_running", path=path))
 
 
 class Progress:

@@ -25,7 +25,11 @@ NAME = "ledger"
 
 def read(client):
     """The ledger; an empty one if there is none, or without a client (check mode before the first run)."""
-    generations = read_generations(client, KIND, NAME) if client else []
+    return _latest(read_generations(client, KIND, NAME) if client else [])
+
+
+def _latest(generations):
+    """The ledger in the last of its generations."""
     content = generations[-1]["content"] if generations else {}
     return {"images": content.get("images") or {}, "archives": content.get("archives") or {}}
 
@@ -33,7 +37,7 @@ def read(client):
 def record(client, images=None, archives=None):
     """Add or replace entries of the ledger. The machine must be a manager; one run at a time writes (see `image.io.lock`)."""
     generations = read_generations(client, KIND, NAME)
-    before = read(client)
+    before = _latest(generations)
     after = {"images": dict(before["images"], **(images or {})), "archives": dict(before["archives"], **(archives or {}))}
     if after != before:
         write_generation(client, KIND, NAME, after, generations)

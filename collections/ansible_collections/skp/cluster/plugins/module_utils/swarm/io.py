@@ -113,31 +113,28 @@ class Swarm:
 
     def pin(self, service):
         """Gives a service these placement constraints, and changes nothing else of it."""
-        for attempt in range(5):
-            raw = engine.get(self.client, "/services/%s" % service["id"], what="reading service %s" % service["name"])
-            spec = raw["Spec"]
+        def change(spec):
             spec["TaskTemplate"]["Placement"] = dict(spec["TaskTemplate"].get("Placement") or {}, Constraints=service["constraints"])
-            try:
-                engine.post(self.client, "/services/%s/update" % service["id"], spec, params={"version": raw["Version"]["Index"]},
-                            what="updating the placement of service %s" % service["name"])
-                return
-            except EngineError as exc:
-                if "out of sequence" not in exc.msg or attempt == 4:
-                    raise
+
+        self._change("/services/%s" % service["id"], change, "reading service %s" % service["name"],
+                     "updating the placement of service %s" % service["name"])
 
     def node(self, node_id):
         """One node as returned by the API."""
         return engine.get(self.client, "/nodes/%s" % node_id, what="reading node %s" % node_id)
 
     def _update(self, host, node_id, change):
-        """Applies change(spec) to the newest spec of a node; tries again if another client updated the node in between."""
+        """Applies change(spec) to the newest spec of a node."""
+        self._change("/nodes/%s" % node_id, change, "reading node %s" % node_id, "updating node %s (%s)" % (host, node_id))
+
+    def _change(self, path, change, reading, updating):
+        """Applies change(spec) to the newest spec of a node or service; tries again if another client updated it in between."""
         for attempt in range(5):
-            node = self.node(node_id)
-            spec = dict(node["Spec"])
+            found = engine.get(self.client, path, what=reading)
+            spec = dict(found["Spec"])
             change(spec)
             try:
-                engine.post(self.client, "/nodes/%s/update" % node_id, spec, params={"version": node["Version"]["Index"]},
-                            what="updating node %s (%s)" % (host, node_id))
+                engine.post(self.client, path + "/update", spec, params={"version": found["Version"]["Index"]}, what=updating)
                 return
             except EngineError as exc:
                 if "out of sequence" not in exc.msg or attempt == 4:
