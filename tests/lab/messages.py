@@ -52,13 +52,20 @@ def in_sync(brokers):
     return present == brokers and all(brokers & set(p["replica_nodes"]) <= set(p["isr_nodes"]) and p["leader_id"] in brokers for p in partitions)
 
 
+def producer():
+    """A client that sends from outside with acks=all and tries again for two minutes, its default: a partition's leader may still be on its way."""
+    return KafkaProducer(bootstrap_servers=outside(), acks="all")
+
+
 def produce_outside(topic, numbers):
-    """Send numbers from outside with acks=all. Returns the set of numbers that were acknowledged."""
-    producer = KafkaProducer(bootstrap_servers=outside(), acks="all", retries=20, request_timeout_ms=30000)
-    futures = {n: producer.send(topic, str(n).encode()) for n in numbers}
-    producer.flush(timeout=120)
-    producer.close()
-    return {n for n, f in futures.items() if f.succeeded()}
+    """Send numbers from outside. Returns the set of them when all were acknowledged, else Failed says what Kafka answered."""
+    with contextlib.closing(producer()) as client:
+        futures = {n: client.send(topic, str(n).encode()) for n in numbers}
+        client.flush(timeout=120)
+    answers = sorted({repr(f.exception) for f in futures.values() if not f.succeeded()})
+    if answers:
+        raise lablib.Failed(f"sending to {topic}: {sum(f.succeeded() for f in futures.values())} of {len(futures)} acknowledged; {'; '.join(answers)}")
+    return set(futures)
 
 
 def produce_inside(topic, numbers, service="kafka-skp-1"):
