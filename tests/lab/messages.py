@@ -66,13 +66,22 @@ def in_sync(brokers):
     return present == brokers and all(brokers & set(p["replica_nodes"]) <= set(p["isr_nodes"]) and p["leader_id"] in brokers for p in partitions)
 
 
+def producer():
+    """A client that sends from outside with acks=all and tries again for two minutes, its default: a partition's leader may still be on its way."""
+    return KafkaProducer(bootstrap_servers=outside(), acks="all")
+
+
 def produce_outside(topic, numbers, partitions=None):
-    """Send numbers from outside with acks=all, to each of so many partitions in turn if given. Returns the set of numbers that were acknowledged."""
-    producer = KafkaProducer(bootstrap_servers=outside(), acks="all", retries=20, request_timeout_ms=30000)
-    futures = {n: producer.send(topic, str(n).encode(), partition=n % partitions if partitions else None) for n in numbers}
-    producer.flush(timeout=120)
-    producer.close()
-    return {n for n, f in futures.items() if f.succeeded()}
+    """Send numbers from outside, to each of so many partitions in turn if given. Returns the set of them when all were acknowledged, else Failed says what Kafka
+    answered.
+    """
+    with contextlib.closing(producer()) as client:
+        futures = {n: client.send(topic, str(n).encode(), partition=n % partitions if partitions else None) for n in numbers}
+        client.flush(timeout=120)
+    answers = sorted({repr(f.exception) for f in futures.values() if not f.succeeded()})
+    if answers:
+        raise lablib.Failed(f"sending to {topic}: {sum(f.succeeded() for f in futures.values())} of {len(futures)} acknowledged; {'; '.join(answers)}")
+    return set(futures)
 
 
 @contextlib.contextmanager
@@ -80,14 +89,14 @@ def producing(topic, rate=100):
     """Within the block numbers are sent to a topic from outside with acks=all, `rate` per second. Yields a set: at the end of the block it holds all that
     were acknowledged.
     """
-    producer = KafkaProducer(bootstrap_servers=outside(), acks="all", retries=1000, request_timeout_ms=15000, retry_backoff_ms=200)
+    client = producer()
     futures, acked, ended = {}, set(), threading.Event()
 
     def send():
         number = 0
         while not ended.wait(1 / rate):
             with contextlib.suppress(KafkaError):
-                futures[number] = producer.send(topic, str(number).encode())
+                futures[number] = client.send(topic, str(number).encode())
             number += 1
 
     thread = threading.Thread(target=send, daemon=True)
@@ -98,8 +107,8 @@ def producing(topic, rate=100):
         ended.set()
         thread.join(120)
         with contextlib.suppress(KafkaError):
-            producer.flush(timeout=120)
-        producer.close(timeout=30)
+            client.flush(timeout=120)
+        client.close(timeout=30)
         acked.update(number for number, future in futures.items() if future.succeeded())
 
 

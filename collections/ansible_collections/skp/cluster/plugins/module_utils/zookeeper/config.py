@@ -28,14 +28,8 @@ standaloneEnabled=false: a single member runs the quorum code too, so the ensemb
 list is only in the file (ZOOKEEPER-3829 made rolling changes of a static list safe).
 """
 
-SECURITY_PATH = "/etc/zookeeper/java.security"
-SECURITY_TEXT = "networkaddress.cache.ttl=2\nnetworkaddress.cache.negative.ttl=1\n"
-"""Additions to the JVM's java.security. A restarted member has a new address that the others must find: with the JVM's default of 30 s (10 s
-for names not found), a rolling restart of three took 70 s (measured), because the member with the larger id opens the connection."""
-
-OWN_FLAGS = ("-Dzookeeper.db.autocreate=false", "-Djava.security.properties=" + SECURITY_PATH)
-"""JVM flags that are always set. The first: a server without data has no vote until it has synced with a leader (admin guide, "db existence
-validation")."""
+OWN_FLAGS = ("-Dzookeeper.db.autocreate=false",)
+"""JVM flags that are always set: a server without data has no vote until it has synced with a leader (admin guide, "db existence validation")."""
 
 
 def server_names(prefix, ids):

@@ -27,9 +27,7 @@ def member_service(common, prefix, number, host, servers, zoo_cfg):
     flags = str(env.get("SERVER_JVMFLAGS") or "").split()
     env["SERVER_JVMFLAGS"] = " ".join(flags + [flag for flag in config.OWN_FLAGS if flag not in flags])
     env["ZOO_MY_ID"] = str(number)
-    configs = list(common.get("configs") or []) + [
-        {"name": "zoo.cfg", "content": zoo_cfg, "target": config.CONFIG_PATH},
-        {"name": "java.security", "content": config.SECURITY_TEXT, "target": config.SECURITY_PATH}]
+    configs = list(common.get("configs") or []) + [{"name": "zoo.cfg", "content": zoo_cfg, "target": config.CONFIG_PATH}]
     labels = dict(common.get("labels") or {}, **{SERVERS_LABEL: ",".join(str(item) for item in sorted(servers))})
     return dict(common, name=name, hostname=name, host=host, env=env, configs=configs, labels=labels)
 
