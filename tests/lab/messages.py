@@ -72,8 +72,8 @@ def producer():
 
 
 def produce_outside(topic, numbers, partitions=None):
-    """Send numbers from outside, to each of so many partitions in turn if given. Returns the set of them when all were acknowledged, else Failed says what Kafka
-    answered.
+    """Send numbers from outside, to each of so many partitions in turn if given. Returns the set of them when all were acknowledged, else Failed says what
+    Kafka answered.
     """
     with contextlib.closing(producer()) as client:
         futures = {n: client.send(topic, str(n).encode(), partition=n % partitions if partitions else None) for n in numbers}
