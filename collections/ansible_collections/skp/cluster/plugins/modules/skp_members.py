@@ -18,8 +18,6 @@ description:
     service could not be inspected. An id in the data that contradicts the record is refused.
   - The record also has the facts that the data depends on (cluster id, mode, directory, number of voters). They are permanent as soon as
     data exists, and are read back from the data if the record is lost.
-requirements:
-  - docker >= 5.0.3 (python3-docker)
 extends_documentation_fragment:
   - skp.cluster.attributes
 options:

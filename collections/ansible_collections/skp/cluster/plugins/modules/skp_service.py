@@ -19,8 +19,6 @@ description:
   - Services of the role that are not listed are removed, even if their node is down.
   - A change that would stop a task on a paused node fails before any change, because nothing could take its place.
   - One call at a time changes a role on a manager; a second one waits for O(timeout).
-requirements:
-  - docker >= 5.0.3 (python3-docker)
 extends_documentation_fragment:
   - skp.cluster.attributes
 options:

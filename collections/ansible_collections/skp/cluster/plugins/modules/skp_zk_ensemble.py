@@ -17,8 +17,6 @@ description:
     absent members first, then members that do not serve, followers, and the leader last. After each step, the member must serve and have
     caught up.
   - The module never restarts one member to repair another one.
-requirements:
-  - docker >= 5.0.3 (python3-docker)
 extends_documentation_fragment:
   - skp.cluster.attributes
 attributes:

@@ -13,8 +13,6 @@ author: skp.cluster contributors (@comafire)
 description:
   - Reads the members of the ensemble from the swarm and queries each of them (C(srvr)).
   - The queries run in a container on this manager, attached to the overlay; it is removed at the end.
-requirements:
-  - docker >= 5.0.3 (python3-docker)
 extends_documentation_fragment:
   - skp.cluster.attributes.info
 options:

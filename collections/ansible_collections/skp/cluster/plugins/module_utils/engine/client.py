@@ -3,31 +3,24 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Private to skp.cluster. The only access to the Docker engine of the machine a module runs on.
 
-No other file of the collection imports the Docker SDK. For objects that the SDK supports poorly or not at all (complete swarm services,
-configs, node labels, task logs), `request()` sends plain JSON to the engine and turns every failure into an `EngineError`.
+`request()` sends plain JSON to the engine over its socket, with the standard library, and turns every failure into an `EngineError`. The Docker SDK takes
+longer to import (0.3 s) than most modules take to find out that there is nothing to do. So only what it is better at, streams of builds and of images, goes
+through it (`raw`), and it is imported when that is needed. No other file of the collection imports it.
 """
 
 from __future__ import annotations
 
+import http.client
 import json
+import os
 import struct
 import time
 import traceback
+import urllib.parse
 
 from ..failure import Failure
 from ..swarm.plan import local_node_state
-
-try:
-    import docker
-    import docker.errors
-    import requests.exceptions
-
-    HAS_DOCKER = True
-    DOCKER_IMPORT_ERROR = None
-except ImportError:
-    docker = None
-    HAS_DOCKER = False
-    DOCKER_IMPORT_ERROR = traceback.format_exc()
+from .wire import DEFAULT_SOCKET, exchange, socket_path
 
 MINIMUM_SDK = "5.0.3"
 """Docker SDK of Debian 12 (python3-docker); newer versions work too."""
@@ -39,30 +32,64 @@ MINIMUM_API = (1, 41)
 class EngineError(Failure):
     """The engine did not answer, or refused; `failure["status"]` is the HTTP status of its answer.
 
-    Kinds used here: `sdk_missing`, `engine_unreachable`, `api`, `api_version`, `not_swarm`, `not_manager`.
+    Kinds used here: `sdk_missing`, `engine_unreachable`, `engine_elsewhere`, `api`, `api_version`, `not_swarm`, `not_manager`.
     """
+
+
+class Engine:
+    """This machine's engine.
+
+    socket: its path. version: of the API, as text. timeout: seconds for each request.
+    """
+
+    def __init__(self, socket, version, timeout):
+        self.socket, self.version, self.timeout = socket, version, timeout
+        self._api = None
+
+    @property
+    def api(self):
+        """The SDK's `docker.APIClient` of this engine, made at the first use. Raises EngineError if the SDK is missing."""
+        if self._api is None:
+            try:
+                import docker
+            except ImportError as exc:
+                raise EngineError(
+                    "The Docker SDK for Python (docker >= %s) is missing on this machine. Install python3-docker, or run the role "
+                    "skp.cluster.engine (--tags engine)." % MINIMUM_SDK,
+                    kind="sdk_missing",
+                    traceback=traceback.format_exc(),
+                ) from exc
+            self._api = docker.APIClient(base_url="unix://" + self.socket, version=self.version, timeout=self.timeout)
+        return self._api
+
+    def exchange(self, method, path, query, body, headers, timeout):
+        """(status, bytes) of one request. path is without the version. Raises OSError or http.client.HTTPException."""
+        url = "/v%s%s%s" % (self.version, urllib.parse.quote(path, safe="/:@"), "?" + urllib.parse.urlencode(query) if query else "")
+        return exchange(self.socket, method, url, body, headers, timeout)
 
 
 def connect(timeout=60):
-    """A `docker.DockerClient` for this machine's engine (DOCKER_HOST is honoured), its API version negotiated.
+    """The `Engine` of this machine (a socket in DOCKER_HOST is honoured), its API version negotiated.
 
-    timeout: seconds for each request. Raises EngineError if the SDK is missing, no engine answers, or the engine is too old.
+    timeout: seconds for each request. Raises EngineError if no engine answers, it is too old, or DOCKER_HOST names another machine's.
     """
-    if not HAS_DOCKER:
+    host = os.environ.get("DOCKER_HOST", "")
+    if host and not host.startswith("unix://"):
         raise EngineError(
-            "The Docker SDK for Python (docker >= %s) is missing on this machine. Install python3-docker, or run the role "
-            "skp.cluster.engine (--tags engine)." % MINIMUM_SDK,
-            kind="sdk_missing",
-            traceback=DOCKER_IMPORT_ERROR,
+            "DOCKER_HOST is %s on this machine; skp.cluster uses only the engine of the machine itself, over its socket. Unset DOCKER_HOST for the user that "
+            "Ansible becomes, or set it to unix://%s." % (host, DEFAULT_SOCKET),
+            kind="engine_elsewhere",
+            found=host,
         )
+    path = socket_path()
     try:
-        client = docker.from_env(version="auto", timeout=timeout)
-    except (docker.errors.DockerException, requests.exceptions.RequestException, OSError) as exc:
-        raise EngineError(
-            "The Docker engine of this machine does not answer: %s. Is docker.service running (systemctl status docker)?" % exc,
-            kind="engine_unreachable",
-        ) from exc
-    found = client.api._version
+        status, content = exchange(path, "GET", "/version", timeout=timeout)
+        found = json.loads(content)["ApiVersion"] if status == 200 else None
+    except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError) as exc:
+        raise _silent("%s: %s" % (path, exc)) from exc
+    if found is None:
+        raise _silent("%s: GET /version: HTTP %d: %s" % (path, status, content.decode("utf-8", "replace").strip()[:500]))
+    client = Engine(path, found, timeout)
     if api_version(client) < MINIMUM_API:
         raise EngineError(
             "The Docker engine of this machine supports API %s; at least %d.%d (engine 20.10) is required. Upgrade the engine."
@@ -73,13 +100,19 @@ def connect(timeout=60):
     return client
 
 
+def _silent(why):
+    """The error of an engine that does not answer."""
+    return EngineError(
+        "The Docker engine of this machine does not answer: %s. Is docker.service running (systemctl status docker)?" % why, kind="engine_unreachable")
+
+
 def api_version(client):
     """The negotiated API version as a tuple, such as (1, 45); None without a client (`connect_or_predict`)."""
-    return tuple(int(part) for part in client.api._version.split(".")) if client else None
+    return tuple(int(part) for part in client.version.split(".")) if client else None
 
 
 def raw(client):
-    """The low-level `docker.APIClient` of a client (`_get`, `_post_json`, `_url`)."""
+    """The SDK's low-level client, for builds and for images that are moved. Imports the SDK; raises EngineError if it is missing."""
     return client.api
 
 
@@ -105,33 +138,38 @@ def request(client, method, path, params=None, body=None, what=None, headers=Non
     Returns the decoded JSON (None for an empty answer), or the bytes with decode=False.
     Raises EngineError(kind="api", status=...) whose message starts with `what` (default: method and path).
     """
-    api = raw(client)
     query = {}
     for key, value in (params or {}).items():
         query[key] = json.dumps(value) if isinstance(value, (dict, list)) else value
-    options = {"params": query, "headers": headers, "timeout": timeout or api.timeout}
+    data = None
     if body is not None:
-        options["json"] = body
+        data, headers = json.dumps(body).encode(), dict(headers or {}, **{"Content-Type": "application/json"})
     label = what or "%s %s" % (method, path)
     deadline = time.monotonic() + LEADER_PATIENCE
     while True:
         try:
-            answer = api.request(method, "%s/v%s%s" % (api.base_url, api._version, path), **options)
-        except (requests.exceptions.RequestException, docker.errors.DockerException, OSError) as exc:
+            status, content = client.exchange(method, path, query, data, headers, timeout or client.timeout)
+        except (OSError, http.client.HTTPException) as exc:
             raise EngineError("%s: the Docker engine did not answer: %s" % (label, exc), kind="engine_unreachable", what=label) from exc
-        if answer.status_code < 400:
+        if status < 400:
             break
-        try:
-            text = answer.json().get("message", answer.text)
-        except (ValueError, AttributeError):
-            text = answer.text
+        text = _message(content)
         if leaderless(method, text) and time.monotonic() < deadline:
             time.sleep(0.5)
             continue
-        raise EngineError("%s: %s" % (label, text.strip()), kind="api", status=answer.status_code, what=label, engine_message=text.strip())
+        raise EngineError("%s: %s" % (label, text.strip()), kind="api", status=status, what=label, engine_message=text.strip())
     if not decode:
-        return answer.content
-    return answer.json() if answer.content else None
+        return content
+    return json.loads(content) if content else None
+
+
+def _message(content):
+    """The engine's own text in the answer of a refused call."""
+    text = content.decode("utf-8", "replace")
+    try:
+        return json.loads(text).get("message", text)
+    except (ValueError, AttributeError):
+        return text
 
 
 def get(client, path, params=None, **options):

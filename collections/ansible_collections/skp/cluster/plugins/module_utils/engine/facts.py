@@ -13,13 +13,13 @@ import http.client
 import json
 import os
 import shutil
-import socket
 import ssl
 import subprocess
 import time
 
 from ..service.spec import GATE_LABEL
 from ..swarm.plan import local_node_state
+from .wire import exchange, socket_path
 
 EMPTY = {
     "installed": False, "running": False, "error": "", "cli": False, "sdk_version": "",
@@ -34,42 +34,18 @@ SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 """Search path for programs: with become or ssh, PATH often lacks the sbin directories."""
 
 
-class _SocketConnection(http.client.HTTPConnection):
-    """HTTP over the engine's unix socket."""
-
-    def __init__(self, path, timeout):
-        super().__init__("localhost", timeout=timeout)
-        self._socket_path = path
-
-    def connect(self):
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(self._socket_path)
-
-
-def socket_path(environment=None):
-    """The engine's socket: DOCKER_HOST if it is a unix socket (like `engine.client.connect`), else the default one."""
-    host = (os.environ if environment is None else environment).get("DOCKER_HOST", "")
-    return host[len("unix://"):] if host.startswith("unix://") else "/var/run/docker.sock"
-
-
 def ask(path, timeout=30):
     """GET `path` of the engine's API, decoded. Raises OSError if it does not answer, RuntimeError with the engine's message otherwise."""
-    connection = _SocketConnection(socket_path(), timeout)
     try:
-        connection.request("GET", path)
-        answer = connection.getresponse()
-        body = answer.read()
+        status, body = exchange(socket_path(), "GET", path, timeout=timeout)
     except http.client.HTTPException as exc:
         raise OSError("unexpected answer: %r" % exc) from exc
-    finally:
-        connection.close()
     try:
         value = json.loads(body)
     except ValueError as exc:
-        raise RuntimeError("GET %s: the answer is not JSON (HTTP %d)" % (path, answer.status)) from exc
-    if answer.status >= 400:
-        raise RuntimeError("GET %s: %s" % (path, value.get("message", answer.status) if isinstance(value, dict) else answer.status))
+        raise RuntimeError("GET %s: the answer is not JSON (HTTP %d)" % (path, status)) from exc
+    if status >= 400:
+        raise RuntimeError("GET %s: %s" % (path, value.get("message", status) if isinstance(value, dict) else status))
     return value
 
 

@@ -152,7 +152,7 @@ def has_archive(path, entry, wanted):
 def patient(client):
     """Increase the client's timeout to that of builds; call it after the first answer of the engine. Returns the client."""
     if client is not None:
-        engine.raw(client).timeout = SILENCE
+        client.timeout = SILENCE
     return client
 
 
