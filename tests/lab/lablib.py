@@ -53,11 +53,12 @@ class PlayResult:
         return {(r["task"], r["delegated_to"] or r["host"]) for r in self.rows if r["changed"] and r["status"] == "ok"}
 
     def calls(self, host):
-        """Rows of modules that really ran on a host (skipped and controller-side tasks do not count)."""
+        """Rows of modules that really ran on a host (skipped and controller-side tasks do not count, nor results that an earlier visit gave)."""
         local = {"ansible.builtin.debug", "ansible.builtin.assert", "ansible.builtin.set_fact", "ansible.builtin.fail",
                  "ansible.builtin.include_tasks", "ansible.builtin.include_role", "ansible.builtin.import_role", "ansible.builtin.meta",
                  "ansible.builtin.validate_argument_spec"}
-        return [r for r in self.rows if (r["delegated_to"] or r["host"]) == host and r["status"] in ("ok", "failed") and r["action"] not in local]
+        return [r for r in self.rows if (r["delegated_to"] or r["host"]) == host and r["status"] in ("ok", "failed") and r["called"]
+                and r["action"] not in local]
 
 
 def play(playbook="site.yml", *args, check=True, timeout=1500, env=None, inventory=None, cwd=ROOT):

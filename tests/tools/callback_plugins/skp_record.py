@@ -14,8 +14,9 @@ name: skp_record
 type: notification
 short_description: One JSON line per task result, for tests and benchmarks
 description:
-  - Appends C({play, task, action, host, delegated_to, status, changed}) to the file named by the environment variable E(SKP_RECORD).
-  - C(play) is the list of the play's tags; C(status) is ok, failed, skipped or unreachable. Results themselves are not written, so no secret can be.
+  - Appends C({play, task, action, host, delegated_to, status, changed, called}) to the file named by the environment variable E(SKP_RECORD).
+  - C(play) is the list of the play's tags; C(status) is ok, failed, skipped or unreachable; C(called) is false if the result
+    comes from what the run has seen before, without a call on the host. Results themselves are not written, so no secret can be.
 """
 
 
@@ -45,6 +46,7 @@ class CallbackModule(CallbackBase):
             "delegated_to": delegated,
             "status": status,
             "changed": bool(data.get("changed")),
+            "called": not data.get("seen", False),
         }
         with open(path, "a", encoding="utf-8") as handle:
             handle.write(json.dumps(row) + "\n")

@@ -12,12 +12,13 @@ author: skp.cluster contributors (@comafire)
 description:
   - Selects from the needs of all services those of one node, in the form of the option O(skp.cluster.skp_node#module:services).
   - Data directories concern the hosts of the service. Directories on the shared store concern one manager.
+  - A service whose hosts have ids needs to know which the swarm has recorded; one manager tells that.
   - A service that is not enabled needs nothing.
 options:
   _input:
     description:
-      - Service name to a dictionary of C(hosts) (those with the data directories), C(directories), C(shared_directories) and C(enabled)
-        (whether the service runs at all; by default, whether it has hosts). All but C(hosts) are optional.
+      - Service name to a dictionary of C(hosts) (those with the data directories), C(directories), C(shared_directories), C(members)
+        (whether its hosts have ids) and C(enabled) (whether the service runs at all; by default, whether it has hosts). All but C(hosts) are optional.
     type: dict
     required: true
   host:
@@ -61,7 +62,7 @@ def node_needs(needs, host, manager):
             "directories": service.get("directories", []) if host in service["hosts"] else [],
             "shared_directories": service.get("shared_directories", []) if host == manager else [],
         }
-        if entry["directories"] or entry["shared_directories"]:
+        if entry["directories"] or entry["shared_directories"] or (host == manager and service.get("members", False)):
             found.append(entry)
     return found
 

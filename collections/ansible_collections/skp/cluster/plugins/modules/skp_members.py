@@ -94,6 +94,13 @@ options:
     description: Other services whose ids are read, each with the inventory names that should be its members. Their ids are not assigned here.
     type: dict
     default: {}
+  seen:
+    description:
+      - RV(skp.cluster.skp_node#module:members) of a visit of the manager in this run, if nothing has changed member ids since.
+      - If it shows that nothing has to be done, the result comes from it, without a call on the manager. Give RV(generations) to
+        O(skp.cluster.skp_service#module:members), which refuses a record that another run has changed meanwhile.
+    type: dict
+    default: {}
   state:
     description: V(absent) removes all ids of the service. Use it only if you also remove the data.
     type: str
@@ -163,6 +170,15 @@ generation:
   description: Generation of the record; in check mode the present one.
   returned: success
   type: int
+generations:
+  description: Generation of the record of the service and of each of O(others), for O(skp.cluster.skp_service#module:members).
+  returned: success
+  type: dict
+  sample: {kafka: 2, zookeeper: 1}
+seen:
+  description: Whether the result comes from O(seen), so that no call was made.
+  returned: success
+  type: bool
 failure:
   description: The machine part of an error; C(kind) names it.
   returned: failure
@@ -175,7 +191,7 @@ from ansible_collections.skp.cluster.plugins.module_utils import run_lock
 from ansible_collections.skp.cluster.plugins.module_utils.engine import client as engine
 from ansible_collections.skp.cluster.plugins.module_utils.failure import Failure, fail
 from ansible_collections.skp.cluster.plugins.module_utils.members import io as members_io, plan as members_plan
-from ansible_collections.skp.cluster.plugins.module_utils.service.spec import ROLE_LABEL
+from ansible_collections.skp.cluster.plugins.module_utils.members.args import argument_spec
 
 
 LOCK_SECONDS = 60
@@ -184,72 +200,26 @@ LOCK_SECONDS = 60
 
 def present(module, client):
     """Plan the members; outside check mode write the record first and the node labels after it."""
-    params = module.params
-    service = params["service"]
-    label = members_plan.id_label(service)
-    record, generations = members_io.read_members(client, service)
-    nodes = members_io.nodes_by_host(client, params["renamed"] if module.check_mode else None)
-    labels = {host: (node["Spec"].get("Labels") or {}).get(label) for host, node in nodes.items()}
-    found = found_ids(params["found"])
-    plan = members_plan.plan_members(record, params["hosts"], found, params["limit_hosts"], labels, params["data_policy"], node_ids(nodes))
-    given = {name: params[name] for name in ("settings", "running_settings", "directories", "facts", "voters", "found_facts", "started", "data_policy")}
-    facts = members_plan.plan_facts(record, plan, running=is_running(client, service), **given)
-    wanted = dict(plan["record"], facts=facts["facts"])
-    may_format = members_plan.plan_voters(record, plan, wanted["facts"], found) if params["voters"] else {}
-    record_changed = plan["record_changed"] or wanted["facts"] != record["facts"]
-    result = {
-        "changed": plan["changed"] or record_changed,
-        "ids": plan["ids"],
-        "retired": plan["retired"],
-        "unseen": plan["unseen"],
-        "generation": record["generation"],
-        "facts": wanted["facts"],
-        "format": may_format,
-        "unknown": facts["unknown"],
-        "others": {name: ids_of(module, client, name, hosts, nodes) for name, hosts in params["others"].items()},
-        "diff": {
-            "before_header": "members of %s" % service,
-            "after_header": "members of %s" % service,
-            "before": members_plan.describe(members_plan.follow_names(record, node_ids(nodes)), labels),
-            "after": members_plan.describe(wanted, dict(labels, **plan["labels"])),
-        },
-    }
-    if plan["unseen"]:
+    service = module.params["service"]
+    seen = members_io.look(client, [service, *module.params["others"]])
+    decision = members_plan.decide(seen, module.params, module.check_mode)
+    result = decision["result"]
+    if result["unseen"]:
         module.warn(
             "%s: %s got no member id, because its data could not be inspected in this run (unreachable, or outside the limit)."
-            % (service, ", ".join(plan["unseen"]))
+            % (service, ", ".join(result["unseen"]))
         )
     if not module.check_mode:
-        if record_changed:
-            result["generation"] = members_io.write_members(client, wanted, generations)["generation"]
+        generations = seen["records"].get(service) or []
+        if decision["record_changed"]:
+            result["generation"] = members_io.write_members(client, decision["record"], generations)["generation"]
+            result["generations"][service] = result["generation"]
         elif len(generations) > 1:
             members_io.remove_generations(client, generations[:-1])
-        for host, number in plan["labels"].items():
-            members_io.set_node_labels(client, nodes[host]["ID"], {label: number})
+        nodes = members_plan.by_host(seen["nodes"])
+        for host, number in decision["labels"].items():
+            members_io.set_node_labels(client, nodes[host]["ID"], {members_plan.id_label(service): number})
     return result
-
-
-def node_ids(nodes):
-    """{host: id of its swarm node}."""
-    return {host: node["ID"] for host, node in nodes.items()}
-
-
-def is_running(client, service):
-    """Whether the swarm has services of this role."""
-    filters = {"label": ["%s=%s" % (ROLE_LABEL, service)]}
-    return bool(client and engine.get(client, "/services", params={"filters": filters}, what="listing the services of %s" % service))
-
-
-def ids_of(module, client, service, hosts, nodes):
-    """{host: id} of another service's present members; in check mode before that service's first run, the ids that it would get."""
-    record, _generations = members_io.read_members(client, service)
-    record = members_plan.follow_names(record, node_ids(nodes))
-    label = members_plan.id_label(service)
-    labels = {host: (node["Spec"].get("Labels") or {}).get(label) for host, node in nodes.items()}
-    if module.check_mode:
-        return members_plan.plan_members(record, hosts, {host: None for host in hosts}, node_labels=labels)["ids"]
-    known = members_plan.recorded(record, labels)
-    return record["members"] or {host: known[host] for host in hosts if host in known}
 
 
 def absent(module, client):
@@ -269,6 +239,8 @@ def absent(module, client):
         "retired": {},
         "unseen": [],
         "generation": 0,
+        "generations": {service: 0},
+        "seen": False,
         "facts": {},
         "format": {},
         "unknown": [],
@@ -282,35 +254,8 @@ def absent(module, client):
     }
 
 
-def found_ids(found):
-    """Ids as numbers: a template may have turned them into text. The plan refuses values that are not numbers."""
-    return {
-        host: int(value) if isinstance(value, str) and value.isdigit() else (None if value == "" else value)
-        for host, value in found.items()
-    }
-
-
 def main():
-    module = AnsibleModule(
-        argument_spec=dict(
-            service=dict(type="str", required=True),
-            hosts=dict(type="list", elements="str", default=[]),
-            found=dict(type="dict", default={}),
-            limit_hosts=dict(type="list", elements="str", default=[]),
-            data_policy=dict(type="str", choices=["refuse", "leave", "moved"], default="refuse"),
-            facts=dict(type="dict", default={}),
-            settings=dict(type="dict", default={}),
-            directories=dict(type="dict", default={}),
-            running_settings=dict(type="dict", default={}),
-            voters=dict(type="int", default=0),
-            found_facts=dict(type="dict", default={}),
-            started=dict(type="bool", default=False),
-            others=dict(type="dict", default={}),
-            renamed=dict(type="dict", default={}),
-            state=dict(type="str", choices=["present", "absent"], default="present"),
-        ),
-        supports_check_mode=True,
-    )
+    module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
     try:
         client = engine.connect_or_predict(module, manager=True)
         with run_lock.alone("members of %s" % module.params["service"], LOCK_SECONDS, module.check_mode):

@@ -98,6 +98,10 @@ options:
       - Directory whose secrets are listed in RV(secrets). Without it RV(secrets) is empty.
       - The history of the secrets in this directory is brought up to date, see M(skp.cluster.skp_secret).
     type: path
+  members:
+    description: Return RV(members). Set it for one manager.
+    type: bool
+    default: false
   network:
     description:
       - The packet filter. Without this option nothing of it is read or changed. If all of O(network.allow_from), O(network.allow_port_from),
@@ -206,6 +210,12 @@ images:
   returned: success
   type: list
   elements: str
+members:
+  description:
+    - The swarm's records of member ids, its nodes with their labels, and which services it runs, for O(skp.cluster.skp_members#module:seen).
+    - Empty without O(members), and if the engine does not answer or is no manager.
+  returned: success
+  type: dict
 failure:
   description: The machine part of an error; C(kind) names it.
   returned: failure
@@ -216,7 +226,9 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.skp.cluster.plugins.module_utils.data_dirs import io, plan
 from ansible_collections.skp.cluster.plugins.module_utils.engine import facts as engine_facts
+from ansible_collections.skp.cluster.plugins.module_utils.engine.client import connect, require_manager
 from ansible_collections.skp.cluster.plugins.module_utils.failure import Failure, fail
+from ansible_collections.skp.cluster.plugins.module_utils.members.io import look
 from ansible_collections.skp.cluster.plugins.module_utils.network import io as network_io
 from ansible_collections.skp.cluster.plugins.module_utils.secrets import io as secrets_io, plan as secrets_plan
 
@@ -235,6 +247,7 @@ def run(module):
         "services": {name: {"id": one_id(name, rows) if present else None, "directories": facts(rows)} for name, rows in plans.items()},
         "secrets": secrets_plan.copies(secrets),
         "images": images() if present else [],
+        "members": members() if present and params.get("members") else {},
         "diff": {"before": "", "after": ""},
     }
     result["changed"] = bool(directory) and secrets_io.record(directory, secrets, module.check_mode)
@@ -295,6 +308,16 @@ def images():
         return []
 
 
+def members():
+    """What decides about member ids; {} if the engine cannot say it: then the module that needs it asks itself, and fails with the reason."""
+    try:
+        client = connect()
+        require_manager(client)
+        return look(client)
+    except Failure:
+        return {}
+
+
 def argument_spec():
     """The options of the module."""
     directory = dict(
@@ -317,6 +340,7 @@ def argument_spec():
         services=dict(type="list", elements="dict", default=[], options=service),
         network=dict(type="dict", options=network),
         secrets_dir=dict(type="path", no_log=False),
+        members=dict(type="bool", default=False),
         state=dict(type="str", choices=["present", "absent"], default="present"),
     )
 

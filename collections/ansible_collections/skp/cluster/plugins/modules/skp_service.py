@@ -67,6 +67,12 @@ options:
     type: list
     elements: str
     default: []
+  members:
+    description:
+      - Generations of the records that O(services) were made with (RV(skp.cluster.skp_members#module:generations)).
+      - If another run has changed one since, the call fails before any change.
+    type: dict
+    default: {}
   secret_generations:
     description:
       - Generations of the cluster's secrets that the services use, by name (M(skp.cluster.skp_secret)). They are kept as a label of the services.
@@ -501,6 +507,7 @@ def run(module, result):
     params = module.params
     role = params["role"]
     client = engine.connect_or_predict(module, manager=True)
+    refuse_other_members(client, role, params["members"])
     seen = service_io.read_state(client, role, params["renamed"] if module.check_mode else None)
     labels = service_plan.plan_labels(seen, params["label_hosts"], params["limit_hosts"])
     state = service_plan.with_labels(seen, labels)
@@ -616,6 +623,23 @@ def refuse_stops(role, state, actions, limit_hosts):
             kind="limit",
             role=role,
             services=elsewhere,
+        )
+
+
+def refuse_other_members(client, role, generations):
+    """Raise Failure if the records of member ids are not those that the services were made with."""
+    changed = {}
+    for name, generation in sorted(generations.items()) if client is not None else ():
+        now = members_io.read_members(client, name)[0]["generation"]
+        if now != int(generation):
+            changed[name] = (int(generation), now)
+    if changed:
+        raise Failure(
+            "Role %s: since this run has read the member ids, another run has changed them: %s. Nothing was changed. Run again."
+            % (role, ", ".join("%s from generation %d to %d" % (name, before, now) for name, (before, now) in sorted(changed.items()))),
+            kind="members_changed",
+            role=role,
+            generations={name: list(pair) for name, pair in changed.items()},
         )
 
 

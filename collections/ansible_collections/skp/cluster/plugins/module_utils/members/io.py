@@ -14,7 +14,8 @@ import json
 
 from ..engine import client as engine
 from ..failure import Failure
-from .plan import empty_record
+from ..service.spec import ROLE_LABEL
+from .plan import by_host, latest
 
 MEMBERS = ("skp-members", "skp.members")
 """Prefix of the config's name and its label, for the record of member ids."""
@@ -25,14 +26,17 @@ PLACEMENT = ("skp-placement", "skp.placement")
 
 def read_generations(client, kind, name):
     """All generations of a record, oldest first: [{"id": config id, "generation": int, "content": dict}]."""
+    return _generations(client, kind, "%s=%s" % (kind[1], name), "the record of %s" % name, [name]).get(name, [])
+
+
+def _generations(client, kind, wanted, what, names=None):
+    """{name: all generations of its record, oldest first} of the records with a label; of these names only, if some are given."""
     prefix, label = kind
-    found = engine.get(
-        client, "/configs", params={"filters": {"label": ["%s=%s" % (label, name)]}}, what="reading the record of %s" % name
-    )
-    generations = []
-    for item in found or []:
+    found = {}
+    for item in engine.get(client, "/configs", params={"filters": {"label": [wanted]}}, what="reading %s" % what) or []:
+        name = (item["Spec"].get("Labels") or {}).get(label, "")
         number = item["Spec"]["Name"][len("%s-%s-" % (prefix, name)) :]
-        if not number.isdigit():
+        if not number.isdigit() or (names is not None and name not in names):
             continue
         try:
             content = json.loads(base64.b64decode(item["Spec"].get("Data") or ""))
@@ -43,8 +47,8 @@ def read_generations(client, kind, name):
                 kind="record_damaged",
                 config=item["Spec"]["Name"],
             ) from exc
-        generations.append({"id": item["ID"], "generation": int(number), "content": content})
-    return sorted(generations, key=lambda item: item["generation"])
+        found.setdefault(name, []).append({"id": item["ID"], "generation": int(number), "content": content})
+    return {name: sorted(items, key=lambda item: item["generation"]) for name, items in found.items()}
 
 
 def write_generation(client, kind, name, content, older):
@@ -70,10 +74,27 @@ def remove_generations(client, generations):
 def read_members(client, service):
     """(record, generations): the member record of a service, `empty_record` if there is none or no client."""
     generations = read_generations(client, MEMBERS, service) if client else []
-    record = empty_record(service)
-    if generations:
-        record.update(generations[-1]["content"], generation=generations[-1]["generation"])
-    return record, generations
+    return latest(service, generations), generations
+
+
+def look(client, services=None):
+    """What decides about the member ids of these services, or of all, as plain data: {"records": {service: its generations}, "nodes": [raw node with what matters of it],
+    "running": [services that the swarm runs]}. client None: all empty.
+    """
+    if client is None:
+        return {"records": {}, "nodes": [], "running": []}
+    roles = {(raw["Spec"].get("Labels") or {}).get(ROLE_LABEL) for raw in engine.get(client, "/services", what="listing services") or []}
+    return {
+        "records": _generations(client, MEMBERS, MEMBERS[1], "the records of members", services),
+        "nodes": [_slim(raw) for raw in engine.get(client, "/nodes", what="listing the swarm's nodes") or []],
+        "running": sorted(role for role in roles if role),
+    }
+
+
+def _slim(raw):
+    """The parts of a raw node that tell whose it is and which ids it has."""
+    labels = {name: value for name, value in (raw["Spec"].get("Labels") or {}).items() if name.startswith("skp.")}
+    return {"ID": raw["ID"], "CreatedAt": raw["CreatedAt"], "Status": {"State": raw["Status"]["State"]}, "Spec": {"Labels": labels}}
 
 
 def write_members(client, record, generations):
@@ -83,19 +104,8 @@ def write_members(client, record, generations):
 
 
 def nodes_by_host(client, renamed=None):
-    """{inventory name: raw swarm node} by the node label skp.host. If two entries have the same name, the ready, then the newer one counts.
-
-    renamed: {node id: name} that the swarm's playbook would set, in check mode.
-    """
-    nodes = {}
-    for node in (engine.get(client, "/nodes", what="listing the swarm's nodes") or []) if client else []:
-        host = (renamed or {}).get(node["ID"]) or (node["Spec"].get("Labels") or {}).get("skp.host")
-        if not host:
-            continue
-        rank = (node["Status"]["State"] == "ready", node["CreatedAt"])
-        if host not in nodes or rank > (nodes[host]["Status"]["State"] == "ready", nodes[host]["CreatedAt"]):
-            nodes[host] = node
-    return nodes
+    """{inventory name: raw swarm node}, see `members.plan.by_host`. client None: empty."""
+    return by_host(engine.get(client, "/nodes", what="listing the swarm's nodes") or [], renamed) if client else {}
 
 
 def set_node_labels(client, node_id, labels, attempts=5):

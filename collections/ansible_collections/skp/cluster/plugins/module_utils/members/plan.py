@@ -342,6 +342,109 @@ def _named(members):
     return ", ".join("id %d (%s)" % (number, members[number]) for number in sorted(members))
 
 
+def decide(seen, params, check_mode=False):
+    """All that `skp_members` decides for a present service. Raises Failure.
+
+    seen: what the swarm has, as `members.io.look` returns it. params: the options of the module.
+    Returns {"result": the module's result, "record": the wanted record, "record_changed": bool, "labels": {host: id, None to remove}, "done": whether the
+    swarm is as it should be, so that nothing has to be written, removed or said}.
+    """
+    service = params["service"]
+    nodes = by_host(seen["nodes"], params["renamed"] if check_mode else None)
+    node_ids = {host: node["ID"] for host, node in nodes.items()}
+    generations = seen["records"].get(service) or []
+    record = latest(service, generations)
+    found = found_numbers(params["found"])
+    labels = labels_of(nodes, service)
+    plan = plan_members(record, params["hosts"], found, params["limit_hosts"], labels, params["data_policy"], node_ids)
+    given = {name: params[name] for name in ("settings", "running_settings", "directories", "facts", "voters", "found_facts", "started", "data_policy")}
+    facts = plan_facts(record, plan, running=service in seen["running"], **given)
+    wanted = dict(plan["record"], facts=facts["facts"])
+    may_format = plan_voters(record, plan, wanted["facts"], found) if params["voters"] else {}
+    record_changed = plan["record_changed"] or wanted["facts"] != record["facts"]
+    changed = plan["changed"] or record_changed
+    title = "members of %s" % service
+    result = {
+        "changed": changed,
+        "ids": plan["ids"],
+        "retired": plan["retired"],
+        "unseen": plan["unseen"],
+        "generation": record["generation"],
+        "generations": {name: latest(name, seen["records"].get(name) or [])["generation"] for name in [service, *params["others"]]},
+        "seen": False,
+        "facts": wanted["facts"],
+        "format": may_format,
+        "unknown": facts["unknown"],
+        "others": {name: _ids_of_other(seen, name, hosts, nodes, node_ids, check_mode) for name, hosts in params["others"].items()},
+        "diff": {
+            "before_header": title,
+            "after_header": title,
+            "before": describe(follow_names(record, node_ids), labels),
+            "after": describe(wanted, dict(labels, **plan["labels"])),
+        },
+    }
+    return {"result": result, "record": wanted, "record_changed": record_changed, "labels": plan["labels"],
+            "done": not changed and len(generations) == 1 and not plan["unseen"]}
+
+
+def known(seen, params, check_mode=False):
+    """The result of `skp_members` if `seen` shows that there is nothing to do; else None, and the module has to look itself and says what is wrong."""
+    if not seen or params["state"] != "present":
+        return None
+    try:
+        decision = decide(seen, params, check_mode)
+    except Failure:
+        return None
+    return dict(decision["result"], seen=True) if decision["done"] else None
+
+
+def _ids_of_other(seen, service, hosts, nodes, node_ids, check_mode):
+    """{host: id} of another service's present members; in check mode before that service's first run, the ids that it would get."""
+    record = follow_names(latest(service, seen["records"].get(service) or []), node_ids)
+    labels = labels_of(nodes, service)
+    if check_mode:
+        return plan_members(record, hosts, {host: None for host in hosts}, node_labels=labels)["ids"]
+    ids = recorded(record, labels)
+    return record["members"] or {host: ids[host] for host in hosts if host in ids}
+
+
+def latest(service, generations):
+    """The record in the last of its generations, an empty one if there is none. generations: see `members.io.read_generations`."""
+    record = empty_record(service)
+    if generations:
+        record.update(generations[-1]["content"], generation=generations[-1]["generation"])
+    return record
+
+
+def by_host(nodes, renamed=None):
+    """{inventory name: raw swarm node} by the node label skp.host. If two entries have the same name, the ready, then the newer one counts.
+
+    renamed: {node id: name} that the swarm's playbook would set, in check mode.
+    """
+    found = {}
+    for node in nodes:
+        host = (renamed or {}).get(node["ID"]) or (node["Spec"].get("Labels") or {}).get("skp.host")
+        if not host:
+            continue
+        rank = (node["Status"]["State"] == "ready", node["CreatedAt"])
+        if host not in found or rank > (found[host]["Status"]["State"] == "ready", found[host]["CreatedAt"]):
+            found[host] = node
+    return found
+
+
+def labels_of(nodes, service):
+    """{host: value of its node label with the id of a service, None without one}."""
+    return {host: (node["Spec"].get("Labels") or {}).get(id_label(service)) for host, node in nodes.items()}
+
+
+def found_numbers(found):
+    """Ids as numbers: a template may have turned them into text. The plan refuses values that are not numbers."""
+    return {
+        host: int(value) if isinstance(value, str) and value.isdigit() else (None if value == "" else value)
+        for host, value in found.items()
+    }
+
+
 def describe(record, labels=None):
     """Lines for a diff: one per member, then the retired ones and the facts. labels: {host: value} of the node labels, if known."""
     lines = ["%s: id %d" % (host, number) for host, number in _by_id(record["members"]).items()]

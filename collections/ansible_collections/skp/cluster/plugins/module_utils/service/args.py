@@ -122,6 +122,7 @@ def argument_spec():
         secret_generations=dict(type="dict", default={}, no_log=False),
         renamed=dict(type="dict", default={}),
         rebuilt=_list(default=[]),
+        members=dict(type="dict", default={}),
         label_hosts=dict(type="dict", default={}),
         serial=dict(type="int", choices=[0, 1], default=0),
         gate=dict(

@@ -34,6 +34,13 @@ def test_needs_of_a_node(host, expected):
     assert [tuple(entry.values()) for entry in node_needs(NEEDS, host, "c01")] == expected
 
 
+def test_the_manager_tells_member_ids_also_without_a_directory():
+    needs = {"kafka": {"hosts": ["c03"], "directories": DATA, "members": True}}
+    assert node_needs(needs, "c01", "c01") == [{"name": "kafka", "directories": [], "shared_directories": []}]
+    assert node_needs(needs, "c02", "c01") == []
+    assert node_needs({"kafka": {"hosts": [], "members": True}}, "c01", "c01") == []
+
+
 def test_ids_of_hosts_that_were_visited():
     hostvars = {
         "c01": {"__service_visit": {"services": {"kafka": {"id": 3}}}},

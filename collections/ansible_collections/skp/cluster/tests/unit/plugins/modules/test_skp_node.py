@@ -117,3 +117,14 @@ def test_a_member_whose_directory_is_not_ours_is_refused_before_any_change(tmp_p
     with pytest.raises(skp_node.Failure, match="holds the data of member 3"):
         skp_node.run(Module(state="absent", **wanted))
     assert other.exists() and path.exists()
+
+
+def test_a_visit_of_the_manager_tells_the_member_ids(monkeypatch):
+    asked = Module()
+    asked.params["members"] = True
+    assert skp_node.run(asked)["members"] == {}, "no engine answers: the module that needs them says why"
+    monkeypatch.setattr(skp_node, "connect", lambda: "client")
+    monkeypatch.setattr(skp_node, "require_manager", lambda client: None)
+    monkeypatch.setattr(skp_node, "look", lambda client: {"records": client})
+    assert skp_node.run(asked)["members"] == {"records": "client"}
+    assert skp_node.run(Module())["members"] == {}

@@ -5,11 +5,16 @@
 from __future__ import annotations
 
 import itertools
+import json
 
 import pytest
 
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.skp.cluster.plugins.module_utils.failure import Failure
-from ansible_collections.skp.cluster.plugins.module_utils.members.plan import describe, empty_record, natural_key, plan_facts, plan_members, plan_voters
+from ansible_collections.skp.cluster.plugins.module_utils.members.args import argument_spec
+from ansible_collections.skp.cluster.plugins.module_utils.members.plan import (
+    by_host, decide, describe, empty_record, known, natural_key, plan_facts, plan_members, plan_voters,
+)
 
 
 def record(members=None, retired=None, facts=None):
@@ -329,3 +334,75 @@ def test_a_new_name_that_another_machine_had_is_refused():
     with pytest.raises(Failure) as refused:
         plan_members(KNOWN, ["c01", "c02"], {}, nodes={"c01": "n1", "c03": "n2"})
     assert refused.value.failure["kind"] == "name_taken" and "calls c02 c03" in refused.value.msg
+
+
+def node(host, ident, labels=None, state="ready", created="2026-01-01"):
+    return {"ID": ident, "CreatedAt": created, "Status": {"State": state}, "Spec": {"Labels": {"skp.host": host, **(labels or {})}}}
+
+
+def swarm(**changes):
+    """What a visit sees of two brokers that are as they should be."""
+    kept = dict(record({"c1": 1, "c2": 2}, facts={"kafka_mode": "zookeeper", "started": True}), nodes={"c1": "n1", "c2": "n2"})
+    ensemble = dict(empty_record("zookeeper"), members={"c1": 1}, nodes={"c1": "n1"})
+    return {
+        "records": {"kafka": [{"id": "r3", "generation": 3, "content": kept}], "zookeeper": [{"id": "z", "generation": 5, "content": ensemble}]},
+        "nodes": [node("c1", "n1", {"skp.kafka.id": "1"}), node("c2", "n2", {"skp.kafka.id": "2"})],
+        "running": ["kafka", "zookeeper"],
+        **changes,
+    }
+
+
+def wish(**changes):
+    """The options of skp_members for these brokers, as the validation of the module leaves them."""
+    given = {"service": "kafka", "hosts": ["c1", "c2"], "found": {"c1": 1, "c2": 2}, "settings": {"kafka_mode": "zookeeper"},
+             "found_facts": {"c1": {"kafka_mode": "zookeeper"}, "c2": {}}, "others": {"zookeeper": ["c1"]}, **changes}
+    return ArgumentSpecValidator(argument_spec()).validate(given).validated_parameters
+
+
+def test_a_visit_shows_that_nothing_is_to_be_done():
+    found = known(swarm(), wish())
+    assert (found["changed"], found["seen"], found["ids"], found["others"]) == (False, True, {"c1": 1, "c2": 2}, {"zookeeper": {"c1": 1}})
+    assert found["generations"] == {"kafka": 3, "zookeeper": 5} and found["diff"]["before"] == found["diff"]["after"]
+    assert dict(found, seen=False) == decide(swarm(), wish())["result"], "the same as the module would return"
+
+
+TWO_RECORDS = [{"id": "r2", "generation": 2, "content": record({"c1": 1})}, swarm()["records"]["kafka"][0]]
+
+
+@pytest.mark.parametrize("seen, wanted", [
+    ({}, wish()),
+    (swarm(), wish(hosts=["c1", "c2", "c3"])),
+    (swarm(), wish(hosts=["c1", "c2", "c3"], found={"c1": 1, "c2": 2, "c3": None})),
+    (swarm(), wish(hosts=["c1"])),
+    (swarm(), wish(found={"c1": 2, "c2": 1})),
+    (swarm(), wish(settings={"kafka_mode": "kraft"})),
+    (swarm(), wish(state="absent")),
+    (swarm(records={}), wish()),
+    (swarm(records={"kafka": TWO_RECORDS}), wish()),
+    (swarm(nodes=[node("c1", "n1"), node("c2", "n2", {"skp.kafka.id": "2"})]), wish()),
+    (swarm(nodes=[node("c1", "n1", {"skp.kafka.id": "1"}), node("c9", "n2", {"skp.kafka.id": "2"})]), wish(hosts=["c1", "c9"])),
+], ids=["not seen", "a host that was not inspected", "a new host", "a host leaves", "an error", "a refused setting", "removal", "no record",
+        "an old record to remove", "a label to set", "another name"])
+def test_the_module_runs_where_anything_is_to_be_done_or_said(seen, wanted):
+    assert known(seen, wanted) is None
+
+
+@pytest.mark.parametrize("nodes, expected", [
+    ([node("c1", "old", state="down"), node("c1", "new", state="down", created="2026-02-01")], {"c1": "new"}),
+    ([node("c1", "old"), node("c1", "new", state="down", created="2026-02-01")], {"c1": "old"}),
+    ([node("", "x"), node("c2", "n2")], {"c2": "n2"}),
+])
+def test_of_two_entries_with_one_name_the_ready_one_counts_then_the_newer(nodes, expected):
+    assert {host: found["ID"] for host, found in by_host(nodes).items()} == expected
+
+
+def test_names_that_check_mode_predicts():
+    renamed = {"n2": "c9"}
+    assert set(by_host(swarm()["nodes"], renamed)) == {"c1", "c9"}
+    assert decide(swarm(), wish(hosts=["c1", "c9"], found={"c1": 1}, renamed=renamed), check_mode=True)["result"]["ids"] == {"c1": 1, "c9": 2}
+
+
+def test_what_a_visit_has_seen_is_plain_data():
+    """It goes through Ansible as JSON."""
+    seen = json.loads(json.dumps(swarm()))
+    assert known(seen, wish())["ids"] == {"c1": 1, "c2": 2}
