@@ -18,7 +18,7 @@ import sys
 
 import pytest
 import yaml
-from tree import COLLECTION, ROOT, files, load, relative, roles
+from tree import COLLECTION, ROOT, entry_points, files, load, relative, roles
 
 DOCUMENTS = sorted(path for path in files() if path.suffix == ".md")
 HELLO = ROOT / "docs/adding_a_service.md"
@@ -57,7 +57,7 @@ def tags():
 @functools.lru_cache(maxsize=None)
 def variables():
     """Return the options of all roles."""
-    specs = [spec for role in roles() for spec in load(role / "meta/argument_specs.yml")["argument_specs"].values()]
+    specs = [spec for role in roles() for spec in entry_points(role).values()]
     return {name for spec in specs for name in spec.get("options") or {}}
 
 

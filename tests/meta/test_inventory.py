@@ -16,6 +16,7 @@ import sys
 
 import pytest
 import yaml
+from tree import entry_points
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 DOCUMENT = ROOT / "docs/hosts_json.md"
@@ -98,8 +99,7 @@ def test_a_label_without_a_play_is_known_as_such():
 def test_variables_of_our_inventories_are_those_of_roles(path):
     known, prefixes = {"ansible_"}, {"skp_"}
     for role in (ROOT / "collections/ansible_collections/skp/cluster/roles").iterdir():
-        specs = yaml.safe_load((role / "meta/argument_specs.yml").read_text(encoding="utf-8"))["argument_specs"]
-        known |= {name for spec in specs.values() for name in spec.get("options") or {}}
+        known |= {name for spec in entry_points(role).values() for name in spec.get("options") or {}}
         prefixes.add(role.name.lstrip("_") + "_")
     written = re.findall(r"^(?:# )?([a-z_]+): ", path.read_text(encoding="utf-8"), re.MULTILINE)
     assert [name for name in written if name.startswith(tuple(prefixes)) and name not in known] == []

@@ -1,6 +1,6 @@
 # Copyright (c) 2026 skp.cluster contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""defaults/main.yml and meta/argument_specs.yml of every role say the same: names, order, values, types."""
+"""defaults/main.yml and meta/argument_specs.yml (or options.yml) of every role say the same: names, order, values, types."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import functools
 import re
 
 import pytest
-from tree import COLLECTION, files, load, relative, roles, tasks
+from tree import COLLECTION, entry_points, files, load, relative, roles, tasks
 
 PYTHON_TYPES = {"str": str, "path": str, "int": int, "bool": bool, "float": (int, float), "list": list, "dict": dict}
 
@@ -20,8 +20,8 @@ def defaults(role):
 
 def options(role):
     """Return the documented variables of a role, in the file's order. A role that only has variables documents them under `shared`."""
-    specs = load(role / "meta/argument_specs.yml")["argument_specs"]
-    return (specs.get("main") or specs["shared"]).get("options") or {}
+    found = entry_points(role)
+    return (found.get("main") or found["shared"]).get("options") or {}
 
 
 @functools.lru_cache(maxsize=None)
@@ -65,7 +65,7 @@ def test_values_have_the_documented_type(role):
 
 @pytest.mark.parametrize("role", roles(), ids=relative)
 def test_every_option_is_documented(role):
-    for entry, spec in load(role / "meta/argument_specs.yml")["argument_specs"].items():
+    for entry, spec in entry_points(role).items():
         assert spec.get("short_description"), entry
         for name, option in (spec.get("options") or {}).items():
             assert option.get("type") in {*PYTHON_TYPES, "raw"}, name

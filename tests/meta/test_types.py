@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from tree import COLLECTION, load, relative, roles
+from tree import COLLECTION, entry_points, load, relative, roles
 
 CONDITIONS = ("when", "that", "until", "failed_when", "changed_when")
 CONVERTED = {"bool": r"bool\b", "list": r"skp\.cluster\.from_text\b"}
@@ -26,7 +26,7 @@ def options(kind):
 
     Not those of _service, which only roles set.
     """
-    specs = [spec for role in roles() if role.name != "_service" for spec in load(role / "meta/argument_specs.yml")["argument_specs"].values()]
+    specs = [spec for role in roles() if role.name != "_service" for spec in entry_points(role).values()]
     found = {name: option for spec in specs for name, option in (spec.get("options") or {}).items()}
     return {name for name, option in found.items() if option["type"] == kind and option.get("elements") not in ("dict", "list")}
 

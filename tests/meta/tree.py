@@ -47,6 +47,12 @@ def roles() -> list[pathlib.Path]:
     return [path for home in homes for path in sorted(home.iterdir()) if path.is_dir() and any(file.is_relative_to(path) for file in files())]
 
 
+def entry_points(role: pathlib.Path) -> dict[str, dict[str, object]]:
+    """Return the documented entry points of a role. A role that only has variables documents them in a file of its own, under `shared`."""
+    path = role / "meta/options.yml"
+    return load(path if path.exists() else role / "meta/argument_specs.yml")["argument_specs"]
+
+
 def modules() -> list[pathlib.Path]:
     """Return the module files of the collection."""
     return sorted(path for path in (COLLECTION / "plugins/modules").glob("*.py") if path.name != "__init__.py")

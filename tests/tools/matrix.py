@@ -112,7 +112,7 @@ def documents() -> list[tuple[list[str], list[str]]]:
     for kind, directory in PLUGINS.items():
         names = ["skp.cluster.%s" % path.stem for path in sorted((COLLECTION / "plugins" / directory).glob("[!_]*.py"))]
         found.append((["--type", kind, *names], names))
-    roles = ["skp.cluster.%s" % path.name for path in sorted((COLLECTION / "roles").iterdir()) if path.is_dir()]
+    roles = ["skp.cluster.%s" % path.name for path in sorted((COLLECTION / "roles").iterdir()) if (path / "meta/argument_specs.yml").exists()]
     found.append((["--type", "role", "--roles-path", "roles", *roles, "lab"], [*roles, "lab"]))
     return found
 

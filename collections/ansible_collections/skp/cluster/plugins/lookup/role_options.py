@@ -10,7 +10,7 @@ short_description: The options of a role and of the roles it shares variables wi
 version_added: 0.1.0
 author: skp.cluster contributors (@comafire)
 description:
-  - Returns the options of C(meta/argument_specs.yml) of a role, together with those of the roles that its C(meta/main.yml) names as dependencies.
+  - Returns the options of C(meta/argument_specs.yml) of a role, together with C(meta/options.yml) of the roles that its C(meta/main.yml) names as dependencies.
   - For M(ansible.builtin.validate_argument_spec). Ansible's own validation of a role runs on every host, for every dependency, and with all C(--tags).
     A role of this collection validates its variables in one task on one host, and only if it is selected.
   - Refuses what Ansible's validation does not see. A variable whose name begins like the role's (C(kafka_), C(skp_)) and that the role does not have, which
@@ -49,7 +49,7 @@ from ansible.plugins.lookup import LookupBase
 from ansible_collections.skp.cluster.plugins.filter.from_text import from_text
 
 SHARED = "shared"
-"""Entry point of a role that only has variables. Ansible validates C(main) by itself, wherever the role is a dependency."""
+"""Entry point of a role that only has variables, in a file of its own: Ansible reads C(argument_specs.yml) wherever the role is a dependency."""
 
 SHARED_PREFIX = "skp_"
 OTHERS = "skp_other_variables"
@@ -76,7 +76,8 @@ class LookupModule(LookupBase):
         for dependency in self.read(role, "main.yml").get("dependencies") or []:
             name = dependency["role"].rpartition(".")[2]
             found.update(self.options_of(os.path.join(os.path.dirname(__file__), "../../roles", name), SHARED))
-        found.update(self.read(role, "argument_specs.yml").get("argument_specs", {}).get(entry_point, {}).get("options") or {})
+        name = "options.yml" if entry_point == SHARED else "argument_specs.yml"
+        found.update(self.read(role, name).get("argument_specs", {}).get(entry_point, {}).get("options") or {})
         return found
 
     def names_of(self, role):
