@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The controller's side of `skp_image`: reads build contexts, and shows the progress of the module while it runs.
 
-The module is first asked for its plan, in one call; most runs end there. When there is work it runs as an asynchronous job that appends lines to a
+If an earlier call of the run has seen that the registry has all images, there is no call. Else the module is first asked for its plan, in one call; most
+runs end there. When there is work it runs as an asynchronous job that appends lines to a
 file, and this plugin reads them as they come.
 """
 
@@ -114,6 +115,10 @@ class ActionModule(ActionBase):
         result = super().run(tmp, task_vars)
         del tmp
         arguments = dict(self._task.args)
+        seen = arguments.pop("seen", None)
+        if arguments.get("state", "built") == "built" and seen:
+            result.update(changed=False, images=seen, alongside={}, plan=[], seen=True)
+            return result
         if arguments.get("state", "built") == "built":
             # With the shims of a checkout, the playbook is in the collection: a user's relative path is more likely beside the inventory.
             places = [place for place in (self._loader.get_basedir(), task_vars.get("inventory_dir"), os.getcwd()) if place]

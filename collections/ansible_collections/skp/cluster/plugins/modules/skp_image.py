@@ -111,9 +111,16 @@ options:
     description:
       - With O(state=built), names of O(images) that are also built (not pushed) if one of O(names) must be built.
       - For the first run, which builds the registry's image before there is a registry for the other images.
+      - If nothing has to be done for O(names), RV(alongside) says whether these are in the registry.
     type: list
     elements: str
     default: []
+  seen:
+    description:
+      - With O(state=built), RV(alongside) of an earlier call of this run for O(names) with the same images, if the registry was not changed since.
+      - If it is not empty, the result comes from it, without a call.
+    type: dict
+    default: {}
   jobs:
     description:
       - Number of parallel builds and pushes. V(0) means one more than this machine's processors, so that a processor is in use while another
@@ -245,6 +252,16 @@ images:
       hash: 89ab
       archive: ""
       checksum: ""
+alongside:
+  description:
+    - As RV(images), for O(alongside) and their bases, if nothing had to be done for O(names), and the registry has all of them with the wanted content.
+    - Else empty.
+  returned: O(state=built)
+  type: dict
+seen:
+  description: Whether the result comes from O(seen), so that no call was made.
+  returned: if it does
+  type: bool
 plan:
   description: Steps done, or predicted in check mode, one line each.
   returned: success
@@ -279,6 +296,7 @@ def argument_spec():
         images=dict(type="list", elements="dict", default=[], options=image),
         names=dict(type="list", elements="str", default=[]),
         alongside=dict(type="list", elements="str", default=[]),
+        seen=dict(type="dict", default={}),
         jobs=dict(type="int", default=0),
         digests=dict(type="dict", default={}),
         tag=dict(type="str", default="latest"),

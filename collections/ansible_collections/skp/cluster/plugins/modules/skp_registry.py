@@ -56,6 +56,13 @@ options:
     description: SHA-256 that O(archive) must have. An archive with another one is not loaded. Empty accepts any.
     type: str
     default: ""
+  look:
+    description:
+      - Change nothing, and say in RV(settled) whether anything has to be done. With O(state=present) or O(state=absent).
+      - A change needs an order, for example the readers before a new writer. A look at all registries at the same time shows that no order is needed.
+      - Without O(store_id), the caller compares the RV(store_id) of all registries.
+    type: bool
+    default: false
   readers_first:
     description:
       - With O(writer), if the store is in use and this node's registry is not its writer yet (the master changed), change nothing and return
@@ -172,6 +179,10 @@ store_id:
   description: Id of the store.
   returned: O(state=present)
   type: str
+settled:
+  description: Whether the registry is as the options want it.
+  returned: O(look=true)
+  type: bool
 readers_first:
   description: Nothing was changed; the other registries must be converged first. See O(readers_first).
   returned: when it is true
@@ -214,6 +225,7 @@ def main():
             "image_hash": {"type": "str", "default": ""},
             "archive": {"type": "str", "default": ""},
             "archive_sha256": {"type": "str", "default": ""},
+            "look": {"type": "bool", "default": False},
             "readers_first": {"type": "bool", "default": False},
             "store": {"type": "path", "default": "/srv/skp/registry"},
             "writer": {"type": "bool", "default": False},
@@ -238,7 +250,7 @@ def main():
     )
     try:
         node = RegistryNode(module)
-        result = getattr(node, module.params["state"])()
+        result = node.look() if module.params["look"] else getattr(node, module.params["state"])()
     except Failure as exc:
         fail(module, exc)
     except PermissionError as exc:

@@ -29,6 +29,7 @@ def built(module, client, progress):
         options["registry"], options["common_args"],
         options["base_image"], options["base_suite"], options["refresh"], options["archive_dir"] or "", plan.platform_of(platform.machine()),
         _base_digests(module, book))
+    everything = images
     alongside = [image["name"] for image in images if image["name"] not in goals]
     images, others = [image for image in images if image["name"] in goals], [image for image in images if image["name"] in alongside]
     site = plan.site_files(options, options["base_suite"])
@@ -44,15 +45,29 @@ def built(module, client, progress):
         with io.lock():
             _run(module, steps, involved, found, site, progress)
         book = _ledger(module)
-    result = {}
-    for image in images:
-        after = present[image["name"]] if _planning(module) or not steps else _present(client, registry, image, book)
-        digest = after["digest"] if after["registry"] == image["hash"] else ""
-        local = {"id": after["id"] if after["engine"] == image["hash"] else "", "hash": image["hash"]}
-        result[image["name"]] = _facts(image["ref"], image["repository"], digest, local, image["archive"],
-                                       _archive_entry(book, image).get("sha256", ""))
-    return {"changed": bool(steps), "images": result, "plan": [plan.describe(step, involved) for step in steps],
-            "diff": plan.diff_built(images, present, options["push"])}
+    after = {image["name"]: present[image["name"]] if _planning(module) or not steps else _present(client, registry, image, book) for image in images}
+    return {"changed": bool(steps), "images": {image["name"]: _built_facts(image, after[image["name"]], book) for image in images},
+            "alongside": {} if steps else _already_pushed(client, everything, options["alongside"], present, registry, book),
+            "plan": [plan.describe(step, involved) for step in steps], "diff": plan.diff_built(images, present, options["push"])}
+
+
+def _built_facts(image, found, book):
+    """The entry of the result for one image in its present state."""
+    digest = found["digest"] if found["registry"] == image["hash"] else ""
+    local = {"id": found["id"] if found["engine"] == image["hash"] else "", "hash": image["hash"]}
+    return _facts(image["ref"], image["repository"], digest, local, image["archive"], _archive_entry(book, image).get("sha256", ""))
+
+
+def _already_pushed(client, images, names, present, registry, book):
+    """The entries of these images and of their bases if the registry has all of them as they should be, else {}: then the call that pushes them decides."""
+    if not names or registry is None:
+        return {}
+    wanted = plan.needed(images, names)
+    try:
+        found = {image["name"]: present.get(image["name"]) or _present(client, registry, image, book) for image in wanted}
+    except Failure:
+        return {}
+    return {} if plan.plan_built(wanted, found, True) else {image["name"]: _built_facts(image, found[image["name"]], book) for image in wanted}
 
 
 def _ledger(module):

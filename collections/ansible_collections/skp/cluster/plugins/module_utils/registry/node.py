@@ -28,12 +28,22 @@ class RegistryNode:
         self.params = module.params
         self.name = module.params["name"]
         self.store = module.params["store"]
+        self.dry = module.check_mode or module.params["look"]
         self.config_path = os.path.join(module.params["config_dir"], plan.CONFIG_FILE)
         self.record_path = os.path.join(module.params["config_dir"], plan.RECORD_FILE)
         plan.refuse_exposed(module.params["address"])
         self.uid, self.gid = plan.parse_user(module.params["user"])
         host = "[%s]" % module.params["address"] if ":" in module.params["address"] else module.params["address"]
         self.registry = RegistryClient("http://%s:%d" % (host, module.params["port"]))
+
+    def look(self):
+        """Whether nothing has to be done. What is wrong is said by the turn that then follows, in the order that changes need."""
+        try:
+            result = getattr(self, self.params["state"])()
+        except (Failure, OSError):
+            return {"changed": False, "settled": False}
+        settled = not result["changed"] and not result.get("readers_first", False)
+        return dict(result, changed=False, settled=settled, diff=[])
 
     def present(self):
         """Make the container run over the right store with the wanted image and configuration."""
@@ -57,7 +67,7 @@ class RegistryNode:
 
         actions = plan.plan_image(image, self.params["image"], self.params["image_hash"], self.params["archive"]) + store_actions
         if "load_image" in actions or "pull_image" in actions:
-            if not self.module.check_mode:
+            if not self.dry:
                 image = self._fetch_image(client, actions[0])
             else:
                 image = None
@@ -74,7 +84,7 @@ class RegistryNode:
             "changed": bool(actions), "actions": actions, "reasons": reasons, "store_id": store_id,
             "diff": _diff(before, after, self.config_path) if actions else [],
         }
-        if not self.module.check_mode:
+        if not self.dry:
             if actions:
                 for name in former:
                     io.remove(client, name)
@@ -111,7 +121,7 @@ class RegistryNode:
                 plan.refuse_unwritable(found, self.store, self.uid)
             return actions, store_id
         except Failure as exc:
-            if not self.module.check_mode or recorded or exc.failure["kind"] != "store_missing":
+            if self.params["look"] or not self.module.check_mode or recorded or exc.failure["kind"] != "store_missing":
                 raise
             self.module.warn("Check mode assumes that the store exists: %s" % exc.msg)
             made = ["create_store", "mark_store"] if self.params["writer"] and self.params["create_store_marker"] else []
@@ -197,7 +207,7 @@ class RegistryNode:
             actions.append("remove_record")
         before = plan.summary(container, atomic_file.read_text(self.config_path), self._recorded())
         after = plan.summary(None, None, "" if purge else self._recorded())
-        if not self.module.check_mode:
+        if not self.dry:
             steps = {
                 "remove": lambda: io.remove(client, self.name),
                 "remove_former": lambda: [io.remove(client, name) for name in former],

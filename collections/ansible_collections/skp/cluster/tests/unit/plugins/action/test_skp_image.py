@@ -13,9 +13,11 @@ import subprocess
 import sys
 import tarfile
 import threading
+import types
 
 import pytest
 from ansible.errors import AnsibleActionFail
+from ansible.plugins.loader import action_loader
 
 from ansible_collections.skp.cluster.plugins.action import skp_image as action
 from ansible_collections.skp.cluster.plugins.module_utils.failure import Failure
@@ -234,3 +236,17 @@ def test_progress_ends_with_its_last_word(tmp_path):
     lines = path.read_text().splitlines()
     assert lines[0].endswith("] one") and lines[-1] == action.END
     image_io.Progress()("goes nowhere")
+
+
+def test_images_that_the_run_has_seen_need_no_call(monkeypatch):
+    seen = {"docker-kafka": {"ref": "localhost:5000/skp/docker-kafka:latest", "digest": "sha256:1"}}
+    task = types.SimpleNamespace(args={"images": [{"name": "docker-kafka"}], "seen": seen}, check_mode=False, async_val=0, action="skp.cluster.skp_image")
+    plugin = action_loader.get("skp.cluster.skp_image", task=task, connection=types.SimpleNamespace(_shell=types.SimpleNamespace(tmpdir="/nowhere")),
+                               play_context=None, loader=None, templar=None, shared_loader_obj=None)
+    monkeypatch.setattr(plugin, "_plan_and_run", lambda arguments, task_vars: {"called": arguments})
+    monkeypatch.setattr(plugin, "_with_files", lambda found, places: found)
+    found = plugin.run(task_vars={})
+    assert (found["changed"], found["images"], found["seen"], "called" in found) == (False, seen, True, False)
+    task.args["seen"] = {}
+    plugin._loader = types.SimpleNamespace(get_basedir=lambda: "")
+    assert "seen" not in plugin.run(task_vars={})["called"]

@@ -150,6 +150,38 @@ def test_check_mode_only_tells(world):
     assert (done(answer), answer["images"]["kafka"]["digest"], world.registry["skp/kafka:latest"]) == (["push kafka:latest"], "", "sha256:poisoned")
 
 
+def test_a_call_for_one_image_tells_whether_the_others_are_pushed(world, monkeypatch):
+    """The role registry asks for its own image; if there is nothing to do for any, the role images needs no call."""
+    asked = {"names": ["base"], "alongside": ["kafka"], "push": False}
+    assert world.run(**asked)["alongside"] == {}
+    pushed = world.run()["images"]
+    assert world.run(**asked)["alongside"] == pushed and pushed["kafka"]["digest"]
+    assert world.run(names=["base"], push=False)["alongside"] == {}
+    monkeypatch.setattr(world, "health", lambda: (False, "refused"))
+    assert world.run(**asked)["alongside"] == {}
+
+
+@pytest.mark.parametrize("what", ["moved tag", "new content", "error"])
+def test_an_image_with_something_to_do_is_not_seen_as_pushed(world, monkeypatch, what):
+    asked = {"names": ["base"], "alongside": ["kafka"], "push": False}
+    world.run()
+    if what == "moved tag":
+        world.registry["skp/kafka:latest"] = "sha256:poisoned"
+    elif what == "new content":
+        asked["images"] = [image("base"), image("kafka", "base", files=context("ARG BASE\nFROM ${BASE}\n# new\n"))]
+    else:
+        real = world.digest
+
+        def digest(path, reference):
+            if path == "skp/kafka":
+                raise Failure("no answer", "registry")
+            return real(path, reference)
+
+        monkeypatch.setattr(world, "digest", digest)
+    answer = world.run(**asked)
+    assert (answer["changed"], answer["alongside"]) == (False, {})
+
+
 def test_nodes_pull_by_digest_only(world):
     world.run()
     digest = world.book["images"]["skp/kafka:latest"]["digest"]

@@ -1,0 +1,103 @@
+# Copyright (c) 2026 skp.cluster contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The look at a registry: it changes nothing, and everything that is not as it should be needs a turn."""
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.skp.cluster.plugins.module_utils.failure import Failure
+from ansible_collections.skp.cluster.plugins.module_utils.registry import node
+
+IMAGE = "localhost:5000/skp/docker-registry:latest"
+
+
+class Module:
+    """The options of a registry over a store of the test."""
+
+    check_mode = False
+
+    def __init__(self, tmp_path, **params):
+        self.params = {"state": "present", "name": "registry-skp", "image": IMAGE, "image_hash": "h", "archive": "", "archive_sha256": "",
+                       "readers_first": False, "look": True, "store": str(tmp_path / "registry"), "writer": True, "create_store_marker": True,
+                       "store_id": "", "http_secret": "secret", "secret_file": "", "address": "127.0.0.1", "port": 5000, "user": "0:0",
+                       "log_level": "info", "config_dir": str(tmp_path / "etc"), "timeout": 5, "purge": False, **params}
+        self.warn = lambda text: None
+
+
+@pytest.fixture(name="look")
+def _look(tmp_path, monkeypatch):
+    """A function that looks, after the registry was set up as its options want it. Changes of the engine are errors."""
+    state = {"image": {"id": "i1", "hash": "h"}, "container": None, "former": []}
+    monkeypatch.setattr(node, "connect_or_predict", lambda module, **options: "client")
+    monkeypatch.setattr(node.io, "read_image", lambda client, reference: state["image"])
+    monkeypatch.setattr(node.io, "former_names", lambda client, name: state["former"])
+    monkeypatch.setattr(node.io, "read_container", lambda client, name: None if name.endswith("-gc") else state["container"])
+    monkeypatch.setattr(node.io, "store_is_stale", lambda container, store: False)
+    monkeypatch.setattr(node.io, "wait_answer", lambda registry, seconds: True)
+    for name in ("create", "start", "stop", "remove", "create_store", "mark_store"):
+        monkeypatch.setattr(node.io, name, lambda *args, name=name: pytest.fail("a look did: %s" % name))
+    monkeypatch.setattr(node.plan, "refuse_unwritable", lambda *args: None)
+
+    def look(**params):
+        return node.RegistryNode(Module(tmp_path, **params)).look()
+
+    look.state, look.path = state, tmp_path
+    return look
+
+
+def settle(look):
+    """Make all as the options want it."""
+    store = look.path / "registry"
+    store.mkdir()
+    (store / node.plan.MARKER).write_text("id-1\n")
+    one = node.RegistryNode(Module(look.path))
+    config = node.plan.render_config(True, "127.0.0.1", 5000, "secret", "info")
+    node.atomic_file.write_text(one.config_path, config, uid=0, gid=0)
+    node.atomic_file.write_text(one.record_path, "id-1\n", mode=0o644)
+    spec = node.plan.container_spec(one.params, config, "id-1")
+    look.state["container"] = {
+        "id": "c", "name": "registry-skp", "ours": True, "kind": "writer", "hash": spec["Labels"]["skp.hash"], "store": "id-1", "image": IMAGE,
+        "image_id": "i1", "user": "0:0", "running": True, "status": "running", "health": "", "restarts": 0, "exit_code": 0, "error": "",
+        "started_at": "", "pid": 1}
+
+
+@pytest.mark.skipif("__import__('os').geteuid() != 0", reason="the files are root's")
+def test_a_registry_as_it_should_be_is_settled(look):
+    settle(look)
+    found = look(readers_first=True)
+    assert (found["settled"], found["changed"], found["store_id"]) == (True, False, "id-1")
+
+
+@pytest.mark.skipif("__import__('os').geteuid() != 0", reason="the files are root's")
+@pytest.mark.parametrize("change", ["image", "container", "former", "log_level", "archive"])
+def test_anything_to_do_needs_a_turn(look, change):
+    settle(look)
+    params = {}
+    if change == "image":
+        look.state["image"] = None
+    elif change == "container":
+        look.state["container"]["running"] = False
+    elif change == "former":
+        look.state["former"] = ["registry-old"]
+    elif change == "archive":
+        look.state["image"], params["archive"] = None, "/nowhere.tar"
+    else:
+        params["log_level"] = "debug"
+    assert look(**params) == {**look(**params), "settled": False, "changed": False}
+
+
+def test_an_error_is_left_to_the_turn(look, monkeypatch):
+    def broken(client, name):
+        raise Failure("foreign", "foreign")
+
+    monkeypatch.setattr(node.io, "read_container", broken)
+    assert look() == {"changed": False, "settled": False}
+    assert look(store_id="x", writer=False) == {"changed": False, "settled": False}
+
+
+def test_a_registry_that_is_gone_is_settled(look):
+    assert look(state="absent")["settled"] is True
+    look.state["container"] = {"name": "registry-skp", "ours": True, "running": False, "kind": "reader", "image": IMAGE, "image_id": "i1", "store": "", "hash": "",
+                               "status": "exited"}
+    assert look(state="absent")["settled"] is False
