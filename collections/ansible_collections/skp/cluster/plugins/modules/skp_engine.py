@@ -82,6 +82,12 @@ options:
     description: Restart even if the swarm's managers lose their quorum.
     type: bool
     default: false
+  seen:
+    description:
+      - With O(state=present), RV(skp.cluster.skp_preflight#module:engine_plan) of this run for the same O(config) and O(packages).
+      - If it shows that nothing has to be done, the result comes from it, without a call.
+    type: dict
+    default: {}
   config_file:
     description: The engine's configuration file.
     type: path
@@ -190,6 +196,10 @@ missing_packages:
   returned: always
   type: list
   elements: str
+seen:
+  description: Whether the result comes from O(seen), so that no call was made.
+  returned: if it does
+  type: bool
 failure:
   description: Machine-readable part of an error.
   returned: failure
@@ -203,46 +213,21 @@ from ansible_collections.skp.cluster.plugins.module_utils.failure import Failure
 from ansible_collections.skp.cluster.plugins.module_utils.swarm.plan import restart_refusal
 
 
-def missing_packages(packages, facts):
-    """The packages of every missing part. An installed engine is never replaced by another package."""
-    names = []
-    cli = facts["cli"] or not (facts["installed"] or engine_facts.splits_cli())
-    for part, present in (("engine", facts["installed"]), ("cli", cli), ("sdk", bool(facts["sdk_version"]))):
-        names += [] if present else packages.get(part) or []
-    return names
-
-
 def present(module, facts):
     """Merges the configuration; returns the result without the facts."""
     path, store = module.params["config_file"], engine_io.Record(module.params["record_file"])
-    text = engine_io.read_text(path)
-    current = config_plan.parse(text, path)
-    record = store.read()
-    plan = config_plan.merge(current, module.params["config"], record["set"])
-    config_plan.check(plan["config"], path)
-    after = config_plan.render(plan["config"]) if plan["keys"] else text
-    effect = config_plan.effect(plan["keys"]) if facts["running"] else ""
-    waiting = engine_io.still_waiting(record)
-    result = {
-        "changed": bool(plan["keys"]) or plan["record"] != record["set"],
-        "changed_keys": plan["keys"],
-        "reloaded": effect == "reload",
-        "restart_required": effect == "restart" or waiting or (facts["installed"] and not facts["running"]),
-        "diff": {"before_header": path, "after_header": path, "before": config_plan.without_logins(text),
-                 "after": config_plan.without_logins(after)},
-    }
-    if record["reload"] and facts["running"] and effect == "":
-        effect, result["changed"], result["reloaded"] = "reload", True, True
+    found = engine_io.compare(module.params["config"], facts, path, store.path)
+    plan, effect, result = found["plan"], found["effect"], found["result"]
     if result["changed"] and not module.check_mode:
         if plan["keys"]:
-            engine_io.validate(after, path, facts["installed"])
+            engine_io.validate(found["text"], path, facts["installed"])
         # The record comes first: a run that is killed after it restarts once too often, one that is killed before it would never restart.
-        store.write(plan["record"], restart=effect == "restart" or waiting, reload=effect == "reload")
+        store.write(plan["record"], restart=effect == "restart" or found["waiting"], reload=effect == "reload")
         if plan["keys"]:
-            engine_io.write_text(path, after, 0o644)
+            engine_io.write_text(path, found["text"], 0o644)
         if effect == "reload":
             engine_io.reload_engine()
-            store.write(plan["record"], restart=waiting)
+            store.write(plan["record"], restart=found["waiting"])
     return result
 
 
@@ -284,8 +269,9 @@ def main():
             "wait_pending": {"type": "int", "default": 30},
             "timeout": {"type": "int", "default": 180},
             "force": {"type": "bool", "default": False},
-            "config_file": {"type": "path", "default": "/etc/docker/daemon.json"},
-            "record_file": {"type": "path", "default": "/etc/skp/engine.json"},
+            "seen": {"type": "dict", "default": {}},
+            "config_file": {"type": "path", "default": engine_io.CONFIG_FILE},
+            "record_file": {"type": "path", "default": engine_io.RECORD_FILE},
         },
         supports_check_mode=True,
     )
@@ -304,7 +290,7 @@ def main():
         fail(module, exc, engine=facts)
     if module.params["state"] == "restarted" and result["changed"] and not module.check_mode:
         facts = engine_facts.read(wait_pending=wait)
-    module.exit_json(engine=facts, missing_packages=missing_packages(module.params["packages"], facts), **result)
+    module.exit_json(engine=facts, missing_packages=engine_io.missing_packages(module.params["packages"], facts), **result)
 
 
 if __name__ == "__main__":

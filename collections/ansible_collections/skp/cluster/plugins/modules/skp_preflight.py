@@ -78,6 +78,18 @@ options:
     description: Directory in which a manager stores secrets. Empty means that this node stores none.
     type: path
     default: ""
+  engine:
+    description: What the role C(engine) wants on this node, for RV(engine_plan).
+    type: dict
+    suboptions:
+      config:
+        description: As O(skp.cluster.skp_engine#module:config).
+        type: dict
+        default: {}
+      packages:
+        description: As O(skp.cluster.skp_engine#module:packages).
+        type: dict
+        default: {}
   probe_encryption:
     description: Test whether the kernel supports an encrypted overlay network.
     type: bool
@@ -103,6 +115,12 @@ facts:
       C(engine) (as of M(skp.cluster.skp_engine)).
   returned: success
   type: dict
+engine_plan:
+  description:
+    - What M(skp.cluster.skp_engine) with the options of O(engine) would return in check mode, without the diff, for O(skp.cluster.skp_engine#module:seen).
+    - Empty without O(engine), and if that module would fail.
+  returned: success
+  type: dict
 clock:
   description: The controller's time before and after the call, and the node's at its start and end, in seconds since the epoch.
   returned: success
@@ -113,8 +131,19 @@ import time
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.skp.cluster.plugins.module_utils.engine import facts as engine_facts
+from ansible_collections.skp.cluster.plugins.module_utils.engine import facts as engine_facts, io as engine_io, plan as config_plan
+from ansible_collections.skp.cluster.plugins.module_utils.failure import Failure
 from ansible_collections.skp.cluster.plugins.module_utils.preflight import io as preflight_io
+
+
+def engine_plan(wish, facts):
+    """What `skp_engine` would return for this wish. {} without one, or if it would fail: then it runs, and says why."""
+    try:
+        result = engine_io.compare(wish["config"], facts)["result"] if wish else {}
+    except Failure:
+        return {}
+    result.pop("diff", None)
+    return dict(result, engine=facts, missing_packages=engine_io.missing_packages(wish["packages"], facts)) if wish else {}
 
 
 def main():
@@ -134,11 +163,14 @@ def main():
             "marker": {"type": "str", "choices": ["new", "keep", "none"], "default": "new"},
             "data": {"type": "path", "required": True},
             "secrets": {"type": "path", "default": "", "no_log": False},
+            "engine": {"type": "dict", "options": {"config": {"type": "dict", "default": {}}, "packages": {"type": "dict", "default": {}}}},
             "probe_encryption": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
     )
     params = module.params
+    # -vvv shows the arguments of a module.
+    module.no_log_values.update(config_plan.logins((params["engine"] or {}).get("config") or {}))
     # After boot, a node needs some time to find its managers; that is not an error.
     engine = engine_facts.read(wait_pending=30, probe_encryption=params["probe_encryption"])
     system = preflight_io.system()
@@ -160,7 +192,7 @@ def main():
         "disks": {"data": preflight_io.disk(params["data"]), "docker": preflight_io.disk(engine["root_dir"]),
                   "home": store},
     }
-    module.exit_json(changed=False, facts=facts, clock={"start": start, "end": time.time()})
+    module.exit_json(changed=False, facts=facts, engine_plan=engine_plan(params["engine"], engine), clock={"start": start, "end": time.time()})
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import time
 
 from .. import atomic_file
 from ..failure import Failure
-from . import facts as engine_facts
+from . import facts as engine_facts, plan
 from .plan import has_login
 
 
@@ -88,6 +88,44 @@ def still_waiting(record):
         return False
     started = engine_started()
     return started is None or started < since
+
+
+CONFIG_FILE = "/etc/docker/daemon.json"
+RECORD_FILE = "/etc/skp/engine.json"
+
+
+def missing_packages(packages, facts):
+    """The packages of every missing part. An installed engine is never replaced by another package."""
+    names = []
+    cli = facts["cli"] or not (facts["installed"] or engine_facts.splits_cli())
+    for part, present in (("engine", facts["installed"]), ("cli", cli), ("sdk", bool(facts["sdk_version"]))):
+        names += [] if present else packages.get(part) or []
+    return names
+
+
+def compare(config, facts, path=CONFIG_FILE, record_path=RECORD_FILE):
+    """What the engine's file says and what it should say. Only reads. Raises Failure.
+
+    Returns {"result": the result of `skp_engine` without the facts, in check mode, "plan": of `plan.merge`, "text": of the file after the change,
+    "effect": "", "reload" or "restart", "waiting": whether an earlier change still needs a restart}.
+    """
+    text = read_text(path)
+    record = Record(record_path).read()
+    merged = plan.merge(plan.parse(text, path), config, record["set"])
+    plan.check(merged["config"], path)
+    after = plan.render(merged["config"]) if merged["keys"] else text
+    effect = plan.effect(merged["keys"]) if facts["running"] else ""
+    waiting = still_waiting(record)
+    result = {
+        "changed": bool(merged["keys"]) or merged["record"] != record["set"],
+        "changed_keys": merged["keys"],
+        "reloaded": effect == "reload",
+        "restart_required": effect == "restart" or waiting or (facts["installed"] and not facts["running"]),
+        "diff": {"before_header": path, "after_header": path, "before": plan.without_logins(text), "after": plan.without_logins(after)},
+    }
+    if record["reload"] and facts["running"] and effect == "":
+        effect, result["changed"], result["reloaded"] = "reload", True, True
+    return {"result": result, "plan": merged, "text": after, "effect": effect, "waiting": waiting}
 
 
 def _run(argv, timeout):

@@ -168,6 +168,13 @@ def effect(keys):
     return "reload" if set(keys) <= RELOADABLE else "restart"
 
 
+def is_settled(result):
+    """Whether a result of `skp_engine` says that nothing has to be done for the engine: no change, no restart, no package, no start."""
+    engine = result.get("engine") or {}
+    return bool(engine.get("running")) and not (
+        result.get("changed", True) or result.get("restart_required", True) or result.get("missing_packages", True) or result.get("reloaded", True))
+
+
 def check(config, path):
     """Raises Failure for settings that do not work in a swarm."""
     if config.get("live-restore") is True:

@@ -8,12 +8,14 @@ import json
 import os
 import subprocess
 import sys
+import types
 
 import pytest
+from ansible.plugins.loader import action_loader
 
-from ansible_collections.skp.cluster.plugins.module_utils.engine import facts as engine_facts, io as engine_io
+from ansible_collections.skp.cluster.plugins.module_utils.engine import facts as engine_facts, io as engine_io, plan as engine_plan
 from ansible_collections.skp.cluster.plugins.module_utils.failure import Failure
-from ansible_collections.skp.cluster.plugins.modules import skp_engine
+from ansible_collections.skp.cluster.plugins.modules import skp_engine, skp_preflight
 
 RUNNING = dict(engine_facts.EMPTY, installed=True, running=True)
 
@@ -87,7 +89,7 @@ def test_a_proxys_login_is_for_root_only(tmp_path, engine):
 
 
 ALONE = """
-from ansible_collections.skp.cluster.plugins.modules import skp_engine
+from ansible_collections.skp.cluster.plugins.modules import skp_engine, skp_preflight
 skp_engine.engine_facts.read = lambda **options: dict(skp_engine.engine_facts.EMPTY)
 skp_engine.main()
 """
@@ -147,3 +149,57 @@ def test_an_engine_is_not_restarted_while_a_gate_is_closed(monkeypatch):
     with pytest.raises(Failure) as refused:
         engine_io.wait_for_gates(0)
     assert refused.value.failure["kind"] == "gate" and "kafka-skp-1: 1 partition is not in sync" in refused.value.msg
+
+
+class DryModule(Module):
+    """The same in check mode."""
+
+    check_mode = True
+
+
+@pytest.mark.parametrize("before, settled", [
+    ("{}", False), ('{"log-driver": "journald"}', True), ('{"log-driver": "journald", "proxies": {"http-proxy": "http://u:p@x"}}', True), ("", False),
+])
+def test_preflight_sees_what_the_engines_role_would_do(tmp_path, monkeypatch, before, settled):
+    (tmp_path / "daemon.json").write_text(before)
+    wish = {"log-driver": "journald"}
+    monkeypatch.setattr(engine_io.compare, "__defaults__", (str(tmp_path / "daemon.json"), str(tmp_path / "engine.json")))
+    facts = dict(RUNNING, cli=True, sdk_version="5.0.3")
+    seen = skp_preflight.engine_plan({"config": wish, "packages": {"engine": ["docker.io"]}}, facts)
+    expected = skp_engine.present(DryModule(tmp_path, **wish), facts)
+    del expected["diff"]
+    assert seen == dict(expected, engine=facts, missing_packages=[])
+    assert engine_plan.is_settled(seen) is settled
+    assert "u:p" not in json.dumps(seen) and (tmp_path / "daemon.json").read_text() == before
+
+
+@pytest.mark.parametrize("wish, text", [(None, "{}"), ({"config": {}, "packages": {}}, "no JSON"), ({"config": {}, "packages": {}}, '{"live-restore": true}')])
+def test_preflight_says_nothing_about_an_engine_for_which_the_role_fails(tmp_path, monkeypatch, wish, text):
+    (tmp_path / "daemon.json").write_text(text)
+    monkeypatch.setattr(engine_io.compare, "__defaults__", (str(tmp_path / "daemon.json"), str(tmp_path / "engine.json")))
+    assert skp_preflight.engine_plan(wish, RUNNING) == {}
+
+
+SETTLED = {"changed": False, "changed_keys": [], "reloaded": False, "restart_required": False, "missing_packages": [], "engine": RUNNING}
+
+
+@pytest.mark.parametrize("change", [
+    {"changed": True}, {"reloaded": True}, {"restart_required": True}, {"missing_packages": ["docker.io"]}, {"engine": dict(RUNNING, running=False)},
+    {"engine": {}}])
+def test_anything_to_do_for_the_engine_needs_the_module(change):
+    assert engine_plan.is_settled(SETTLED) is True
+    assert engine_plan.is_settled(dict(SETTLED, **change)) is False
+    assert engine_plan.is_settled({}) is False
+
+
+@pytest.mark.parametrize("arguments, called", [
+    ({"seen": SETTLED}, False), ({"seen": SETTLED, "state": "present"}, False), ({"seen": {}}, True), ({"seen": dict(SETTLED, changed=True)}, True),
+    ({"seen": SETTLED, "state": "gathered"}, True), ({"seen": SETTLED, "state": "restarted"}, True)])
+def test_the_action_calls_the_module_only_if_something_is_to_be_done(monkeypatch, arguments, called):
+    task = types.SimpleNamespace(args=arguments, check_mode=False, async_val=0, action="skp.cluster.skp_engine")
+    plugin = action_loader.get("skp.cluster.skp_engine", task=task, connection=types.SimpleNamespace(_shell=types.SimpleNamespace(tmpdir="/nowhere")),
+                               play_context=None, loader=None, templar=None, shared_loader_obj=None)
+    monkeypatch.setattr(plugin, "_execute_module", lambda module_args, task_vars: {"called": module_args})
+    found = plugin.run(task_vars={})
+    assert ("called" in found) is called
+    assert found == ({"called": {name: value for name, value in arguments.items() if name != "seen"}} if called else dict(SETTLED, seen=True))
