@@ -169,9 +169,10 @@ def effect(keys):
 
 
 def is_settled(result):
-    """Whether a result of `skp_engine` says that nothing has to be done for the engine: no change, no restart, no package, no start."""
+    """Whether a result of `skp_engine` says that nothing has to be done for the engine, and that it can be used."""
     engine = result.get("engine") or {}
-    return bool(engine.get("running")) and not (
+    usable = engine.get("running") and engine.get("installed") and engine.get("sdk_version") and not engine.get("live_restore")
+    return bool(usable) and not (
         result.get("changed", True) or result.get("restart_required", True) or result.get("missing_packages", True) or result.get("reloaded", True))
 
 

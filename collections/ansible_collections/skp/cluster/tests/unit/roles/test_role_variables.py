@@ -165,3 +165,66 @@ def test_line_breaks_do_not_leave_a_setting_of_jupyter():
         assert raw <= {"jupyter_port", "jupyter_restapiport", "jupyter_cull_idle_seconds", "jupyter_gateway_cull_idle_seconds"}, path.name
         specs = DataLoader().load_from_file(str(ROLES / "jupyter/meta/argument_specs.yml"))["argument_specs"]["main"]["options"]
         assert {specs[name]["type"] for name in raw} == {"int"}
+
+
+def hosts_with(name, *results):
+    """Host variables, with a registered result on each host of the play."""
+    return {"ansible_play_hosts": list(HOSTVARS), "hostvars": {host: dict(HOSTVARS[host], **{name: result}) for host, result in zip(HOSTVARS, results)}}
+
+
+def in_play(role, name, given, **variables):
+    """A variable of a role, with these host variables."""
+    loader, found = DataLoader(), {}
+    for path in ("_common/defaults", "_common/vars", role + "/defaults", role + "/vars"):
+        found.update(loader.load_from_file(str(ROLES / path / "main.yml"), **TRUSTED))
+    found.update(groups=GROUPS, inventory_hostname="c1", skp_manager="c1", **given, **variables)
+    return Templar(loader=loader, variables=found).template(found[name])
+
+
+SETTLED = {"settled": True, "store_id": "a"}
+ABSENT = {"settled": True}
+
+
+@pytest.mark.parametrize("looks, settled", [
+    ((SETTLED, SETTLED, SETTLED), True), ((SETTLED, ABSENT, SETTLED), True), ((ABSENT, ABSENT, ABSENT), True),
+    ((SETTLED, {"settled": False, "store_id": "a"}, SETTLED), False), ((SETTLED, dict(SETTLED, store_id="b"), SETTLED), False),
+    ((SETTLED, {"changed": False, "store_id": "a"}, SETTLED), False), ((SETTLED, {}, SETTLED), False),
+])
+def test_registries_that_need_no_turn(looks, settled):
+    given = hosts_with("__registry_node", *looks)
+    assert in_play("registry", "__registry_settled", given) is settled
+    seen = in_play("images", "__images_seen", given, __images_of_registry={"alongside": {"docker-ds": {}}})
+    assert seen == ({"docker-ds": {}} if looks[0].get("settled") else {}), "the master's registry was not changed since the images were looked at"
+
+
+@pytest.mark.parametrize("engines, settled", [
+    (({"seen": True}, {"seen": True}, {"seen": True}), True), (({"seen": True}, {"changed": False}, {"seen": True}), False), (({}, {}, {}), False)])
+def test_engines_that_need_nothing(engines, settled):
+    assert in_play("engine", "__engine_settled", hosts_with("__engine", *engines)) is settled
+
+
+NOTHING = {"manager": "c1", "init": None, "join": [], "leave": [], "probe": [], "refused": {}, "cluster_id": "x", "warnings": [], "error": ""}
+
+
+@pytest.mark.parametrize("change", [{"init": "c1"}, {"join": ["c2"]}, {"probe": ["c3"]}, {"refused": {"c2": "why"}}, {"warnings": ["text"]}, {"error": "why"}])
+def test_a_decision_of_the_swarm_that_asks_for_more_than_its_manager(change):
+    assert value("swarm", "__swarm_undecided", __swarm_decision=NOTHING) is False
+    assert value("swarm", "__swarm_undecided", __swarm_decision=dict(NOTHING, **change)) is True
+
+
+AGREED = {"unseen": [], "fetch": [], "newer": {}, "history": {}, "make": [], "next": {}, "behind": [], "share": ["a"], "problem": ""}
+
+
+@pytest.mark.parametrize("change", [{"unseen": ["c2"]}, {"fetch": ["c2"]}, {"newer": {"a": "1"}}, {"make": ["a"]}, {"behind": ["c2"]}, {"problem": "why"}])
+def test_secrets_on_which_the_managers_do_not_agree(change):
+    assert value("_service", "__service_secrets_differ", __service_secrets_plan=AGREED) is False
+    assert value("_service", "__service_secrets_differ", __service_secrets_plan=dict(AGREED, **change)) is True
+
+
+def test_member_ids_that_the_visit_has_seen():
+    given = hosts_with("__service_visit", {"members": {"records": {}}}, {}, {})
+    assert in_play("kafka", "__skp_seen_members", given) == {"records": {}}
+    assert in_play("kafka", "__skp_seen_members", given, __zookeeper={"changed": False}) == {"records": {}}
+    assert in_play("kafka", "__skp_seen_members", given, __zookeeper={"changed": True}) == {}, "its members are named by others"
+    assert in_play("kafka", "__skp_seen_members", hosts_with("__service_visit", {"skipped": True}, {}, {})) == {}
+    assert in_play("kafka", "__skp_seen_members", hosts_with("__other", {}, {}, {})) == {}

@@ -180,12 +180,12 @@ def test_preflight_says_nothing_about_an_engine_for_which_the_role_fails(tmp_pat
     assert skp_preflight.engine_plan(wish, RUNNING) == {}
 
 
-SETTLED = {"changed": False, "changed_keys": [], "reloaded": False, "restart_required": False, "missing_packages": [], "engine": RUNNING}
+SETTLED = {"changed": False, "changed_keys": [], "reloaded": False, "restart_required": False, "missing_packages": [], "engine": dict(RUNNING, sdk_version="5.0.3")}
 
 
 @pytest.mark.parametrize("change", [
-    {"changed": True}, {"reloaded": True}, {"restart_required": True}, {"missing_packages": ["docker.io"]}, {"engine": dict(RUNNING, running=False)},
-    {"engine": {}}])
+    {"changed": True}, {"reloaded": True}, {"restart_required": True}, {"missing_packages": ["docker.io"]}, {"engine": {}}, {"engine": RUNNING},
+    {"engine": dict(SETTLED["engine"], running=False)}, {"engine": dict(SETTLED["engine"], live_restore=True)}])
 def test_anything_to_do_for_the_engine_needs_the_module(change):
     assert engine_plan.is_settled(SETTLED) is True
     assert engine_plan.is_settled(dict(SETTLED, **change)) is False
