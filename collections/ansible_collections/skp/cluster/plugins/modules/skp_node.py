@@ -226,7 +226,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.skp.cluster.plugins.module_utils.data_dirs import io, plan
 from ansible_collections.skp.cluster.plugins.module_utils.engine import facts as engine_facts
-from ansible_collections.skp.cluster.plugins.module_utils.engine.client import connect, require_manager
+from ansible_collections.skp.cluster.plugins.module_utils.engine.client import connect
 from ansible_collections.skp.cluster.plugins.module_utils.failure import Failure, fail
 from ansible_collections.skp.cluster.plugins.module_utils.members.io import look
 from ansible_collections.skp.cluster.plugins.module_utils.network import io as network_io
@@ -311,9 +311,7 @@ def images():
 def members():
     """What decides about member ids; {} if the engine cannot say it: then the module that needs it asks itself, and fails with the reason."""
     try:
-        client = connect()
-        require_manager(client)
-        return look(client)
+        return look(connect())
     except Failure:
         return {}
 

@@ -384,7 +384,7 @@ def decide(seen, params, check_mode=False):
         },
     }
     return {"result": result, "record": wanted, "record_changed": record_changed, "labels": plan["labels"],
-            "done": not changed and len(generations) == 1 and not plan["unseen"]}
+            "done": not changed and len(generations) < 2 and not plan["unseen"]}
 
 
 def known(seen, params, check_mode=False):

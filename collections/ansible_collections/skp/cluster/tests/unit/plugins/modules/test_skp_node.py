@@ -124,7 +124,6 @@ def test_a_visit_of_the_manager_tells_the_member_ids(monkeypatch):
     asked.params["members"] = True
     assert skp_node.run(asked)["members"] == {}, "no engine answers: the module that needs them says why"
     monkeypatch.setattr(skp_node, "connect", lambda: "client")
-    monkeypatch.setattr(skp_node, "require_manager", lambda client: None)
     monkeypatch.setattr(skp_node, "look", lambda client: {"records": client})
     assert skp_node.run(asked)["members"] == {"records": "client"}
     assert skp_node.run(Module())["members"] == {}

@@ -366,6 +366,11 @@ def test_a_visit_shows_that_nothing_is_to_be_done():
     assert dict(found, seen=False) == decide(swarm(), wish())["result"], "the same as the module would return"
 
 
+def test_a_service_without_hosts_that_never_ran_needs_nothing():
+    found = known(swarm(records={}), wish(hosts=[], found={}, found_facts={}, others={}))
+    assert (found["ids"], found["generations"]) == ({}, {"kafka": 0})
+
+
 TWO_RECORDS = [{"id": "r2", "generation": 2, "content": record({"c1": 1})}, swarm()["records"]["kafka"][0]]
 
 
