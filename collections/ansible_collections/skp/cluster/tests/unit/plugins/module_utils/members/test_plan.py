@@ -367,7 +367,7 @@ def test_a_visit_shows_that_nothing_is_to_be_done():
 
 
 def test_a_service_without_hosts_that_never_ran_needs_nothing():
-    found = known(swarm(records={}), wish(hosts=[], found={}, found_facts={}, others={}))
+    found = known(swarm(records={}, nodes=[node("c1", "n1")]), wish(hosts=[], found={}, found_facts={}, others={}))
     assert (found["ids"], found["generations"]) == ({}, {"kafka": 0})
 
 
