@@ -115,7 +115,7 @@ def test_plans_are_pure():
 def test_imports_of_module_utils_are_told_apart():
     """The rules above rest on this reading of the imports."""
     assert {"service.plan", "engine.client", "registry.http"} <= imports("service.io", module_utils()["service.io"])
-    assert {"docker", "http.client", "engine.wire", "swarm.plan"} <= imports("engine.client", module_utils()["engine.client"])
+    assert {"docker", "http.client", "engine.wire", "engine.spec"} <= imports("engine.client", module_utils()["engine.client"])
 
 
 def test_one_file_loads_the_docker_sdk_and_only_when_it_is_used():

@@ -19,7 +19,7 @@ import traceback
 import urllib.parse
 
 from ..failure import Failure
-from ..swarm.plan import local_node_state
+from .spec import local_node_state
 from .wire import DEFAULT_SOCKET, exchange, socket_path
 
 MINIMUM_SDK = "5.0.3"

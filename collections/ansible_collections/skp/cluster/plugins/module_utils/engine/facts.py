@@ -18,7 +18,7 @@ import subprocess
 import time
 
 from ..service.spec import GATE_LABEL
-from ..swarm.plan import local_node_state
+from .spec import local_node_state
 from .wire import exchange, socket_path
 
 EMPTY = {

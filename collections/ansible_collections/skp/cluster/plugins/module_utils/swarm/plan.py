@@ -17,16 +17,6 @@ HOST_LABEL = "skp.host"
 OURS_LABEL = "skp.labels"
 
 
-def local_node_state(swarm):
-    """The state of a node from the Swarm part of /info.
-
-    If an engine has restarted its manager part (seen after a quick demote and promote, 26.1.5), it still reports "error" without an error
-    text although it manages the swarm; this counts as active.
-    """
-    state = swarm.get("LocalNodeState") or "inactive"
-    return "active" if state == "error" and swarm.get("ControlAvailable") and not swarm.get("Error") else state
-
-
 def addresses(advertise_addr):
     """The addresses of a new member: it listens for managers, and for traffic of overlays, only where the other nodes reach it."""
     return {"ListenAddr": "%s:2377" % ("[%s]" % advertise_addr if ":" in advertise_addr else advertise_addr),
