@@ -78,8 +78,9 @@ def read_members(client, service):
 
 
 def look(client, services=None):
-    """What decides about the member ids of these services, or of all, as plain data: {"records": {service: its generations}, "nodes": [raw node with what matters of it],
-    "running": [services that the swarm runs]}. client None: all empty.
+    """What decides about the member ids of these services, or of all, as plain data. client None: all empty.
+
+    Returns {"records": {service: its generations}, "nodes": [raw node with what matters of it], "running": [services that the swarm runs]}.
     """
     if client is None:
         return {"records": {}, "nodes": [], "running": []}

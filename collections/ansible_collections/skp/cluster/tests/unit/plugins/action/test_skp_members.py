@@ -19,8 +19,8 @@ WISH = {"service": "kafka", "hosts": ["c1"], "found": {"c1": 1}}
 def run(monkeypatch, **arguments):
     """(result, options of the module that was called, None without a call)."""
     task = types.SimpleNamespace(args=arguments, check_mode=False, async_val=0, diff=False, action="skp.cluster.skp_members")
-    plugin = action_loader.get("skp.cluster.skp_members", task=task, connection=types.SimpleNamespace(_shell=types.SimpleNamespace(tmpdir="/nowhere")), play_context=None, loader=None,
-                               templar=None, shared_loader_obj=None)
+    plugin = action_loader.get("skp.cluster.skp_members", task=task, play_context=None, loader=None, templar=None,
+                               connection=types.SimpleNamespace(_shell=types.SimpleNamespace(tmpdir="/nowhere")), shared_loader_obj=None)
     called = []
     monkeypatch.setattr(plugin, "_execute_module", lambda module_args, task_vars: called.append(module_args) or {"changed": True})
     return plugin.run(task_vars={}), (called or [None])[0]

@@ -173,7 +173,10 @@ def test_preflight_sees_what_the_engines_role_would_do(tmp_path, monkeypatch, be
     assert "u:p" not in json.dumps(seen) and (tmp_path / "daemon.json").read_text() == before
 
 
-@pytest.mark.parametrize("wish, text", [(None, "{}"), ({"config": {}, "packages": {}}, "no JSON"), ({"config": {}, "packages": {}}, '{"live-restore": true}')])
+EMPTY_WISH = {"config": {}, "packages": {}}
+
+
+@pytest.mark.parametrize("wish, text", [(None, "{}"), (EMPTY_WISH, "no JSON"), (EMPTY_WISH, '{"live-restore": true}')])
 def test_preflight_says_nothing_about_an_engine_for_which_the_role_fails(tmp_path, monkeypatch, wish, text):
     (tmp_path / "daemon.json").write_text(text)
     monkeypatch.setattr(engine_io.compare, "__defaults__", (str(tmp_path / "daemon.json"), str(tmp_path / "engine.json")))

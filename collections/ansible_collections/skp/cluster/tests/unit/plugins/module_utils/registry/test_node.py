@@ -98,6 +98,6 @@ def test_an_error_is_left_to_the_turn(look, monkeypatch):
 
 def test_a_registry_that_is_gone_is_settled(look):
     assert look(state="absent")["settled"] is True
-    look.state["container"] = {"name": "registry-skp", "ours": True, "running": False, "kind": "reader", "image": IMAGE, "image_id": "i1", "store": "", "hash": "",
-                               "status": "exited"}
+    look.state["container"] = {"name": "registry-skp", "ours": True, "running": False, "status": "exited", "kind": "reader", "image": IMAGE,
+                               "image_id": "i1", "store": "", "hash": ""}
     assert look(state="absent")["settled"] is False
