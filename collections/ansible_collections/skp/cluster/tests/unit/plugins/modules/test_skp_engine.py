@@ -183,7 +183,8 @@ def test_preflight_says_nothing_about_an_engine_for_which_the_role_fails(tmp_pat
     assert skp_preflight.engine_plan(wish, RUNNING) == {}
 
 
-SETTLED = {"changed": False, "changed_keys": [], "reloaded": False, "restart_required": False, "missing_packages": [], "engine": dict(RUNNING, sdk_version="5.0.3")}
+SETTLED = {"changed": False, "changed_keys": [], "reloaded": False, "restart_required": False, "missing_packages": [],
+           "engine": dict(RUNNING, sdk_version="5.0.3")}
 
 
 @pytest.mark.parametrize("change", [
