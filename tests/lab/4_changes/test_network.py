@@ -9,7 +9,6 @@ import socket
 import lablib
 import notebooks
 import pytest
-import witness
 
 NODES = ("c01", "c02", "c03")
 KAFKA = 9094
@@ -85,7 +84,7 @@ def test_who_reaches_published_ports():
     assert {node: neighbour(node) for node in NODES} == dict.fromkeys(NODES, False)
     assert not neighbour(notebooks.node(), 8010) and neighbour("c01", 22)
     assert node_reaches("c02", "c01") and node_reaches("c01", "c01") and notebook(lablib.address(notebooks.node()), KAFKA)
-    witness.healthy()
+    lablib.wait("the cluster is healthy", lablib.cluster_is_healthy, 60)
     filtered(skp_allow_from=[own_address()])
     assert neighbour("c01") and neighbour(notebooks.node(), 8010)
     filtered(skp_allow_from=[own_address()], skp_allow_port_from={KAFKA: [ELSEWHERE]})
