@@ -71,7 +71,7 @@ EXCEPTIONS = {
     ("a network of its own", "registry-skp"): "it listens on the node's loopback: engines before 28 let others reach a port published there",
     ("a read-only root", "echo-skp"): THROW_AWAY,
     ("a health check", "echo-skp"): THROW_AWAY,
-    ("a health check", "spark-skp-worker"): "the engine would kill a busy worker with all its executors; the master stops using one that is silent for a minute",
+    ("a health check", "spark-skp-worker"): "the engine would kill a busy worker with its executors; the master stops using one that is silent for a minute",
 }
 
 

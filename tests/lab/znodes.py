@@ -47,12 +47,15 @@ def leader():
     return next((s for s, m in modes().items() if m == "leader"), None)
 
 
-def cli(*commands, service=None, timeout=60):
-    """Run zkCli.sh commands in one session in a member's container, connected to all members. Returns its output."""
+def cli(*commands, service=None, alone=False, check=True, timeout=60):
+    """Run zkCli.sh commands in one session in a member's container, connected to all members; alone: to that one, because the client gives up the first
+    command when it happens to begin with a member that is silent. Returns its output.
+    """
     service = service or next(s for s, m in modes().items() if m in ("leader", "follower"))
     node, ident = lablib.task_container(service)
-    connect = ",".join(f"{m}:2181" for m in members())
-    return lablib.on(node, "docker", "exec", "-i", ident, "zkCli.sh", "-server", connect, stdin="\n".join([*commands, "quit", ""]), timeout=timeout)
+    connect = ",".join(f"{m}:2181" for m in ([service] if alone else members()))
+    command = ("docker", "exec", "-i", ident, "zkCli.sh", "-server", connect)
+    return lablib.on(node, *command, stdin="\n".join([*commands, "quit", ""]), check=check, timeout=timeout)
 
 
 def write(prefix, count):

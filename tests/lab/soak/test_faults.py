@@ -122,3 +122,18 @@ def test_a_build_that_is_interrupted(site):
     assert lablib.play(*build).changed == set()
     lablib.play(site, timeout=5400)
     witness.healthy()
+
+
+def test_kafka_without_a_published_port():
+    """kafka_publish none: nobody outside reaches a broker, also not through IPv6 or docker-proxy; services inside do. Then back."""
+    closed, port = ("site.yml", "--tags", "kafka", "-e", "kafka_publish=none"), messages.OUTSIDE_PORT
+    lablib.play(*closed)
+    try:
+        assert {node: sweeps.answers(node, port) for node in lablib.hosts()} == dict.fromkeys(lablib.hosts(), False)
+        node, ident = lablib.task_container("kafka-skp-1")
+        lablib.on(node, "docker", "exec", ident, "kafka-topics.sh", "--bootstrap-server", "kafka-skp:9092", "--list")
+        assert not lablib.on(node, "ss", "-Htln", f"sport = :{port}").strip()
+        assert lablib.play(*closed).changed == set()
+    finally:
+        lablib.play("site.yml", "--tags", "kafka")
+    assert sweeps.answers("c01", port)

@@ -9,6 +9,7 @@ import uuid
 import lablib
 import notebooks
 import requests
+import sweeps
 
 from witness.base import Change, Witness
 
@@ -60,12 +61,15 @@ class Jupyter(Witness):
     def traces(self):
         return {"arguments": "ipykernel", "environment": "SPARK_CONF_DIR=", "logs": "token=[secret]"}
 
+    def changed(self):
+        return all(sweeps.answers(node, 8010) and not sweeps.answers(node, 8020) for node in self.nodes())
+
     def change(self):
         parts = {"config /etc/spark/spark-defaults.conf"}
         return Change(
-            variables={"jupyter_cull_idle_seconds": 7200},
+            variables={"jupyter_cull_idle_seconds": 7200, "jupyter_gateway_publish": "none"},
             labels={"jupyter": ["c02"]},
             diff=("cull_idle_timeout = 7200",),
-            parts={"jupyter-skp": parts | {"config /etc/jupyter/jupyter_server_config.py"}, "jupyter-skp-gateway": parts},
+            parts={"jupyter-skp": parts | {"config /etc/jupyter/jupyter_server_config.py"}, "jupyter-skp-gateway": parts | {"EndpointSpec"}},
             places={service: ["c02"] for service in SERVERS},
         )

@@ -30,14 +30,13 @@ def test_every_node_pulls_the_same_digest(figures):
 
 
 def test_push_to_a_reader_is_refused():
-    """A push through a node that is not the master fails, and the store is as before."""
+    """The first request of a push, to a node that is not the master, is refused, and the store is as before. `docker push` itself would try for 50 s."""
     count = "find " + STORE + " -type f | wc -l"
     before = lablib.on("c01", "sh", "-c", count)
-    lablib.on("c02", "sh", "-c", f"docker tag localhost:5000/{REPOSITORY}@{head('c02')} localhost:5000/skp/intruder:latest")
-    text = lablib.on("c02", "docker", "push", "localhost:5000/skp/intruder:latest", check=False)
-    lablib.on("c02", "docker", "rmi", "localhost:5000/skp/intruder:latest")
+    post = ("curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "-X", "POST")
+    answers = {node: lablib.on(node, *post, "http://127.0.0.1:5000/v2/skp/intruder/blobs/uploads/") for node in ("c02", "c03")}
+    assert answers == {"c02": "405", "c03": "405"}
     assert "intruder" not in lablib.on("c01", "curl", "-s", "http://127.0.0.1:5000/v2/_catalog")
-    assert "unsupported" in text or "405" in text or "denied" in text or "not allowed" in text, text
     assert lablib.on("c01", "sh", "-c", count) == before
 
 

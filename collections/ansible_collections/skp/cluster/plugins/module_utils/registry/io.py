@@ -123,10 +123,11 @@ def former_names(client, name):
 
 
 def running_digests(client):
-    """{digest: [services]} of all images that services of the swarm run, or would return to."""
+    """{digest: [services]} of all images that services of the swarm run: the old ones too while an update or its way back has not ended."""
     found = {}
     for service in engine.get(client, "/services", what="listing the services") or []:
-        for spec in (service["Spec"], service.get("PreviousSpec") or {}):
+        ended = (service.get("UpdateStatus") or {}).get("State") in (None, "", "completed", "rollback_completed")
+        for spec in (service["Spec"], {} if ended else service.get("PreviousSpec") or {}):
             image = ((spec.get("TaskTemplate") or {}).get("ContainerSpec") or {}).get("Image") or ""
             if digest_of(image):
                 found.setdefault(digest_of(image), set()).add(service["Spec"]["Name"])

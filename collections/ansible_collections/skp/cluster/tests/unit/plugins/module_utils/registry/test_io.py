@@ -91,13 +91,17 @@ def test_registries_under_other_names(monkeypatch):
 
 
 def test_digests_that_services_run(monkeypatch):
-    def service(name, image, before=None):
+    def service(name, image, before=None, state=None):
         spec = {"Name": name, "TaskTemplate": {"ContainerSpec": {"Image": image}}}
-        return {"Spec": spec, "PreviousSpec": {"TaskTemplate": {"ContainerSpec": {"Image": before}}} if before else None}
+        return {"Spec": spec, "PreviousSpec": {"TaskTemplate": {"ContainerSpec": {"Image": before}}} if before else None,
+                "UpdateStatus": {"State": state} if state else None}
 
-    monkeypatch.setattr(io.engine, "get", lambda client, path, **options: [
-        service("a", "localhost:5000/skp/x@sha256:1", "localhost:5000/skp/x@sha256:0"), service("b", "localhost:5000/skp/x@sha256:1"), service("c", "redis")])
-    assert io.running_digests("client") == {"sha256:1": ["a", "b"], "sha256:0": ["a"]}
+    x, old = "localhost:5000/skp/x@sha256:1", "localhost:5000/skp/x@sha256:0"
+    services = [service("a", x), service("b", x), service("c", "redis"), service("d", x, old, "completed"), service("e", x, old)]
+    monkeypatch.setattr(io.engine, "get", lambda client, path, **options: services)
+    assert io.running_digests("client") == {"sha256:1": ["a", "b", "d", "e"]}, "an update that has ended left nothing of the old build"
+    services += [service("f", x, old, "paused"), service("g", x, old, "updating"), service("h", x, old, "rollback_started")]
+    assert io.running_digests("client")["sha256:0"] == ["f", "g", "h"]
 
 
 def test_store_without_a_parent(tmp_path):
