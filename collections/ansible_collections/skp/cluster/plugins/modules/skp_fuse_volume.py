@@ -113,6 +113,12 @@ options:
     description: Unmount a volume even if data that are not at the backend yet are lost.
     type: bool
     default: false
+  leave_missing:
+    description:
+      - Leave volumes whose program is a package of the distribution that is not installed, and return it in RV(missing_packages).
+      - Without this option it is an error.
+    type: bool
+    default: false
   programs:
     description: Paths of programs that are not in the usual directories, by driver.
     type: dict
@@ -157,6 +163,11 @@ volumes:
   returned: always
   type: dict
   sample: {lake: {path: /mnt/skp/lake, driver: sshfs, state: mounted, mounted: true, unit: skp-volume-lake.service, changes: [], guard: immutable}}
+missing_packages:
+  description: Packages that volumes of this node need and that are not installed.
+  returned: always
+  type: list
+  elements: str
 failed:
   description: What is wrong with each volume that failed, by name.
   returned: always
@@ -194,6 +205,7 @@ def argument_spec():
         "timeout": {"type": "int", "default": 60},
         "flush_timeout": {"type": "int", "default": 30},
         "force": {"type": "bool", "default": False},
+        "leave_missing": {"type": "bool", "default": False},
         "programs": {"type": "dict", "default": {}},
         "images": {"type": "dict", "default": {}},
     }
@@ -205,7 +217,7 @@ def main():
     params = module.params
     node = io.Node(params["directory"], params["cache"], params["timeout"], params["flush_timeout"], params["force"], params["programs"])
     try:
-        result = io.converge(params["volumes"], node, params["exclusive"], module.check_mode, params["images"])
+        result = io.converge(params["volumes"], node, params["exclusive"], module.check_mode, params["images"], params["leave_missing"])
         if result["failed"]:
             healthy = [name for name, facts in result["volumes"].items() if name not in result["failed"] and (facts["mounted"] or module.check_mode)]
             fail(module, plan.failure_of(result["failed"], healthy), **result)

@@ -53,27 +53,33 @@ class Node:
 
 # --- all volumes ------------------------------------------------------------------------------------------------------------------------------------------
 
-def converge(volumes, node, exclusive, check_mode, images=None):
+def converge(volumes, node, exclusive, check_mode, images=None, lenient=False):
     """Makes the volumes as wished. exclusive: remove those that are not in the list. images: {driver: image that has its program}.
 
-    Returns {"changed", "volumes": {name: facts}, "diff": [...], "failed": {name: text}}.
+    lenient: a volume whose program a package has is left for a call after its installation.
+    Returns {"changed", "volumes": {name: facts}, "diff": [...], "failed": {name: text}, "missing_packages": [...]}.
     """
     volumes = plan.check(volumes, node.directory)
     names = {volume["name"] for volume in volumes}
     if exclusive:
         volumes += [plan.spelled({"name": name, "driver": "", "state": "absent"}) for name in present() if name not in names]
     with run_lock.alone("volumes", 300, check_mode):
-        rows, failed, copied = {}, {}, {}
+        rows, failed, copied, missing = {}, {}, {}, set()
         for driver, image in (images or {}).items():
             if any(volume["driver"] == driver and volume["state"] == "mounted" for volume in volumes):
                 copied[driver] = program_of_image(node, driver, image, check_mode, failed)
         for volume in volumes:
+            packages = missing_packages(volume, node, images or {})
+            missing.update(packages)
+            if packages and lenient and not check_mode:
+                continue
             try:
                 rows[volume["name"]] = row_of(volume, node, check_mode)
             except (Failure, OSError) as exc:
                 failed.setdefault(volume["name"], words_of(exc))
         result = {
             "changed": any(copied.values()) or any(row["steps"] for row in rows.values()),
+            "missing_packages": sorted(missing),
             "diff": [dict(plan.describe(row["need"], row["found"], row["state"]), before_header=name, after_header=name)
                      for name, row in rows.items() if row["steps"]],
         }
@@ -427,6 +433,20 @@ def facts(name, row, node, check_mode):
 
 
 # --- programs ---------------------------------------------------------------------------------------------------------------------------------------------
+
+def missing_packages(volume, node, images):
+    """Packages of the distribution that a volume lacks on this node. None for a program of the site's own, or one out of an image."""
+    driver = volume["driver"]
+    if volume["state"] != "mounted":
+        return []
+    lacking = []
+    if driver not in images and driver in plan.PACKAGES and not shutil.which(node.programs.get(driver) or driver, path=engine_facts.SEARCH_PATH):
+        lacking.append(plan.PACKAGES[driver])
+    # These two call the helper of FUSE; the others are linked to its library, which their packages bring.
+    if driver in ("rclone", "blobfuse2") and not shutil.which("fusermount3", path=engine_facts.SEARCH_PATH):
+        lacking.append("fuse3")
+    return lacking
+
 
 def refuse_program(driver, node):
     """Raises Failure if the program of a driver, or FUSE, is missing on this node."""

@@ -227,6 +227,53 @@ def scanned(text):
     return sorted((key for key in keys if config.fingerprint(key)), key=lambda key: (rank.get(key.split()[0], 2), key))
 
 
+# --- the volumes of a cluster -----------------------------------------------------------------------------------------------------------------------------
+
+def from_env(settings):
+    """The volumes that the names of st-kilda-pier's env.sh describe: `sshfs`, `s3`, `blob`. A group whose values are all empty is not used.
+
+    settings: the variables of role volumes without their prefix.
+    """
+    found = []
+    if any(settings.get(key) for key in ("sshfs_id", "sshfs_host", "sshfs_volume")):
+        found.append({"name": "sshfs", "driver": "sshfs", "source": {
+            "host": settings["sshfs_host"], "user": settings["sshfs_id"], "path": settings["sshfs_volume"], "port": settings["sshfs_port"],
+            "host_key": settings["sshfs_host_key"]}})
+    if any(settings.get(key) for key in ("s3_account", "s3_bucket", "s3_access_id", "s3_access_key")):
+        found.append({"name": "s3", "driver": "s3fs", "source": {
+            # The old tool has no bucket: the account is its name.
+            "bucket": settings["s3_bucket"] or settings["s3_account"], "url": settings["s3_url"], "region": settings["s3_region"]},
+            "credentials": {"access_key_id": settings["s3_access_id"], "secret_access_key": settings["s3_access_key"]}})
+    if any(settings.get(key) for key in ("blob_account_name", "blob_account_key", "blob_container_name")):
+        remote = {"type": "azureblob", "account": settings["blob_account_name"]}
+        if settings["blob_endpoint"]:
+            remote["endpoint"] = settings["blob_endpoint"]
+        found.append({"name": "blob", "driver": "rclone", "source": {"remote": remote, "path": settings["blob_container_name"]},
+                      "credentials": {"key": settings["blob_account_key"]}})
+    return found
+
+
+def of_cluster(volumes, settings, key=""):
+    """All volumes with their labels, and the cluster's own ssh key for those of sshfs that bring none."""
+    found = []
+    for volume in list(volumes) + from_env(settings):
+        volume = dict({"uid": settings["uid"], "gid": settings["gid"], "labels": settings["labels"]}, **volume)
+        if isinstance(volume["labels"], str):  # as -e and AWX write it
+            volume["labels"] = [label.strip() for label in volume["labels"].split(",") if label.strip()]
+        volume["credentials"] = dict(volume.get("credentials") or {})
+        if volume.get("driver") == "sshfs" and not volume["credentials"].get("private_key"):
+            volume["credentials"]["private_key"] = key
+        found.append(volume)
+    return found
+
+
+def of_host(volumes, groups):
+    """The volumes of a host in these groups, as the module takes them. A label is a group: spark-worker is spark_worker."""
+    wanted_keys = ("name", "driver", "source", "credentials", "options", "read_only", "uid", "gid", "state")
+    return [{key: volume[key] for key in wanted_keys if key in volume} for volume in volumes
+            if {label.replace("-", "_") for label in volume["labels"]} & set(groups)]
+
+
 # --- what a volume needs ----------------------------------------------------------------------------------------------------------------------------------
 
 UNIT_TEXT = """\
@@ -376,8 +423,8 @@ def describe(need, found, state):
     marks = []
     for name in sorted(need["files"]):
         differs = name in found["drift"]
-        before += ["# %s: %s" % (name, "(missing or different)" if differs else "(secret)")] if found["unit"] else []
-        marks.append("# %s: %s" % (name, "(secret, new)" if differs else "(secret)"))
+        before += ["# %s: %s" % (name, "(missing or different)" if differs else "(not shown)")] if found["unit"] else []
+        marks.append("# %s: %s" % (name, "(not shown, new)" if differs else "(not shown)"))
     return {"before": _joined(before), "after": _joined(after + marks)}
 
 
@@ -441,6 +488,9 @@ INSTALL = {
     "rclone": "The role volumes builds it as an image and copies it here; or install 1.75 or newer, and set volumes_rclone_path",
     "blobfuse2": "Its vendor's package repository has it: set volumes_blobfuse2_repository, or use driver rclone, which needs none",
 }
+PACKAGES = {"sshfs": "sshfs", "s3fs": "s3fs", "blobfuse2": "blobfuse2"}
+"""Packages with the programs. Debian's rclone is too old, so it is no package here."""
+
 RCLONE_MIN = (1, 75)
 
 
@@ -467,7 +517,8 @@ def clean(words, secrets):
         parts = {secret, *(line for line in secret.splitlines() if len(line) > 15)}
         for part in sorted(filter(None, parts), key=len, reverse=True):
             words = words.replace(part, "(secret)")
-    lines = list(dict.fromkeys(line.strip() for line in words.splitlines() if line.strip()))
+    # Times before the words would make every repetition a new line.
+    lines = list(dict.fromkeys(re.sub(r"^[0-9T/:.+-]{8,}( [0-9:.]+)? ", "", line.strip()) for line in words.splitlines() if line.strip()))
     return " | ".join(lines)[-600:]
 
 

@@ -282,6 +282,14 @@ def test_a_missing_or_old_program_is_one_line(site):
     assert "found rclone v1.60.1-DEV, expected 1.75 or newer" in done["failed"]["blob"] and not os.path.exists(io.HOME)
 
 
+def test_a_package_that_is_missing_is_told_and_the_others_go_on(site):
+    site.programs["s3fs"] = "no-s3fs"
+    first = io.converge([volume("sshfs"), volume("s3fs")], site.node(), True, False, lenient=True)
+    assert first["missing_packages"] == ["s3fs"] and first["failed"] == {} and list(first["volumes"]) == ["lake"]
+    site.programs["s3fs"] = site.programs["sshfs"]
+    assert site.run(volume("sshfs"), volume("s3fs"))["volumes"]["s3"]["mounted"]
+
+
 def test_the_program_comes_out_of_the_image(site):
     site.tool("docker", "#!/bin/sh\necho \"$@\" >>%s\ncase $1 in create) echo c1 ;; cp) printf '#!/bin/sh\\necho rclone v1.75.1\\n' >\"$3\" ;; esac\n"
               % (site.path / "docker"))

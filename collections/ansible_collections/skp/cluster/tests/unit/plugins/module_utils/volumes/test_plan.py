@@ -123,6 +123,38 @@ def test_the_fingerprint_is_openssh_s(tmp_path):
     assert config.fingerprint("ssh-ed25519 QUJD") == config.fingerprint("x") == ""
 
 
+# --- the volumes of a cluster -----------------------------------------------------------------------------------------------------------------------------
+
+SETTINGS = {key: "" for key in ("sshfs_id", "sshfs_host", "sshfs_volume", "sshfs_host_key", "s3_account", "s3_bucket", "s3_access_id", "s3_access_key", "s3_url",
+                                "s3_region", "blob_account_name", "blob_account_key", "blob_container_name", "blob_endpoint")}
+SETTINGS.update(uid=61000, gid=61000, labels=["jupyter", "spark-worker"], sshfs_port=22)
+ENV = {"sshfs_id": "sshfs", "sshfs_host": "data.example", "sshfs_volume": "/home/sshfs", "sshfs_host_key": HOST_KEY, "s3_account": "sales", "s3_access_id": "AKID",
+       "s3_access_key": "canary-two", "blob_account_name": "acc", "blob_account_key": "canary-three", "blob_container_name": "cont"}
+
+
+def test_empty_names_of_env_sh_are_no_volume():
+    assert plan.of_cluster([], SETTINGS) == []
+
+
+def test_names_of_env_sh_are_three_volumes():
+    found = plan.of_cluster([], dict(SETTINGS, **ENV), VOLUMES["sshfs"]["credentials"]["private_key"])
+    assert [(one["name"], one["driver"], one["labels"]) for one in found] == [
+        (name, driver, ["jupyter", "spark-worker"]) for name, driver in (("sshfs", "sshfs"), ("s3", "s3fs"), ("blob", "rclone"))]
+    checked = plan.check(plan.of_host(found, ["spark_worker"]), "/mnt/skp")
+    assert checked[1]["source"]["bucket"] == "sales" and checked[2]["source"] == {"remote": {"type": "azureblob", "account": "acc"}, "path": "cont"}
+
+
+def test_half_a_group_of_env_sh_is_refused_by_name():
+    with pytest.raises(Failure, match="volume sshfs: source lacks user"):
+        plan.check(plan.of_host(plan.of_cluster([], dict(SETTINGS, sshfs_host="h", sshfs_host_key=HOST_KEY)), ["jupyter"]), "/mnt/skp")
+
+
+@pytest.mark.parametrize(("groups", "names"), [(["jupyter"], ["a"]), (["spark_worker"], ["a", "b"]), (["kafka"], []), (["gpu", "jupyter"], ["a"])])
+def test_a_host_gets_the_volumes_of_its_labels(groups, names):
+    volumes = plan.of_cluster([{"name": "a", "driver": "s3fs"}, {"name": "b", "driver": "s3fs", "labels": ["spark-worker"]}], SETTINGS)
+    assert [one["name"] for one in plan.of_host(volumes, groups)] == names
+
+
 # --- what a volume needs ----------------------------------------------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("driver", DRIVERS)
@@ -284,9 +316,9 @@ def test_the_diff_has_no_secret_and_shows_that_one_changed():
     full = need("s3fs")
     found = running(unit=full["unit"], run=full["run"], drift=["passwd"])
     shown = plan.describe(full, found, "mounted")
-    assert shown["before"] != shown["after"] and "# passwd: (secret, new)" in shown["after"] and "canary" not in json.dumps(shown)
+    assert shown["before"] != shown["after"] and "# passwd: (not shown, new)" in shown["after"] and "canary" not in json.dumps(shown)
     same = plan.describe(full, dict(found, drift=[]), "mounted")
-    assert same["before"].replace("# ok\n", "") == same["after"].replace("# ok\n", "").replace("# passwd: (secret)\n", "") + "# passwd: (secret)\n"
+    assert same["before"].replace("# ok\n", "") == same["after"].replace("# ok\n", "").replace("# passwd: (not shown)\n", "") + "# passwd: (not shown)\n"
 
 
 # --- what is there ----------------------------------------------------------------------------------------------------------------------------------------
@@ -337,6 +369,10 @@ def test_the_error_has_the_words_of_the_tool_and_what_to_do(words_of_tool, expec
 
 def test_a_private_key_is_cut_out_line_by_line():
     assert "canary1" not in plan.clean("line canary1canary1canary1 of it", need("sshfs")["secrets"])
+
+
+def test_the_same_words_at_another_time_are_told_once():
+    assert plan.clean("2026/11/22 01:45:56 ERROR : error listing\n2026/11/22 01:45:57 ERROR : error listing\n", []) == "ERROR : error listing"
 
 
 def test_one_dead_volume_does_not_hide_the_others():
