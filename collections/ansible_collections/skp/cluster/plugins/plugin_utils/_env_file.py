@@ -404,7 +404,7 @@ class _Reader:
         unread = [name for name in values if later(name)]
         if unread:
             names = ", ".join(unread)
-            self.warnings.append(f"{self.name}: {names}: of a service or volume that this version does not have; the variables are set, and no role reads them")
+            self.warnings.append(f"{self.name}: {names}: of a service that this version does not have; the variables are set, and no role reads them")
 
     def _no_effect(self, name: str, value: str | int | bool) -> str:
         """Why a value has no effect although the name belongs to a service that runs, empty if it has one or is not missed."""

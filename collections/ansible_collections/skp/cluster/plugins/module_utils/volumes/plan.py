@@ -467,9 +467,9 @@ HINTS = (
     (r"REMOTE HOST IDENTIFICATION HAS CHANGED|Host key verification failed", "the server has another host key than the pinned one: somebody pretends to be it, "
      "or it was installed anew. `ansible-playbook playbooks/volumes_host_keys.yml` shows the key it has now"),
     (r"Permission denied \(", "the server does not know the key: `ansible-playbook playbooks/volumes_copy_id.yml` gives it the key; check source.user"),
-    (r"[Cc]ould not resolve host|no such host|Name or service not known|Couldn't resolve", "the name of the server cannot be resolved on this node: check "
+    (r"[Cc]ould not resolve host|no such host|COULDNT_RESOLVE|Name or service not known|Couldn't resolve", "the name of the server cannot be resolved on this node: check "
      "its spelling, and the node's DNS"),
-    (r"Connection (timed out|refused)|[Ff]ailed to connect|connect: |[Cc]ouldn't connect|i/o timeout|Connection reset|Network is unreachable",
+    (r"Connection (timed out|refused)|[Ff]ailed to connect|connect: |unable to connect|COULDNT_CONNECT|[Cc]ouldn't connect|i/o timeout|Connection reset|Network is unreachable",
      "nothing answers there: is the backend running, and do address and port fit? The volume is mounted by itself when it answers"),
     (r"RequestTimeTooSkewed|clock skew|too skewed", "the clock of this node is wrong: S3 refuses requests that are 15 minutes off"),
     (r"InvalidAccessKeyId|SignatureDoesNotMatch|invalid credentials|AccessDenied|403|AuthenticationFailed|Unauthorized|401",
@@ -518,7 +518,7 @@ def clean(words, secrets):
         for part in sorted(filter(None, parts), key=len, reverse=True):
             words = words.replace(part, "(secret)")
     # Times before the words would make every repetition a new line.
-    lines = list(dict.fromkeys(re.sub(r"^[0-9T/:.+-]{8,}( [0-9:.]+)? ", "", line.strip()) for line in words.splitlines() if line.strip()))
+    lines = list(dict.fromkeys(re.sub(r"^[0-9TZ/:.+-]{8,}( [0-9:.]+)? ", "", line.strip()) for line in words.splitlines() if line.strip()))
     return " | ".join(lines)[-600:]
 
 

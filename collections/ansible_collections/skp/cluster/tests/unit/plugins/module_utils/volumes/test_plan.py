@@ -354,6 +354,7 @@ def test_progress(shown, mount, expected):
         ("ssh: Could not resolve hostname data: Name or service not known", "cannot be resolved"),
         ("ssh: connect to host data port 22: Connection refused", "nothing answers there"),
         ("s3fs: invalid credentials(host=http://x) - result of checking service.", "refuses the credentials"),
+        ("2026 [CRT] s3fs.cpp:s3fs_check_service(3597): unable to connect(host=http://x) - result of checking service.", "nothing answers there"),
         ("<Code>NoSuchBucket</Code>", "does not exist: check its spelling"),
         ("Failed to lsf with 2 errors: directory not found", "does not exist: check its spelling"),
         ("data:/nope: No such file or directory", "check source.path"),
