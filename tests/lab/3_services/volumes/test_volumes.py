@@ -55,7 +55,8 @@ def test_what_a_notebook_writes_is_at_the_server(volumes, kernel):
 
 def test_spark_reads_it_on_every_worker(volumes, kernel):
     told = kernel.run("import pandas\npandas.DataFrame({'a': range(1000)}).to_parquet('/mnt/lake/t.parquet')\nfrom pyspark.sql import SparkSession\n"
-                      "spark = SparkSession.builder.appName('volumes').getOrCreate()\nprint(spark.read.parquet('/mnt/lake/t.parquet').groupBy().sum().first()[0])\n"
+                      "spark = SparkSession.builder.appName('volumes').getOrCreate()\n"
+                      "print(spark.read.parquet('/mnt/lake/t.parquet').groupBy().sum().first()[0])\n"
                       "spark.stop()")
     assert told.split()[-1] == str(sum(range(1000)))
 
@@ -67,7 +68,8 @@ def test_a_killed_program_is_back_in_the_same_container(volumes, kernel, figures
         for name in (one["name"] for one in volumes):
             old = datastores.daemon(node, name)
             lablib.on(node, "kill", "-9", str(old))
-            _, took = lablib.wait(f"{name} is back", lambda name=name, old=old: datastores.daemon(node, name) not in (0, old) and datastores.mounted(node, name), 30)
+            _, took = lablib.wait(f"{name} is back", lambda name=name, old=old: (
+                datastores.daemon(node, name) not in (0, old) and datastores.mounted(node, name)), 30)
             worst = max(worst, took)
             assert kernel.run(f"open('/mnt/{name}/again', 'w').write('{number}')\nprint(open('/mnt/{name}/again').read())").strip() == str(number)
     figures["volumes: seconds until a killed program's mount is back, worst"] = round(worst, 1)
@@ -126,7 +128,8 @@ def test_no_secret_can_be_seen(volumes):
     """Ten looks a second at all arguments during a run; units, mounts, fstab, logs, the output at -vvv with diffs."""
     secrets = [*datastores.CANARIES, volumes[0]["credentials"]["private_key"].splitlines()[2]]
     nodes = datastores.nodes()
-    lablib.look("systemd-run --quiet --unit=skp-canary sh -c 'while :; do cat /proc/[0-9]*/cmdline 2>/dev/null | tr \"\\0\" \" \"; sleep 0.1; done >/run/canary'", nodes)
+    sampler = "while :; do cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' '; sleep 0.1; done >/run/canary"
+    lablib.look(f'systemd-run --quiet --unit=skp-canary sh -c "{sampler}"', nodes)
     try:
         changed = [{**one, "options": {**one.get("options", {}), "dcache_timeout" if one["driver"] == "sshfs" else "stat_cache_expire": 11}}
                    if one["driver"] != "rclone" else one for one in volumes]

@@ -45,7 +45,8 @@ RETURN = r"""
 _value:
   description: >-
     C(refusal) (text, empty if there is none), C(names), C(drivers), C(hosts) (inventory name to drivers), C(servers) (each
-    C(volume), C(host), C(port), C(user), C(pinned), a list of keys, C(known_hosts)), C(ask) (their C(host) and C(port)), C(needs_key) (names of sshfs volumes that use the cluster's key).
+    C(volume), C(host), C(port), C(user), C(pinned), a list of keys, and C(known_hosts)),
+    C(ask) (their C(host) and C(port)), C(needs_key) (names of sshfs volumes that use the cluster's key).
   type: dict
 """
 
@@ -73,7 +74,8 @@ def volumes_plan(volumes, groups, settings, directory):
                 hosts[name].append(volume.get("driver"))
     servers = [] if refusal else [
         {"volume": volume["name"], "host": config.ssh_target(volume)[0], "port": config.ssh_target(volume)[1], "user": volume["source"]["user"],
-         "pinned": plan.host_keys(volume["source"]), "known_hosts": config.known_hosts(plan.spelled(volume))} for volume in plain if volume["driver"] == "sshfs"]
+         "pinned": plan.host_keys(volume["source"]), "known_hosts": config.known_hosts(plan.spelled(volume))}
+        for volume in plain if volume["driver"] == "sshfs"]
     ask = [{"host": server["host"], "port": server["port"]} for server in servers]
     return {"refusal": refusal, "ask": ask, "names": [volume["name"] for volume in plain], "drivers": sorted({str(volume.get("driver")) for volume in plain}),
             "hosts": hosts, "servers": servers, "needs_key": needs_key}

@@ -12,7 +12,8 @@ version_added: 0.1.0
 author: skp.cluster contributors (@comafire)
 description:
   - Mounts directories of SSH servers, S3 buckets, Azure Blob containers and all that rclone knows below one directory, for the containers of the node.
-  - Containers bind the parent directory (O(directory)) with the propagation C(rslave). So a volume that is mounted later, or again, appears in running containers.
+  - Containers bind the parent directory (O(directory)) with the propagation C(rslave). So a volume that is mounted later, or again, appears in containers
+    that run already.
   - Each volume has a unit of systemd (C(skp-volume-<name>.service)) that starts its program again whenever it ends. Nothing depends on the unit. A backend that
     is away stops neither the boot, nor the engine, nor other volumes.
   - A directory on which nothing is mounted cannot be written. It has mode 000, and is immutable where the file system can.
@@ -168,7 +169,7 @@ missing_packages:
   returned: always
   type: list
   elements: str
-failed:
+errors:
   description: What is wrong with each volume that failed, by name.
   returned: always
   type: dict
@@ -218,9 +219,10 @@ def main():
     node = io.Node(params["directory"], params["cache"], params["timeout"], params["flush_timeout"], params["force"], params["programs"])
     try:
         result = io.converge(params["volumes"], node, params["exclusive"], module.check_mode, params["images"], params["leave_missing"])
-        if result["failed"]:
-            healthy = [name for name, facts in result["volumes"].items() if name not in result["failed"] and (facts["mounted"] or module.check_mode)]
-            fail(module, plan.failure_of(result["failed"], healthy), **result)
+        errors = result["errors"] = result.pop("failed")
+        if errors:
+            healthy = [name for name, facts in result["volumes"].items() if name not in errors and (facts["mounted"] or module.check_mode)]
+            fail(module, plan.failure_of(errors, healthy), **result)
     except Failure as exc:
         fail(module, exc, changed=False)
     except OSError as exc:

@@ -24,7 +24,8 @@ RECORD = "applied"
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 PLAIN_PATH = re.compile(r"/[A-Za-z0-9_./+@:-]*")
-SECRET_WORD = re.compile(r"pass(word|wd|phrase)?($|[_-])|secret|token|sas_url|(^|[_-])key($|[_-](?!id))|^pass|connection_string|client_certificate", re.IGNORECASE)
+SECRET_WORD = re.compile(r"pass(word|wd|phrase)?($|[_-])|secret|token|sas_url|(^|[_-])key($|[_-](?!id))|^pass|connection_string|client_certificate",
+                         re.IGNORECASE)
 DRIVERS = tuple(config.COMMANDS)
 
 REQUIRED = {
@@ -55,7 +56,8 @@ FORBIDDEN = {
     "daemon": "systemd watches the program in the foreground", "daemon-wait": "systemd watches the program in the foreground",
     "delay_connect": "a wrong server would be a mount whose every use hangs",
     "suid": "programs of the backend would run with the rights of their owner", "dev": "devices of the backend would be devices of the node",
-    "no_check_certificate": "the server could be anybody; add its CA to the node", "no-check-certificate": "the server could be anybody; add its CA to the node",
+    "no_check_certificate": "the server could be anybody; add its CA to the node",
+    "no-check-certificate": "the server could be anybody; add its CA to the node",
     "ssl_verify_hostname": "the server could be anybody; add its CA to the node",
     "ProxyCommand": "it runs any program as root; use ProxyJump", "ssh_command": "it runs any program as root", "sftp_server": "it runs any program as root",
     "ssh_protocol": "only version 2 is safe", "directport": "it has no encryption", "slave": "it has no encryption", "passive": "it has no encryption",
@@ -68,7 +70,8 @@ FIXED = {
     "GlobalKnownHostsFile": "/dev/null", "UpdateHostKeys": "no",
 }
 WHY_FIXED = {
-    "allow_other": "containers run as other users than root and would see nothing", "allow-other": "containers run as other users than root and would see nothing",
+    "allow_other": "containers run as other users than root and would see nothing",
+    "allow-other": "containers run as other users than root and would see nothing",
     "StrictHostKeyChecking": "any server that answers would get the data",
 }
 
@@ -78,7 +81,7 @@ WHY_FIXED = {
 def check(volumes, directory):
     """Raises Failure with everything that is wrong with the volumes of a node. Returns them in one spelling."""
     wrong = []
-    if not PLAIN_PATH.fullmatch(directory) or directory.rstrip("/") in ("", "/mnt/.."):
+    if not PLAIN_PATH.fullmatch(directory) or not directory.rstrip("/") or ".." in directory.split("/"):
         wrong.append("skp_volumes_dir: found %r, expected an absolute path without spaces, for example /mnt/skp" % directory)
     seen = {}
     clean = []
@@ -189,7 +192,7 @@ def option_fault(driver, key, value):
     if driver == "blobfuse2":
         if name in ("azstorage.account-key", "azstorage.sas", "azstorage.clientsecret"):
             return "it is a secret; write it into credentials"
-        return "" if name in ("foreground",) else config.blobfuse2_fault(name, value) if name not in FORBIDDEN else FORBIDDEN[name]
+        return "refused, because %s" % FORBIDDEN[name] if name in FORBIDDEN else config.blobfuse2_fault(name, value)
     if name in FORBIDDEN and value is not False:
         return "refused, because %s" % FORBIDDEN[name]
     if name in OURS:
@@ -216,8 +219,8 @@ def unpinned_text(volume, seen, words=""):
         return ("no host key is pinned for %s port %d, and the server showed none (%s). Does it run there, and does this node reach it? Then set %s"
                 % (host, port, words or "no answer", where))
     shown = " | ".join("%s (%s)" % (key, config.fingerprint(key)) for key in seen)
-    return ("no host key is pinned, so any server could pretend to be %s. It showed: %s. Compare with `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` on the "
-            "server itself, then set %s" % (host, shown, where))
+    return ("no host key is pinned, so any server could pretend to be %s. It showed: %s. Compare with `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` on "
+            "the server itself, then set %s" % (host, shown, where))
 
 
 def scanned(text):
@@ -298,7 +301,7 @@ ExecStopPost=-/bin/sh {run} clear
 Restart=always
 RestartSec={pause}
 TimeoutStartSec=60
-TimeoutStopSec=60
+TimeoutStopSec=30
 KillMode=mixed
 LimitCORE=0
 LimitNOFILE=65536
@@ -320,8 +323,8 @@ at={path}
 
 clear() {{ # a dead program leaves its mount; a new one would be mounted over it. --lazy: also what is in use
     left=10
-    while grep -q " $at " /proc/self/mountinfo && [ "$left" -gt 0 ]; do
-        umount --lazy --internal-only --no-canonicalize "$at" || return 0
+    while grep -qF " $at " /proc/self/mountinfo && [ "$left" -gt 0 ]; do
+        umount --lazy --internal-only --no-canonicalize "$at" || return 1
         left=$((left - 1))
     done
 }}
@@ -467,9 +470,10 @@ HINTS = (
     (r"REMOTE HOST IDENTIFICATION HAS CHANGED|Host key verification failed", "the server has another host key than the pinned one: somebody pretends to be it, "
      "or it was installed anew. `ansible-playbook playbooks/volumes_host_keys.yml` shows the key it has now"),
     (r"Permission denied \(", "the server does not know the key: `ansible-playbook playbooks/volumes_copy_id.yml` gives it the key; check source.user"),
-    (r"[Cc]ould not resolve host|no such host|COULDNT_RESOLVE|Name or service not known|Couldn't resolve", "the name of the server cannot be resolved on this node: check "
-     "its spelling, and the node's DNS"),
-    (r"Connection (timed out|refused)|[Ff]ailed to connect|connect: |unable to connect|COULDNT_CONNECT|[Cc]ouldn't connect|i/o timeout|Connection reset|Network is unreachable",
+    (r"[Cc]ould not resolve host|no such host|COULDNT_RESOLVE|Name or service not known|Couldn't resolve",
+     "the name of the server cannot be resolved on this node: check its spelling, and the node's DNS"),
+    (r"Connection (timed out|refused|reset)|[Ff]ailed to connect|connect: |unable to connect|COULDNT_CONNECT|[Cc]ouldn't connect|i/o timeout|"
+     r"Network is unreachable",
      "nothing answers there: is the backend running, and do address and port fit? The volume is mounted by itself when it answers"),
     (r"RequestTimeTooSkewed|clock skew|too skewed", "the clock of this node is wrong: S3 refuses requests that are 15 minutes off"),
     (r"InvalidAccessKeyId|SignatureDoesNotMatch|invalid credentials|AccessDenied|403|AuthenticationFailed|Unauthorized|401",

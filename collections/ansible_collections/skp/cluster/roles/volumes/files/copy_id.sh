@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# shellcheck shell=sh
 # Adds the public half of a key to a user's authorized_keys on a server. $1: file of the private key, $2: user, $3: host, $4: port, $5: lines of known_hosts.
 # Standard input: the user's password. It is in no argument, in no environment, and in a file of root only while ssh asks for it.
 set -eu

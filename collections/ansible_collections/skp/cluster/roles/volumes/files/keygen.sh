@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# shellcheck shell=sh
 # Prints a new private key of OpenSSH. $1: its comment.
 set -eu
 umask 077

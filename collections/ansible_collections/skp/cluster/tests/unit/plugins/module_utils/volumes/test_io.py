@@ -26,6 +26,7 @@ from ansible_collections.skp.cluster.plugins.module_utils.failure import Failure
 from ansible_collections.skp.cluster.plugins.module_utils.volumes import io, plan
 from ansible_collections.skp.cluster.tests.unit.plugins.module_utils.volumes.volume_samples import HOST_KEY, volume
 
+
 HERE = pathlib.Path(__file__).parent
 
 def can_mount():

@@ -94,7 +94,8 @@ def test_all_faults_are_told_at_once():
         "skp_volumes_dir", "volume lake", "volume lake", "volume lake", "volume s3"]
 
 
-@pytest.mark.parametrize("options", [{"TCPKeepAlive": "no"}, {"Compression": "yes"}, {"dcache_timeout": 5}, {"HostKeyAlgorithms": "ssh-ed25519"}, {"max_conns": 4}])
+@pytest.mark.parametrize(
+    "options", [{"TCPKeepAlive": "no"}, {"Compression": "yes"}, {"dcache_timeout": 5}, {"HostKeyAlgorithms": "ssh-ed25519"}, {"max_conns": 4}])
 def test_other_options_are_the_users(options):
     [(key, value)] = options.items()
     assert "%s=%s" % (key, value) in words("sshfs", options=options)
@@ -125,11 +126,11 @@ def test_the_fingerprint_is_openssh_s(tmp_path):
 
 # --- the volumes of a cluster -----------------------------------------------------------------------------------------------------------------------------
 
-SETTINGS = {key: "" for key in ("sshfs_id", "sshfs_host", "sshfs_volume", "sshfs_host_key", "s3_account", "s3_bucket", "s3_access_id", "s3_access_key", "s3_url",
-                                "s3_region", "blob_account_name", "blob_account_key", "blob_container_name", "blob_endpoint")}
+SETTINGS = {key: "" for key in ("sshfs_id", "sshfs_host", "sshfs_volume", "sshfs_host_key", "s3_account", "s3_bucket", "s3_access_id", "s3_access_key",
+                                "s3_url", "s3_region", "blob_account_name", "blob_account_key", "blob_container_name", "blob_endpoint")}
 SETTINGS.update(uid=61000, gid=61000, labels=["jupyter", "spark-worker"], sshfs_port=22)
-ENV = {"sshfs_id": "sshfs", "sshfs_host": "data.example", "sshfs_volume": "/home/sshfs", "sshfs_host_key": HOST_KEY, "s3_account": "sales", "s3_access_id": "AKID",
-       "s3_access_key": "canary-two", "blob_account_name": "acc", "blob_account_key": "canary-three", "blob_container_name": "cont"}
+ENV = {"sshfs_id": "sshfs", "sshfs_host": "data.example", "sshfs_volume": "/home/sshfs", "sshfs_host_key": HOST_KEY, "s3_account": "sales",
+       "s3_access_id": "AKID", "s3_access_key": "canary-two", "blob_account_name": "acc", "blob_account_key": "canary-three", "blob_container_name": "cont"}
 
 
 def test_empty_names_of_env_sh_are_no_volume():
@@ -212,7 +213,8 @@ def test_blobfuse2_writes_its_documented_configuration():
     assert found["azstorage"]["account-key"] == "canary-four" and found["azstorage"]["mode"] == "key" and found["allow-other"] is True
     assert found["file_cache"]["timeout-sec"] == 60 and found["azstorage"]["virtual-directory"] is True
     assert found["components"] == ["libfuse", "file_cache", "attr_cache", "azstorage"]
-    assert [key for section in ("libfuse", "file_cache", "attr_cache", "azstorage") for key in found[section] if "%s.%s" % (section, key) not in config.BLOBFUSE2] == []
+    named = ["%s.%s" % (section, key) for section in ("libfuse", "file_cache", "attr_cache", "azstorage") for key in found[section]]
+    assert [key for key in named if key not in config.BLOBFUSE2] == []
 
 
 def test_a_program_elsewhere():
@@ -247,8 +249,8 @@ def test_the_shell_reads_the_script(driver):
 
 def nothing(**changes):
     """A node without the volume."""
-    found = {"unit": "", "run": "", "enabled": False, "drift": ["key", "known_hosts"], "applied": "", "active": False, "mount": "none", "why": "", "home": False,
-             "bare": {"exists": False, "guarded": False, "kind": None, "entries": []}}
+    found = {"unit": "", "run": "", "enabled": False, "drift": ["key", "known_hosts"], "applied": "", "active": False, "mount": "none", "why": "",
+             "home": False, "bare": {"exists": False, "guarded": False, "kind": None, "entries": []}}
     return dict(found, **changes)
 
 
@@ -381,7 +383,8 @@ def test_one_dead_volume_does_not_hide_the_others():
     assert "volume a: dead. volume b: gone. The other volumes of this node are as wished: c." in text
 
 
-@pytest.mark.parametrize(("text", "fault"), [("rclone v1.75.1\n", ""), ("rclone v2.0.0", ""), ("rclone v1.60.1-DEV\n- os", "found rclone v1.60.1-DEV"), ("", "found nothing")])
+@pytest.mark.parametrize(
+    ("text", "fault"), [("rclone v1.75.1\n", ""), ("rclone v2.0.0", ""), ("rclone v1.60.1-DEV\n- os", "found rclone v1.60.1-DEV"), ("", "found nothing")])
 def test_an_old_rclone_is_refused(text, fault):
     found = plan.rclone_fault(text)
     assert (fault in found and "1.75 or newer" in found) if fault else found == ""

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A program that mounts as sshfs, s3fs and rclone do: a real mount of FUSE with one empty directory and one file that is written and forgotten.
 
-The mount point is its word that is a directory below mnt/. A word `me@wrong:...` is a server that refuses the key, `me@away:...` one that is not there. It is called in place of the
-real programs, of which a machine for unit tests has none; what those do is shown on the lab.
+The mount point is that one of its words that is a directory below mnt/. A word `me@wrong:...` is a server that refuses the key, `me@away:...` one that is not
+there. It is called in place of the real programs, of which a machine for unit tests has none; what those do is shown on the lab.
 """
 
 from __future__ import annotations

@@ -15,8 +15,8 @@ VOLUMES = {
               "host_key": HOST_KEY}, "credentials": {"private_key": PRIVATE}},
     "s3fs": {"name": "s3", "driver": "s3fs", "uid": 61000, "gid": 61000, "source": {"bucket": "sales", "url": "http://s3.example:7070", "region": "eu-1"},
              "credentials": {"access_key_id": "AKID", "secret_access_key": "canary-two"}},
-    "rclone": {"name": "blob", "driver": "rclone", "uid": 61000, "gid": 61000, "source": {"remote": {"type": "azureblob", "account": "acc"}, "path": "cont/dir"},
-               "credentials": {"key": "canary-three"}},
+    "rclone": {"name": "blob", "driver": "rclone", "uid": 61000, "gid": 61000,
+               "source": {"remote": {"type": "azureblob", "account": "acc"}, "path": "cont/dir"}, "credentials": {"key": "canary-three"}},
     "blobfuse2": {"name": "vendor", "driver": "blobfuse2", "uid": 61000, "gid": 61000, "source": {"account": "acc", "container": "cont"},
                   "credentials": {"account_key": "canary-four"}},
 }
