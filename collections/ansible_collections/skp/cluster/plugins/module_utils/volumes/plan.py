@@ -489,7 +489,8 @@ HINTS = (
 INSTALL = {
     "sshfs": "Install the package sshfs",
     "s3fs": "Install the package s3fs",
-    "rclone": "The role volumes builds it as an image and copies it here; or install 1.75 or newer, and set volumes_rclone_path",
+    "rclone": "`ansible-playbook site.yml --tags images,volumes` builds it as an image and copies it here; or install 1.75 or newer, and set "
+              "volumes_rclone_path",
     "blobfuse2": "Its vendor's package repository has it: set volumes_blobfuse2_repository, or use driver rclone, which needs none",
 }
 PACKAGES = {"sshfs": "sshfs", "s3fs": "s3fs", "blobfuse2": "blobfuse2"}

@@ -26,8 +26,8 @@ from ansible_collections.skp.cluster.plugins.module_utils.failure import Failure
 from ansible_collections.skp.cluster.plugins.module_utils.volumes import io, plan
 from ansible_collections.skp.cluster.tests.unit.plugins.module_utils.volumes.volume_samples import HOST_KEY, volume
 
-
 HERE = pathlib.Path(__file__).parent
+
 
 def can_mount():
     """Whether this process may mount: root in a container often may not."""
@@ -175,6 +175,20 @@ def test_an_umount_by_hand_is_mended_without_a_run_and_nobody_writes_meanwhile(s
     assert written == [] or site.run(volume("sshfs"), check=True)["failed"]["lake"].startswith(path)
     as_user = subprocess.run(["setpriv", "--reuid=65534", "--clear-groups", "touch", path + "/trap"], capture_output=True, check=False)
     assert as_user.returncode != 0
+
+
+def test_a_file_system_without_immutable_directories_is_said_and_no_change_each_time(site, monkeypatch):
+    def refuse(*_args):
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr(io, "_flags", refuse)
+    assert site.run(volume("sshfs"))["volumes"]["lake"]["guard"] == "mode"
+    subprocess.run([site.tools / "systemctl", "stop", plan.UNIT % "lake"], check=True)
+    found = os.stat(site.mnt + "/lake")
+    assert (stat.S_IMODE(found.st_mode), found.st_uid) == (0, 0)
+    assert [line.split(":")[0] for line in site.run(volume("sshfs"))["volumes"]["lake"]["changes"]] == ["start"]
+    assert site.run(volume("sshfs"))["changed"] is False
+    assert site.run()["failed"] == {} and not os.path.exists(site.mnt + "/lake")
 
 
 def test_a_stale_mount_is_taken_away_and_mounted_again(site):
