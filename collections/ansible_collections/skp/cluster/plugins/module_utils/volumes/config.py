@@ -92,6 +92,8 @@ def s3fs(volume, places):
         "passwd_file": places["home"] + "/passwd", "tmpdir": places["cache"],
         # s3fs waits 300 s for a connection by default, and believes what it has seen for 900 s.
         "connect_timeout": SHORT, "readwrite_timeout": LONG, "retries": 3, "stat_cache_expire": FRESH, "dbglevel": "err",
+        # Else a refused key is tried again with the weaker signature of version 2, whose error hides the first one.
+        "sigv4": True,
         "url": source.get("url") or None, "endpoint": source.get("region") or None,
         # Only AWS itself has a name of its own for every bucket.
         "use_path_request_style": bool(source.get("url")),

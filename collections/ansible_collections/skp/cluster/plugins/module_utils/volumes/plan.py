@@ -472,14 +472,16 @@ HINTS = (
     (r"Permission denied \(", "the server does not know the key: `ansible-playbook playbooks/volumes_copy_id.yml` gives it the key; check source.user"),
     (r"[Cc]ould not resolve host|no such host|COULDNT_RESOLVE|Name or service not known|Couldn't resolve",
      "the name of the server cannot be resolved on this node: check its spelling, and the node's DNS"),
+    (r"RequestTimeTooSkewed|clock skew|too skewed", "the clock of this node is wrong: S3 refuses requests that are 15 minutes off"),
+    (r"InvalidAccessKeyId|SignatureDoesNotMatch|invalid credentials|AccessDenied|AuthenticationFailed|AuthorizationFailure|Unauthorized|"
+     r"(RESPONSE|response code|status code:?) 40[13]",
+     "the backend refuses the credentials: check them, and the rights of the account for this bucket or container"),
+    (r"NoSuchBucket|bucket does not exist|bucket not found|ContainerNotFound|container does not exist|directory not found|"
+     r"(RESPONSE|response code|status code:?) 404",
+     "the bucket, container or directory does not exist: check its spelling; it is not created here"),
     (r"Connection (timed out|refused|reset)|[Ff]ailed to connect|connect: |unable to connect|COULDNT_CONNECT|[Cc]ouldn't connect|i/o timeout|"
      r"Network is unreachable",
      "nothing answers there: is the backend running, and do address and port fit? The volume is mounted by itself when it answers"),
-    (r"RequestTimeTooSkewed|clock skew|too skewed", "the clock of this node is wrong: S3 refuses requests that are 15 minutes off"),
-    (r"InvalidAccessKeyId|SignatureDoesNotMatch|invalid credentials|AccessDenied|403|AuthenticationFailed|Unauthorized|401",
-     "the backend refuses the credentials: check them, and the rights of the account for this bucket or container"),
-    (r"NoSuchBucket|bucket does not exist|bucket not found|ContainerNotFound|container does not exist|directory not found|404",
-     "the bucket, container or directory does not exist: check its spelling; it is not created here"),
     (r"No such file or directory", "the directory does not exist on the server: check source.path; it is not created here"),
     (r"fusermount3?: (exec|.*not found)|fuse: device not found|/dev/fuse", "the node has no FUSE: install the package fuse3, load the module fuse"),
     (r"command not found|: not found|No such file.*bin", "the program is not installed on this node"),
@@ -522,9 +524,31 @@ def clean(words, secrets):
         parts = {secret, *(line for line in secret.splitlines() if len(line) > 15)}
         for part in sorted(filter(None, parts), key=len, reverse=True):
             words = words.replace(part, "(secret)")
-    # Times before the words would make every repetition a new line.
-    lines = list(dict.fromkeys(re.sub(r"^[0-9TZ/:.+-]{8,}( [0-9:.]+)? ", "", line.strip()) for line in words.splitlines() if line.strip()))
-    return " | ".join(lines)[-600:]
+    lines = []
+    for line in words.splitlines():
+        line = plain(line)
+        if line and line not in lines:
+            lines.append(line)
+    # The last lines count most.
+    while len(" | ".join(lines)) > SAID and len(lines) > 1:
+        lines.pop(0)
+    return " | ".join(lines)[:SAID]
+
+
+SAID = 600
+NOISE = re.compile(r"RequestId:|Time:|<\?xml|</|-{4,}|.*\[INF\]|.*change debug level|.*marker_xp->nodesetval is empty")
+
+
+def plain(line):
+    """A line of a tool without its time (each repetition would look new), and without the XML of a backend around its code and message."""
+    line = re.sub(r"^[0-9TZ/:.+-]{8,}( [0-9:.]+)? ", "", line.strip())
+    if NOISE.match(line):
+        return ""
+    line = re.sub(r"<\?xml.*", "", line)
+    found = re.search(r"<Code>([^<]*)</Code>(?:<Message>([^<]*))?", line)
+    if found:
+        line = line[:found.start()].replace("<Error>", "") + ": ".join(filter(None, found.groups()))
+    return re.sub(r"</?[A-Za-z]+>", "", line).strip()[:240]
 
 
 def failed_text(need, words, seconds, seen=()):

@@ -195,6 +195,7 @@ def test_s3fs():
     assert found[1:4] == ["sales:/2026", "/mnt/skp/x", "-f"]
     assert "use_path_request_style" in found and "url=http://s3.example:7070" in found and "endpoint=eu-1" in found
     assert "use_path_request_style" not in words("s3fs", source={"url": ""})
+    assert "sigv4" in found and "sigv4" not in words("s3fs", options={"sigv4": False})
     assert need("s3fs")["files"]["passwd"] == "AKID:canary-two\n"
 
 
@@ -357,7 +358,7 @@ def test_progress(shown, mount, expected):
         ("ssh: connect to host data port 22: Connection refused", "nothing answers there"),
         ("s3fs: invalid credentials(host=http://x) - result of checking service.", "refuses the credentials"),
         ("2026 [CRT] s3fs.cpp:s3fs_check_service(3597): unable to connect(host=http://x) - result of checking service.", "nothing answers there"),
-        ("<Code>NoSuchBucket</Code>", "does not exist: check its spelling"),
+        ("NoSuchBucket: The specified bucket does not exist", "does not exist: check its spelling"),
         ("Failed to lsf with 2 errors: directory not found", "does not exist: check its spelling"),
         ("data:/nope: No such file or directory", "check source.path"),
         ("RequestTimeTooSkewed", "the clock of this node is wrong"),
@@ -376,6 +377,40 @@ def test_a_private_key_is_cut_out_line_by_line():
 
 def test_the_same_words_at_another_time_are_told_once():
     assert plan.clean("2026/11/22 01:45:56 ERROR : error listing\n2026/11/22 01:45:57 ERROR : error listing\n", []) == "ERROR : error listing"
+
+
+S3FS_SAYS = """2026-11-22T02:14:28.445Z [INF] s3fs.cpp:s3fs_init(3382): init v1.90(commit:unknown) with GnuTLS(gcrypt)
+2026-11-22T02:14:28.446Z [ERR] curl.cpp:CheckBucket(3421): Check bucket failed, S3 response: <?xml version="1.0" encoding="UTF-8"?>
+<Error><Code>SignatureDoesNotMatch</Code><Message>The request signature does not match.</Message><StringToSign>AWS4 404</StringToSign><HostId>x</HostId></Error>
+2026-11-22T02:14:28.121Z [CRT] s3fs.cpp:s3fs_check_service(3590): invalid credentials(host=http://127.0.0.1:7070) - result of checking service."""
+RCLONE_SAYS = """2026/11/22 02:14:28 ERROR : error listing: GET http://127.0.0.1:10000/acc/cont
+--------------------------------------------------------------------------------
+RESPONSE 403: 403 Server failed to authenticate the request.
+<?xml version="1.0" encoding="UTF-8" standalone="yes"?>
+<Error>
+  <Code>AuthorizationFailure</Code>
+RequestId:a17b8752
+Time:2026-11-22T02:14:28.262Z</Message>
+</Error>"""
+
+
+@pytest.mark.parametrize(
+    ("words_of_tool", "said"),
+    [
+        (S3FS_SAYS, "SignatureDoesNotMatch: The request signature does not match. | [CRT] s3fs.cpp:s3fs_check_service(3590): invalid credentials"),
+        (RCLONE_SAYS, "RESPONSE 403: 403 Server failed to authenticate the request. | AuthorizationFailure. The backend refuses"),
+    ],
+)
+def test_the_xml_of_a_backend_is_told_in_plain_words(words_of_tool, said):
+    """As s3fs 1.90 on versitygw 1.8 and rclone 1.75 on azurite 3.37 said it."""
+    text = plan.failed_text(need("s3fs"), words_of_tool, 3)
+    assert said in text and "The backend refuses the credentials" in text
+    assert not any(word in text for word in ("<", "StringToSign", "RequestId", "----", "02:14"))
+
+
+def test_the_last_words_count_most():
+    said = plan.clean("\n".join("line %d %s" % (number, "x" * 100) for number in range(20)), [])
+    assert len(said) <= plan.SAID and "line 19" in said and "line 1 " not in said
 
 
 def test_one_dead_volume_does_not_hide_the_others():
