@@ -35,6 +35,8 @@ TABLE = (
     (r"%s/plugins/modules/skp_registry" % COLLECTION, ("registry",)),
     (r"%s/roles/_spark/|%s/images/ds/" % (COLLECTION, COLLECTION), ("spark", "jupyter")),
     (r"molecule/%s/|tests/lab/(witness|3_services)/%s\b" % (SERVICE, SERVICE.replace("?P<service>", "?P<shim>")), (r"\g<service>\g<shim>",)),
+    (r"%s/plugins/modules/skp_fuse_volume|%s/plugins/filter/volumes_|%s/images/rclone/" % (COLLECTION, COLLECTION, COLLECTION), ("volumes",)),
+    (r"tests/lab/datastores\.py", ("volumes",)),
     (r"tests/lab/messages\.py", ("kafka",)),
     (r"tests/lab/znodes\.py", ("zookeeper",)),
     (r"tests/lab/faults\.py", ("zookeeper", "kafka", "registry")),

@@ -16,11 +16,12 @@ from witness.jupyter import Jupyter
 from witness.kafka import Kafka
 from witness.registry import Registry
 from witness.spark import Spark
+from witness.volumes import Volumes
 from witness.zookeeper import ZooKeeper
 
 __all__ = ["ALL", "REMOVED", "Change", "Witness", "change", "check", "healthy", "keep", "services"]
 
-ALL = (Registry(), ZooKeeper(), Kafka(), Spark(), Jupyter(), Echo())
+ALL = (Registry(), ZooKeeper(), Kafka(), Spark(), Jupyter(), Volumes(), Echo())
 
 PATIENCE = 240
 """Seconds until the cluster must have recovered. All nodes share two cores."""

@@ -111,7 +111,7 @@ RETURN = r"""
 facts:
   description:
     - Facts of the node. C(time) (seconds since the epoch at start and end), C(system), C(memory), C(disks) (C(home), C(data), C(docker)),
-      C(names), C(ports), C(peers), C(address_local), C(public), C(store), C(secrets) (why they cannot be stored), C(vxlan), C(gpu),
+      C(names), C(ports), C(peers), C(address_local), C(public), C(store), C(secrets) (why they cannot be stored), C(vxlan), C(gpu), C(volumes),
       C(engine) (as of M(skp.cluster.skp_engine)).
   returned: success
   type: dict
@@ -188,6 +188,7 @@ def main():
         "ports": preflight_io.held_ports(params["ports"], engine["running"]),
         "vxlan": preflight_io.vxlan(),
         "gpu": preflight_io.gpu(),
+        "volumes": preflight_io.volumes(),
         "store": store,
         "disks": {"data": preflight_io.disk(params["data"]), "docker": preflight_io.disk(engine["root_dir"]),
                   "home": store},

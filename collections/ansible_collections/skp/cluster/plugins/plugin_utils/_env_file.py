@@ -21,8 +21,8 @@ TEXT, PORT, SWITCH, SECRET, IMAGE, TAG, UNUSED, LATER = "text", "port", "switch"
 OWN_IMAGES = "skp/"
 """Prefix of the images that st-kilda-pier built itself (no registry, no tag). The roles have their own images instead."""
 
-NOT_YET = ("MYSQL", "PGSQL", "AIRFLOW", "PORTAINER", "FLASK", "NGINX", "SSHFS", "BLOB", "S3")
-"""First parts of the names of services and volumes that this version does not run."""
+NOT_YET = ("MYSQL", "PGSQL", "AIRFLOW", "PORTAINER", "FLASK", "NGINX")
+"""First parts of the names of services that this version does not run."""
 
 
 def _table() -> dict[str, tuple[str, str]]:
@@ -50,7 +50,7 @@ def _table() -> dict[str, tuple[str, str]]:
         "BLOB_ACCOUNT_NAME": (TEXT, "Azure Blob account"),
         "BLOB_ACCOUNT_KEY": (SECRET, "Azure Blob key"),
         "BLOB_CONTAINER_NAME": (TEXT, "Azure Blob container"),
-        "S3_ACCOUNT": (TEXT, "S3 account"),
+        "S3_ACCOUNT": (TEXT, "S3 bucket, if S3_BUCKET is empty"),
         "S3_ACCESS_ID": (TEXT, "S3 access key id"),
         "S3_ACCESS_KEY": (SECRET, "S3 secret key"),
         "S3_BUCKET": (TEXT, "S3 bucket"),
@@ -110,6 +110,9 @@ VARIABLES = {
     "SPARK_MPORT": "spark_ui_port",
     "ZOOKEEPER_VOLUME": "zookeeper_data_dir",
     "KAFKA_VOLUME": "kafka_data_dir",
+    **{name: "volumes_" + name.lower() for name in (
+        "SSHFS_ID", "SSHFS_HOST", "SSHFS_VOLUME", "S3_ACCOUNT", "S3_BUCKET", "S3_ACCESS_ID", "S3_ACCESS_KEY", "BLOB_ACCOUNT_NAME", "BLOB_ACCOUNT_KEY",
+        "BLOB_CONTAINER_NAME")},
 }
 """Names whose variable is not the name in lower case. A test compares all variables with those of the roles."""
 
@@ -134,7 +137,7 @@ def variable_of(name: str) -> str:
 
 
 def later(name: str) -> bool:
-    """Whether the name belongs to a service or volume that this version does not run."""
+    """Whether the name belongs to a service that this version does not run."""
     return name.split("_", 1)[0] in NOT_YET
 
 
@@ -401,7 +404,7 @@ class _Reader:
         unread = [name for name in values if later(name)]
         if unread:
             names = ", ".join(unread)
-            self.warnings.append(f"{self.name}: {names}: of a service or volume that this version does not have; the variables are set, and no role reads them")
+            self.warnings.append(f"{self.name}: {names}: of a service that this version does not have; the variables are set, and no role reads them")
 
     def _no_effect(self, name: str, value: str | int | bool) -> str:
         """Why a value has no effect although the name belongs to a service that runs, empty if it has one or is not missed."""

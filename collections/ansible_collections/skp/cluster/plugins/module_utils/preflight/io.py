@@ -22,6 +22,7 @@ from .. import patience
 from ..engine import facts as engine_facts
 from ..failure import Failure
 from ..store import plan as store_plan
+from ..volumes import io as volumes_io
 
 MARKERS = ".skp-preflight"
 """Directory in the shared store with one marker file per host."""
@@ -381,6 +382,11 @@ def gpu():
     devices = [name for name in os.listdir("/dev") if re.fullmatch(r"nvidia\d+", name)]
     return {"driver": read_file("/proc/driver/nvidia/version").partition("\n")[0], "devices": sorted(devices),
             "toolkit": shutil.which("nvidia-container-runtime", path=engine_facts.SEARCH_PATH) or ""}
+
+
+def volumes():
+    """What data volumes need: {"fuse": whether the kernel's device is there, "present": names of the volumes that this node has}."""
+    return {"fuse": os.path.exists(volumes_io.FUSE), "present": volumes_io.present()}
 
 
 def vxlan():

@@ -515,6 +515,17 @@ def _sends_plain_text(found):
 
 
 @check
+def volumes(site):
+    """The data volumes are well described, and nodes that get one have FUSE."""
+    if site["settings"]["volumes"]["refusal"]:
+        yield error("all nodes", site["settings"]["volumes"]["refusal"], "volumes as docs/volumes.md describes them", "correct skp_volumes")
+    for name, facts in answering(site):
+        if site["settings"]["volumes"]["hosts"].get(name) and not facts["volumes"]["fuse"]:
+            yield error(name, "no /dev/fuse", "FUSE, for the data volumes of this node",
+                        "load the kernel's module (`modprobe fuse`); a machine that is a container gets the device from its host")
+
+
+@check
 def gpu(site):
     """A node with the label gpu has a GPU, its driver and the NVIDIA container runtime."""
     way = ", or remove the label gpu"

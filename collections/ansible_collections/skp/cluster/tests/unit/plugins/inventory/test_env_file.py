@@ -59,14 +59,13 @@ export ZOOKEEPER_VOLUME="/var/zookeeper"
         "jupyter_name": "jupyter-skp",
         "jupyter_port": 8010,
         "jupyter_volume": "/home/skp/st-kilda-pier/volume",
-        "sshfs_id": "",
+        "volumes_sshfs_id": "",
         "spark_name": "spark-skp",
         "zookeeper_data_dir": "/var/zookeeper",
     }
     where = "env.sh: line 3: SKP_HOME: $HOME is taken from the controller"
     assert found.warnings == (
         f'{where}: "/home/skp"; write the value if the nodes differ',
-        "env.sh: SSHFS_ID: of a service or volume that this version does not have; the variables are set, and no role reads them",
     )
 
 
@@ -187,8 +186,8 @@ def test_unknown_names_warn_and_can_be_referred_to(text: str, warning: str) -> N
         ("SPARK_MNAME=m-master\nSPARK_WNAME=m-worker\nSPARK_URL=spark://$SPARK_MNAME:7077", ()),
         ("SPARK_WNAME=other", ("line 1: SPARK_WNAME: has no effect: name of the Spark workers' service; follows from SPARK_MNAME",)),
         (
-            "MYSQL_PORT=1\nS3_BUCKET=b",
-            ("MYSQL_PORT, S3_BUCKET: of a service or volume that this version does not have; the variables are set, and no role reads them",),
+            "MYSQL_PORT=1\nPGSQL_PORT=2\nS3_BUCKET=b",
+            ("MYSQL_PORT, PGSQL_PORT: of a service that this version does not have; the variables are set, and no role reads them",),
         ),
     ],
 )

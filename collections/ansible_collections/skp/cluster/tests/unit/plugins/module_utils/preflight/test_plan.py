@@ -17,7 +17,7 @@ from ansible_collections.skp.cluster.plugins.module_utils.preflight import plan
 ROOT = pathlib.Path(__file__).resolve().parents[5]
 SETTINGS = {key[len("preflight_"):]: value for key, value in
             yaml.safe_load((ROOT / "roles/preflight/defaults/main.yml").read_text(encoding="utf-8")).items()}
-SETTINGS.update(engine_manage=True, store_mode="existing", encrypted=False, store_nfs_server="10.0.0.1", image_groups=["kafka", "spark_worker"],
+SETTINGS.update(volumes={"refusal": "", "hosts": {"c2": ["sshfs"]}}, engine_manage=True, store_mode="existing", encrypted=False, store_nfs_server="10.0.0.1", image_groups=["kafka", "spark_worker"],
                 published=[{"group": "kafka", "port": 9094}, {"group": "jupyter", "port": "8010"}], allow_from=[], allow_port_from=[])
 GIB = plan.GIB
 
@@ -41,6 +41,7 @@ def facts(number):
         "ports": [{"port": "5000/tcp", "process": "registry", "pid": 7, "container": "registry-skp", "ours": True}],
         "vxlan": "yes",
         "gpu": {"driver": "NVRM version: NVIDIA UNIX x86_64 Kernel Module  550.1", "devices": ["nvidia0"], "toolkit": "/usr/bin/nvidia-container-runtime"},
+        "volumes": {"fuse": True, "present": []},
         "store": dict(disk, exists=True, writable=True, error="", path="/srv/skp", type="nfs4", mounted=None, exports="", own=False,
                       markers={"c1": "a", "c2": "b", "c3": "c"} if number == 3 else {"c%d" % number: "abc"[number - 1]}),
         "disks": {"data": dict(disk), "docker": dict(disk, path="/var/lib/docker"), "home": dict(disk, path="/srv/skp", type="nfs4")},
@@ -169,6 +170,8 @@ CASES = [
     ("overlay", "error", "c2", both(ENCRYPTED, change(C2 + "engine.encryption", "unknown")), "unknown"),
     ("overlay", "error", "c2", both(ENCRYPTED, change(C2 + "engine.version", "20.10.23+dfsg1")), "sends plain text"),
     ("overlay", "error", "c2", both(ENCRYPTED, change(C2 + "engine.version", "23.0.2")), "sends plain text"),
+    ("volumes", "error", "c2", change(C2 + "volumes.fuse", False), "no /dev/fuse"),
+    ("volumes", "error", "all nodes", change("settings.volumes", {"refusal": "volume lake: no", "hosts": {}}), "volume lake: no"),
     ("gpu", "error", "c2", both(change("hosts.c2.labels", {"gpu": "enable"}), change(C2 + "gpu.driver", "")), "no NVIDIA driver"),
     ("gpu", "error", "c2", both(change("hosts.c2.labels", {"gpu": "enable"}), change(C2 + "gpu.devices", [])), "/dev/nvidia0"),
     ("gpu", "error", "c2", both(change("hosts.c2.labels", {"gpu": "enable"}), change(C2 + "gpu.toolkit", "")), "nvidia-container-runtime"),

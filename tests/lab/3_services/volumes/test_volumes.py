@@ -1,0 +1,143 @@
+# Copyright (c) 2026 skp.cluster contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Data volumes on real servers: seen by a running notebook and by Spark, killed, cut off, wrong; and nobody sees a key."""
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+
+import datastores
+import lablib
+import notebooks
+import pytest
+
+ROUNDS = int(os.environ.get("SKP_LAB_KILLS", "3"))
+AWAY = int(os.environ.get("SKP_LAB_AWAY", "60"))
+"""Seconds for which the server is away. `make soak` sets 300, and 20 kills."""
+
+
+@pytest.fixture(name="volumes", scope="module")
+def fixture_volumes():
+    """All volumes of the lab, mounted; afterwards the nodes have none."""
+    with datastores.ssh_server() as lake:
+        volumes = [lake, *datastores.others()]
+        datastores.play(volumes)
+        try:
+            yield volumes
+        finally:
+            datastores.play([], "-e", "volumes_force=true")
+            left = lablib.look(f"ls {datastores.PARENT}; ls /etc/skp/volumes 2>/dev/null; ls /etc/systemd/system | grep skp-volume || true", datastores.nodes())
+            assert not any(text.strip() for text in left.values()), left
+
+
+@pytest.fixture(name="kernel", scope="module")
+def fixture_kernel(volumes):
+    """A kernel that runs through all faults: its container is never restarted."""
+    with notebooks.kernel("python3", notebooks.secret("jupyter_gateway_token")) as kernel:
+        yield kernel
+
+
+def test_a_second_run_changes_nothing(volumes):
+    pids = {name: datastores.daemon(notebooks.node(), name) for name in (one["name"] for one in volumes)}
+    assert datastores.play(volumes).changed == set()
+    assert pids == {name: datastores.daemon(notebooks.node(), name) for name in pids}
+
+
+def test_what_a_notebook_writes_is_at_the_server(volumes, kernel):
+    """1,000 small files and 100 MB; checksums by another path."""
+    told = kernel.run("import hashlib, os\nos.makedirs('/mnt/lake/small')\nfor n in range(1000): open(f'/mnt/lake/small/{n}', 'w').write(str(n))\n"
+                      "data = os.urandom(100 << 20)\nopen('/mnt/lake/large', 'wb').write(data)\nprint(hashlib.sha256(data).hexdigest())").strip()
+    assert lablib.on(datastores.SERVER, "sha256sum", datastores.DATA + "/large").split()[0] == told
+    text = lablib.on(datastores.SERVER, "bash", "-c", f"cd {datastores.DATA}/small && ls | wc -l && cat $(seq 0 999) | sha256sum")
+    assert text.split()[:2] == ["1000", hashlib.sha256("".join(map(str, range(1000))).encode()).hexdigest()]
+
+
+def test_spark_reads_it_on_every_worker(volumes, kernel):
+    told = kernel.run("import pandas\npandas.DataFrame({'a': range(1000)}).to_parquet('/mnt/lake/t.parquet')\nfrom pyspark.sql import SparkSession\n"
+                      "spark = SparkSession.builder.appName('volumes').getOrCreate()\n"
+                      "print(spark.read.parquet('/mnt/lake/t.parquet').groupBy().sum().first()[0])\n"
+                      "spark.stop()")
+    assert told.split()[-1] == str(sum(range(1000)))
+
+
+def test_a_killed_program_is_back_in_the_same_container(volumes, kernel, figures):
+    """kill -9 of every volume's program, again and again: read and written again from the same kernel, without a run."""
+    node, worst = notebooks.node(), 0.0
+    for number in range(ROUNDS):
+        for name in (one["name"] for one in volumes):
+            old = datastores.daemon(node, name)
+            lablib.on(node, "kill", "-9", str(old))
+            _, took = lablib.wait(f"{name} is back", lambda name=name, old=old: (
+                datastores.daemon(node, name) not in (0, old) and datastores.mounted(node, name)), 30)
+            worst = max(worst, took)
+            assert kernel.run(f"open('/mnt/{name}/again', 'w').write('{number}')\nprint(open('/mnt/{name}/again').read())").strip() == str(number)
+    figures["volumes: seconds until a killed program's mount is back, worst"] = round(worst, 1)
+    assert worst <= 30
+
+
+def test_nobody_writes_to_a_volume_that_is_gone(volumes, kernel):
+    """The unit is stopped under a writer: it gets errors, and 0 bytes lie on the bare directory."""
+    node = notebooks.node()
+    lablib.on(node, "systemctl", "stop", "skp-volume-lake")
+    try:
+        assert "OSError" in kernel.run("try:\n    open('/mnt/lake/trap', 'w').write('x')\nexcept OSError as exc:\n    print('OSError', exc.errno)")
+        lablib.on(node, "touch", f"{datastores.PARENT}/lake/trap", check=False)
+        assert datastores.bare_entries(node) == []
+    finally:
+        lablib.on(node, "systemctl", "start", "skp-volume-lake")
+    lablib.wait("mounted", lambda: datastores.mounted(node, "lake"), 30)
+
+
+def test_a_server_that_is_away(volumes, kernel, figures):
+    """No answer for a while: an error within the bound, no process waits in the kernel, the other volumes answer, and it works again afterwards."""
+    node = next(name for name in datastores.nodes() if name != datastores.SERVER)
+    rule = f"INPUT -s {lablib.address(node)} -p tcp --dport 22 -j DROP"
+    lablib.on(datastores.SERVER, "sh", "-c", f"iptables -I {rule}")
+    started = time.monotonic()
+    try:
+        lablib.on(node, "bash", "-c", f"timeout -s KILL 90 touch {datastores.PARENT}/lake/away", check=False)
+        figures["volumes: seconds until an error, server away"] = round(time.monotonic() - started, 1)
+        assert time.monotonic() - started < 60
+        time.sleep(max(0.0, AWAY - (time.monotonic() - started)))
+        assert [line for line in lablib.on(node, "ps", "-eo", "stat,args").splitlines() if line.startswith("D")] == []
+        assert all(datastores.mounted(node, one["name"]) for one in volumes[1:])
+    finally:
+        lablib.on(datastores.SERVER, "sh", "-c", f"iptables -D {rule}")
+    _, took = lablib.wait("it works again", lambda: "yes" in lablib.on(
+        node, "bash", "-c", f"timeout -s KILL 10 touch {datastores.PARENT}/lake/back && echo yes", check=False), 60)
+    figures["volumes: seconds until it works again, server back"] = round(took, 1)
+
+
+@pytest.mark.parametrize(("part", "change", "expected"), [
+    ("source", {"user": "nobody"}, "Permission denied"),
+    ("source", {"path": "/nowhere"}, "No such file or directory"),
+    ("source", {"host": "no-such-host.invalid"}, "cannot be resolved"),
+    ("source", {"host_key": ""}, "no host key is pinned"),
+])
+def test_a_wrong_one_is_one_clear_error(volumes, part, change, expected):
+    wrong = {**volumes[0], "name": "wrong", part: {**volumes[0][part], **change}}
+    result = datastores.play([*volumes, wrong], check=False)
+    assert result.rc != 0 and "volume wrong: " in result.text and expected in result.text
+    assert "Fail with the volumes that failed" in result.text and result.seconds < 120
+    for node in datastores.nodes():
+        assert datastores.mounted(node, "lake") and not datastores.mounted(node, "wrong")
+
+
+def test_no_secret_can_be_seen(volumes):
+    """Ten looks a second at all arguments during a run; units, mounts, fstab, logs, the output at -vvv with diffs."""
+    secrets = [*datastores.CANARIES, volumes[0]["credentials"]["private_key"].splitlines()[2]]
+    nodes = datastores.nodes()
+    sampler = "while :; do cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' '; sleep 0.1; done >/run/canary"
+    lablib.look(f'systemd-run --quiet --unit=skp-canary sh -c "{sampler}"', nodes)
+    try:
+        changed = [{**one, "options": {**one.get("options", {}), "dcache_timeout" if one["driver"] == "sshfs" else "stat_cache_expire": 11}}
+                   if one["driver"] != "rclone" else one for one in volumes]
+        texts = [datastores.play(changed, "-vvv", "--diff").text, datastores.play(volumes, "-vvv", "--diff").text]
+    finally:
+        lablib.look("systemctl stop skp-canary", nodes)
+    looks = lablib.look("cat /run/canary /etc/systemd/system/skp-volume-* /etc/skp/volumes/*/run /proc/mounts /etc/fstab; journalctl -b --no-pager; "
+                        "for id in $(docker ps -q); do docker inspect $id; done; rm /run/canary", nodes)
+    assert all("sshfs" in text for text in looks.values()), "the search reads what it should"
+    for secret in secrets:
+        assert not any(secret in text for text in [*texts, *looks.values()])
