@@ -58,9 +58,11 @@ def read_history(directory):
 def record(directory, known, check_mode):
     """Store the history beside the secrets, if it is not as stored. known: {name: entry}. Returns whether it changed.
 
-    A lost secret keeps its entry, so that it is not forgotten.
+    A lost secret keeps its entry as it is, so that its file, when it comes back, is of the same generation.
     """
-    text = json.dumps(known, indent=1, sort_keys=True) + "\n"
+    stored = read_history(directory)
+    kept = {name: found if found["fingerprint"] else stored.get(name, found) for name, found in known.items()}
+    text = json.dumps(kept, indent=1, sort_keys=True) + "\n"
     path = os.path.join(directory, HISTORY)
     if not known or not atomic_file.drift(path, text):
         return False

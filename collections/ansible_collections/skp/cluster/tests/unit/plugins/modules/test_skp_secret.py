@@ -104,6 +104,20 @@ def test_a_removed_secret_is_not_made_again(run):
     assert run(names=["one"], rotate=["one"])[0]["history"]["one"]["generation"] == 2
 
 
+def test_a_lost_file_that_comes_back_is_the_same_generation(run):
+    """Reading while it is away tells that it is lost, and does not forget what it was."""
+    made, _text = run(names=["one"])
+    file, history = run.directory / "one", (run.directory / ".history.json")
+    before, away = history.read_text(), run.directory / ".away"
+    file.rename(away)
+    lost, _text = run(everything=True)
+    assert not lost["changed"] and history.read_text() == before
+    assert lost["history"]["one"] == dict(made["history"]["one"], fingerprint=None)
+    away.rename(file)
+    back, _text = run(names=["one"])
+    assert not back["changed"] and back["history"] == made["history"]
+
+
 def test_a_damaged_history_changes_nothing(run):
     run(names=["one"])
     (run.directory / ".history.json").write_text("{")
