@@ -145,9 +145,12 @@ def shell(where, text, check=True, timeout=300, stdin=None):
 
 
 def submit(job, *args, options=(), where=None, check=True, timeout=600, before=""):
-    """spark-submit of a job's text in a container that is a client of the cluster. Returns all it printed."""
+    """spark-submit of a job's text in a container that is a client of the cluster. Returns what the job printed, then Spark's log: Spark lets Python write a
+    line in pieces, between which lines of the log would come.
+    """
     where = where or container(CLIENT)
-    text = f"{before} file=$(mktemp --suffix=.py) && cat >$file && spark-submit {shlex.join([*SMALL, *options])} $file {shlex.join(map(str, args))}"
+    command = shlex.join([*SMALL, *options]) + " $file " + shlex.join(map(str, args))
+    text = f"{before} file=$(mktemp --suffix=.py) log=$(mktemp) && cat >$file && spark-submit {command} 2>$log; code=$?; cat $log; exit $code"
     return shell(where, text, check=check, timeout=timeout, stdin=job)
 
 
