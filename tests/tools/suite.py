@@ -67,7 +67,8 @@ def test() -> list[tuple[str, phases.Commands]]:
         ("lab", {"": lab("up")}),
         # The browser that lane a needs is installed while images are built.
         ("first run", {"": tests("1_first_run"), "browser": ["tests/tools/browser.sh"]}),
-        ("second run", {"": tests("2_second_run")}),
+        # The servers that the data volumes' tests need are compiled with a low share of the processors.
+        ("second run", {"": tests("2_second_run"), "stores": ["tests/tools/stores.sh"]}),
         ("services", {lane: tests(*("3_services/" + service for service in services)) for lane, services in LANES.items()}),
         ("changes", {"": tests("4_changes")}),
         # Outages are mostly waiting: a row of the matrix fits beside them, with low priority. Its Python is that of the lab's nodes; the rows that need a
@@ -102,7 +103,7 @@ def main(name: str) -> int:
     durations.forget()
     try:
         if name == "soak":
-            os.environ.update(SKP_LAB_FAST="0", SKP_LAB_KEEP="1")
+            os.environ.update(SKP_LAB_FAST="0", SKP_LAB_KEEP="1", SKP_LAB_KILLS="20", SKP_LAB_AWAY="300", SKP_LAB_LARGE="1024")
             return phases.run(soak(), keep_going=True)
         return phases.run(test(), background=("check", python("tests/tools/suite.py", "check")))
     finally:
