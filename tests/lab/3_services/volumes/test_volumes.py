@@ -50,7 +50,7 @@ def test_what_a_notebook_writes_is_at_the_server(volumes, kernel, name):
     told = kernel.run(
         f"import hashlib, os\nos.makedirs('/mnt/{name}/small')\nfor n in range(1000): open(f'/mnt/{name}/small/{{n}}', 'w').write(str(n))\n"
         f"hashed = hashlib.sha256()\nwith open('/mnt/{name}/large', 'wb') as file:\n    for _ in range({LARGE}):\n"
-        "        block = os.urandom(1 << 20); hashed.update(block); file.write(block)\nprint(hashed.hexdigest())").strip()
+        "        block = os.urandom(1 << 20); hashed.update(block); file.write(block)\nprint(hashed.hexdigest())", 120 + LARGE).strip()
     small = hashlib.sha256("".join(map(str, range(1000))).encode()).hexdigest()
     lablib.wait(f"{name}: all of it is at the server", lambda: (
         datastores.at_server(name, "ls small | wc -l; (cd small && cat $(seq 0 999)) | sha256sum; sha256sum <large").split() == ["1000", small, "-", told, "-"]),
