@@ -130,6 +130,55 @@ def test_a_wrong_one_is_one_clear_error(volumes, part, change, expected):
         assert datastores.mounted(node, "lake") and not datastores.mounted(node, "wrong")
 
 
+def pids(node, volumes):
+    """{volume: the process of its program}."""
+    return {one["name"]: datastores.daemon(node, one["name"]) for one in volumes}
+
+
+def test_one_changed_option_restarts_one_volume(volumes):
+    """On every node that one program is new, the others are not; credentials that others can read are closed without a restart."""
+    nodes = datastores.nodes()
+    before = {node: pids(node, volumes) for node in nodes}
+    lablib.look("chmod 644 /etc/skp/volumes/s3/passwd; chown 61000 /etc/skp/volumes/blob/rclone.conf", nodes)
+    changed = [{**one, "options": {"max_stat_cache_size": 5000}} if one["name"] == "s3" else one for one in volumes]
+    assert {host for _task, host in datastores.play(changed).changed} == set(nodes)
+    for node in nodes:
+        assert {name for name, pid in pids(node, volumes).items() if pid != before[node][name]} == {"s3"}
+        assert set(lablib.on(node, "sh", "-c", "stat -c '%a %U' /etc/skp/volumes/*/passwd /etc/skp/volumes/*/rclone.conf").splitlines()) == {"600 root"}
+    datastores.play(volumes)
+
+
+def test_a_directory_with_files_is_not_mounted_over(volumes):
+    node = datastores.nodes()[0]
+    lablib.on(node, "sh", "-ec", f"mkdir {datastores.PARENT}/full; touch {datastores.PARENT}/full/early")
+    try:
+        result = datastores.play([*volumes, {**volumes[0], "name": "full"}], check=False)
+        assert result.rc != 0 and "early" in result.text and "is not empty" in result.text
+        assert lablib.on(node, "ls", f"{datastores.PARENT}/full").split() == ["early"]
+    finally:
+        lablib.on(node, "rm", "-r", f"{datastores.PARENT}/full")
+        datastores.play(volumes)
+
+
+def test_a_volume_with_files_that_are_not_uploaded_is_kept(volumes, kernel):
+    """The Blob server hangs, a notebook writes 100 files, a run shall remove the volume: it is refused. Afterwards all files are at the server."""
+    rest = [one for one in volumes if one["name"] != "blob"]
+    kernel.run("import os\nos.makedirs('/mnt/blob/late')\nprint(os.listdir('/mnt/blob/late'))")
+    lablib.wait("the directory is there", lambda: "late" in datastores.at_server("blob", "ls"), 30)
+    lablib.on(datastores.SERVER, "pkill", "-STOP", "-f", "azurite-blob")
+    try:
+        kernel.run("for n in range(100): open(f'/mnt/blob/late/{n}', 'w').write(str(n))")
+        result = datastores.play(rest, "-e", "volumes_flush_timeout=5", check=False)
+        assert result.rc != 0 and "files are not at the backend yet" in result.text
+        assert datastores.daemon(notebooks.node(), "blob")
+    finally:
+        lablib.on(datastores.SERVER, "pkill", "-CONT", "-f", "azurite-blob")
+    datastores.play(rest, "-e", "volumes_flush_timeout=90")
+    assert not datastores.mounted(notebooks.node(), "blob")
+    assert datastores.at_server("blob", "cat late/* | wc -c; ls late | wc -l").split() == ["190", "100"]
+    datastores.play(volumes)
+
+
 def test_no_secret_can_be_seen(volumes):
     """Ten looks a second at all arguments during a run; units, mounts, fstab, logs, the output at -vvv with diffs."""
     secrets = [*datastores.CANARIES, volumes[0]["credentials"]["private_key"].splitlines()[2]]
