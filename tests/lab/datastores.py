@@ -59,7 +59,8 @@ def servers():
     name, image = lablib.container(SERVER), lablib.run("docker", "inspect", "--format", "{{.Image}}", lablib.container("c01")).stdout.strip()
     lablib.run("docker", "rm", "-fv", name, check=False)
     lablib.run(
-        "docker", "run", "-d", "--name", name, "--hostname", name, "--label", f"skp.lab={lablib.LAB}", "--network", lablib.LAB, "--init", "--cap-add", "NET_ADMIN",
+        "docker", "run", "-d", "--name", name, "--hostname", name, "--label", f"skp.lab={lablib.LAB}", "--network", lablib.LAB, "--init",
+        "--cap-add", "NET_ADMIN",
         "-v", f"{PROGRAMS}:/opt/stores:ro", "-v", "/srv", "-e", f"ROOT_ACCESS_KEY={S3['access_key_id']}", "-e", f"ROOT_SECRET_KEY={S3['secret_access_key']}",
         "-e", f"AZURITE_ACCOUNTS={BLOB_ACCOUNT}:{BLOB_KEY}", "--entrypoint", "/bin/bash", image, "-euc", START,
     )

@@ -52,9 +52,8 @@ def test_what_a_notebook_writes_is_at_the_server(volumes, kernel, name):
         f"hashed = hashlib.sha256()\nwith open('/mnt/{name}/large', 'wb') as file:\n    for _ in range({LARGE}):\n"
         "        block = os.urandom(1 << 20); hashed.update(block); file.write(block)\nprint(hashed.hexdigest())", 120 + LARGE).strip()
     small = hashlib.sha256("".join(map(str, range(1000))).encode()).hexdigest()
-    lablib.wait(f"{name}: all of it is at the server", lambda: (
-        datastores.at_server(name, "ls small | wc -l; (cd small && cat $(seq 0 999)) | sha256sum; sha256sum <large").split() == ["1000", small, "-", told, "-"]),
-        60 + LARGE, every=3)
+    text, expected = "ls small | wc -l; (cd small && cat $(seq 0 999)) | sha256sum; sha256sum <large", ["1000", small, "-", told, "-"]
+    lablib.wait(f"{name}: all of it is at the server", lambda: datastores.at_server(name, text).split() == expected, 60 + LARGE, every=3)
 
 
 def test_spark_reads_it_on_every_worker(volumes, kernel):
