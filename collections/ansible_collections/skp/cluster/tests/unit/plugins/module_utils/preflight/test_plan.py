@@ -17,7 +17,8 @@ from ansible_collections.skp.cluster.plugins.module_utils.preflight import plan
 ROOT = pathlib.Path(__file__).resolve().parents[5]
 SETTINGS = {key[len("preflight_"):]: value for key, value in
             yaml.safe_load((ROOT / "roles/preflight/defaults/main.yml").read_text(encoding="utf-8")).items()}
-SETTINGS.update(volumes={"refusal": "", "hosts": {"c2": ["sshfs"]}}, engine_manage=True, store_mode="existing", encrypted=False, store_nfs_server="10.0.0.1", image_groups=["kafka", "spark_worker"],
+SETTINGS.update(volumes={"refusal": "", "hosts": {"c2": ["sshfs"]}}, engine_manage=True, store_mode="existing", encrypted=False,
+                store_nfs_server="10.0.0.1", image_groups=["kafka", "spark_worker"],
                 published=[{"group": "kafka", "port": 9094}, {"group": "jupyter", "port": "8010"}], allow_from=[], allow_port_from=[])
 GIB = plan.GIB
 
