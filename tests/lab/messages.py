@@ -10,7 +10,7 @@ import threading
 import lablib
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import KafkaAdminClient, NewTopic
-from kafka.errors import KafkaError
+from kafka.errors import KafkaError, KafkaTimeoutError
 
 OUTSIDE_PORT = 9094
 
@@ -68,7 +68,14 @@ def in_sync(brokers):
 
 def producer():
     """A client that sends from outside with acks=all and tries again for two minutes, its default: a partition's leader may still be on its way."""
-    return KafkaProducer(bootstrap_servers=outside(), acks="all")
+    def made():
+        # The first address it takes may be that of a broker that is cut off, and it waits for that one until its time is over.
+        try:
+            return KafkaProducer(bootstrap_servers=outside(), bootstrap_timeout_ms=10000, acks="all")
+        except KafkaTimeoutError as exc:
+            raise lablib.Failed(f"a producer: {exc!r}") from exc
+
+    return lablib.wait("a broker answers", made, 120)[0]
 
 
 def produce_outside(topic, numbers, partitions=None):
