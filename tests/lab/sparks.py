@@ -61,7 +61,7 @@ pairs = spark.sparkContext.parallelize(range(n), 6).mapPartitions(slowly).map(la
 sums = pairs.groupByKey(6).mapPartitions(slowly).mapValues(sum).collect()
 print("keys", len(sums), "sum", sum(value for _, value in sums), flush=True)
 text, times = spark.range(0, rows, 1, 6).selectExpr("id", "sha2(cast(id as string), 256) as text"), []
-for turn in range(3):
+for turn in range(2):
     started = time.monotonic()
     got = text.repartition(6, "text").selectExpr("count(*) as rows", "sum(id) as ids", "sum(length(text)) as letters").first()
     times.append(round(time.monotonic() - started, 1))

@@ -7,6 +7,7 @@ One session computes for all tests while two drivers that must be refused take t
 from __future__ import annotations
 
 import concurrent.futures
+import os
 
 import lablib
 import pytest
@@ -14,7 +15,8 @@ import sparks
 
 N = 200_000
 SUM = N * (N - 1) // 2
-ROWS = 4_000_000
+ROWS = int(os.environ.get("SKP_LAB_ROWS", "1000000"))
+"""Rows that are shuffled. `make soak` sets four times as many."""
 
 CONF = "$SPARK_CONF_DIR/spark-defaults.conf"
 REFUSED = {
@@ -96,9 +98,9 @@ def test_shuffle_over_all_workers(output, figures):
     assert words[6] == "true"
     executors = [e for e in sparks.history(sparks.said(output, "application")[0], "/allexecutors") if e["id"] != "driver"]
     assert len({e["hostPort"].rsplit(":", 1)[0] for e in executors if e["totalShuffleRead"] > 0}) == len(sparks.worker_nodes())
-    moved = sum(e["totalShuffleRead"] for e in executors) // 3
+    moved = sum(e["totalShuffleRead"] for e in executors) // 2
     assert moved > 64 * ROWS // 2
-    figures[f"spark: shuffle of {moved // 10**6} MB over {len(sparks.worker_nodes())} workers, three times, seconds each"] = " ".join(words[8:])
+    figures[f"spark: shuffle of {moved // 10**6} MB over {len(sparks.worker_nodes())} workers, twice, seconds each"] = " ".join(words[8:])
 
 
 @pytest.mark.parametrize("what", REFUSED)
