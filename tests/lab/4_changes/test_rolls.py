@@ -48,14 +48,14 @@ def test_two_runs_at_once_change_one_after_the_other(site, figures):
 
 def test_without_a_quorum_no_broker_is_stopped(site):
     """Two of three ZooKeeper members reach nobody: brokers still answer, but one that was stopped could not start. The run ends within its time and says so."""
-    before = lablib.look(RUNNING, NODES)
+    before, configs = lablib.look(RUNNING, NODES), lablib.ask_manager("docker config ls -q | sort")
     with faults.cut_off("zookeeper-skp-2", "zookeeper-skp-3"):
         lablib.wait("no member serves", lambda: not znodes.modes(), 60)
         change = ("-e", json.dumps({"kafka_config": {"log.cleaner.threads": 2}}), "-e", "kafka_update_timeout=20")
         result = lablib.play(site, "--tags", "kafka", *change, check=False, timeout=180)
         assert result.rc != 0 and "ZooKeeper at zookeeper-skp-1:2181" in faults.words(result.text), result.text[-3000:]
     witness.healthy()
-    assert lablib.look(RUNNING, NODES) == before
+    assert lablib.look(RUNNING, NODES) == before and lablib.ask_manager("docker config ls -q | sort") == configs
 
 
 def sshd_dies():

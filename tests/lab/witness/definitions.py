@@ -14,6 +14,7 @@ OURS = ("skp.hash",)
 def parts(spec):
     """{part: value} of a definition: config FILE, secret FILE, env NAME, placement, and the rest by the engine's own names."""
     task = dict(spec["TaskTemplate"])
+    task.pop("ForceUpdate", None)  # how often somebody restarted it by hand
     container = dict(task.pop("ContainerSpec"))
     found = {"placement": task.pop("Placement", {}).get("Constraints")}
     found.update({f"config {item['File']['Name']}": item["ConfigName"] for item in container.pop("Configs", None) or ()})

@@ -374,10 +374,15 @@ def converge(client, role, plan, state, wanted, wait=True, timeout=300, settle=3
 
     serial 0: submit all actions, then wait once. serial 1: first the actions that stop nothing, then one action at a time with a wait
     after each. The gate runs before the first and after each action except removals: it would wait for the removed service for ever.
+    Where nothing can be done before the gate opens, configs and secrets are made after it too: a refused run leaves none behind.
     Returns the result of the last `wait_for`, or {} with wait=False.
     """
-    ensure_objects(client, plan, state, role)
     first, gated = (plan["actions"], []) if not serial else service_plan.order_serial(plan, service_plan.running_names(state))
+    gate_first = bool(gate)
+    if gated and gate and not first:
+        gate(functools.partial(_stopped, client, role, gated[0]["name"]))
+        gate_first = False
+    ensure_objects(client, plan, state, role)
     stale, removed = frozenset(), {}
     for action in first:
         stale |= apply_action(client, state, action)
@@ -388,7 +393,6 @@ def converge(client, role, plan, state, wanted, wait=True, timeout=300, settle=3
     if wait:
         names = [name for name in wanted if name not in still]
         result = wait_for(client, role, names, timeout, settle, stale, removed, None if plan["actions"] else state)
-    gate_first = bool(gate)
     for action in gated:
         if gate_first:
             gate(functools.partial(_stopped, client, role, action["name"]))
