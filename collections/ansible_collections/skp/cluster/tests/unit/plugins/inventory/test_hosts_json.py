@@ -240,7 +240,7 @@ def test_nothing_is_ever_a_template(tmp_path: pathlib.Path) -> None:
     variables = manager.get_vars(host=inventory.get_host("c02"))
     templar = Templar(loader=DataLoader(), variables=variables)
     assert templar.template(variables["skp_labels"]) == {"note": trap}
-    assert templar.template(variables["s3_access_key"]) == trap
+    assert templar.template(variables["volumes_s3_access_key"]) == trap
     assert not (tmp_path / "trap").exists()
 
 
