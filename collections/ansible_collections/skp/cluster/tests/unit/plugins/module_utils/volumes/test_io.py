@@ -29,6 +29,11 @@ from ansible_collections.skp.cluster.tests.unit.plugins.module_utils.volumes.vol
 HERE = pathlib.Path(__file__).parent
 
 
+def script(name):
+    """The text of one of the programs beside this file, as one that this Python runs."""
+    return "#!%s\n%s" % (sys.executable, (HERE / name).read_text())
+
+
 def can_mount():
     """Whether this process may mount: root in a container often may not."""
     if os.geteuid() or not os.path.exists("/dev/fuse"):
@@ -79,10 +84,10 @@ def fixture_site(tmp_path, monkeypatch):
     """A node with systemd and FUSE."""
     site = Site(tmp_path)
     (site.systemd / "units").mkdir(parents=True)
-    program = site.tool("sshfs", (HERE / "tiny_fuse.py").read_text().replace("/usr/bin/python3", sys.executable))
-    site.programs = {"sshfs": program, "s3fs": program, "blobfuse2": program}
+    fuse = site.tool("sshfs", script("tiny_fuse.py"))
+    site.programs = {"sshfs": fuse, "s3fs": fuse, "blobfuse2": fuse}
     for name in ("systemctl", "journalctl"):
-        site.tool(name, (HERE / "tiny_systemctl.py").read_text().replace("/usr/bin/python3", sys.executable))
+        site.tool(name, script("tiny_systemctl.py"))
     site.tool("ssh-keyscan", "#!/bin/sh\necho \"data.example %s\"\n" % HOST_KEY)
     monkeypatch.setenv("TINY_SYSTEMD", str(site.systemd))
     monkeypatch.setattr(engine_facts, "SEARCH_PATH", "%s:%s" % (site.tools, engine_facts.SEARCH_PATH))

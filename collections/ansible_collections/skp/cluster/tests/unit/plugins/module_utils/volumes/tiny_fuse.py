@@ -1,4 +1,3 @@
-#!/usr/bin/python3
 # Copyright (c) 2026 skp.cluster contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A program that mounts as sshfs, s3fs and rclone do: a real mount of FUSE with one empty directory and one file that is written and forgotten.
@@ -61,7 +60,12 @@ def main():
     options = "fd=%d,rootmode=40000,user_id=0,group_id=0,allow_other" % handle
     if LIBC.mount(b"tiny", point.encode(), b"fuse.tiny", 6, options.encode()):
         sys.exit("mount: %s" % os.strerror(ctypes.get_errno()))
-    signal.signal(signal.SIGTERM, lambda *_args: (LIBC.umount2(point.encode(), 2), os._exit(0)))
+
+    def end(*_args):
+        LIBC.umount2(point.encode(), 2)
+        os._exit(0)
+
+    signal.signal(signal.SIGTERM, end)
     while True:
         try:
             request = os.read(handle, 1 << 17)

@@ -1,4 +1,3 @@
-#!/usr/bin/python3
 # Copyright (c) 2026 skp.cluster contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """As much of systemctl and journalctl as the volumes use: it keeps a unit's program running as the unit's lines say.
