@@ -27,7 +27,9 @@ def pytest_configure(config):
 
 
 def pytest_runtest_logreport(report):
-    """Keep what every test took, its fixtures apart; what took no time says nothing."""
+    """Show a failure at once, not at the end of the phase. Keep what every test took, its fixtures apart; what took no time says nothing."""
+    if report.failed:
+        print(f"\n{report.nodeid}, {report.when}: {report.longreprtext[-3000:]}", flush=True)
     if report.duration >= 0.1 or report.when == "call":
         durations.keep(durations.TESTS, {"test": report.nodeid, "when": report.when, "seconds": round(report.duration, 1), "outcome": report.outcome})
 

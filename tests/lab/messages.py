@@ -40,6 +40,12 @@ def create_topic(name, partitions=3, replication=3, **settings):
         admin.create_topics([NewTopic(name, partitions, replication, topic_configs=named)])
 
 
+def delete_topic(name):
+    """Delete a topic through a node's address."""
+    with administration(f"deleting the topic {name}") as admin:
+        admin.delete_topics([name])
+
+
 def advertised():
     """{broker id: address} that clients outside are told."""
     with administration("asking for the brokers") as admin:
