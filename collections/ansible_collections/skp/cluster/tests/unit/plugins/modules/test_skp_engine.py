@@ -11,6 +11,7 @@ import sys
 import types
 
 import pytest
+from ansible.module_utils.common.parameters import PASS_VARS
 from ansible.plugins.loader import action_loader
 
 from ansible_collections.skp.cluster.plugins.module_utils.engine import facts as engine_facts, io as engine_io, plan as engine_plan
@@ -101,6 +102,8 @@ def test_no_verbosity_shows_a_proxys_login(tmp_path, broken):
     (tmp_path / "daemon.json").write_text("{" if broken else "{}")
     config = {"proxies": {"http-proxy": "http://user:canary@proxy.example:3128", "no-proxy": "10.0.0.0/8"}, "debug": True}
     arguments = {"config": config, "config_file": str(tmp_path / "daemon.json"), "record_file": str(tmp_path / "record"), "_ansible_check_mode": True}
+    if "inject_invocation" in PASS_VARS:  # what -vvv asks for since core 2.21
+        arguments["_ansible_inject_invocation"] = True
     (tmp_path / "arguments.json").write_text(json.dumps({"ANSIBLE_MODULE_ARGS": arguments}))
     done = subprocess.run([sys.executable, "-c", ALONE, str(tmp_path / "arguments.json")], capture_output=True, text=True, check=False, timeout=60,
                           env=dict(os.environ, PYTHONPATH=os.pathsep.join(sys.path)))
