@@ -309,12 +309,14 @@ def snapshot():
 def kill(*nodes):
     """Cut the power of nodes: no process of theirs gets a signal it could handle."""
     run("docker", "kill", *[container(n) for n in nodes])
-    close_ssh()
+    close_ssh(*nodes)
 
 
-def close_ssh():
-    """End Ansible's open connections to the lab: towards a dead node they would hang until ssh notices, which is not what is tested."""
-    for socket in Path("~/.ansible/cp").expanduser().glob(f"{LAB}-*"):
+def close_ssh(*nodes):
+    """End Ansible's open connections to these nodes, or to all: towards a dead node they would hang until ssh notices, which is not what is tested."""
+    sockets = Path("~/.ansible/cp").expanduser().glob(f"{LAB}-*")
+    ours = tuple(f"{LAB}-{address(node)}-" for node in nodes) or ("",)
+    for socket in [one for one in sockets if one.name.startswith(ours)]:
         run("ssh", "-o", f"ControlPath={socket}", "-O", "exit", "node", check=False, timeout=10)
 
 

@@ -6,9 +6,7 @@ After each day of it the cluster is healthy and every service's data is present.
 """
 from __future__ import annotations
 
-import concurrent.futures
 import contextlib
-import json
 import time
 
 import faults
@@ -133,40 +131,6 @@ def test_c_all_nodes_lose_power(kept, site, figures):
     lablib.kill(nodes[0])
     lablib.start(*nodes)
     figures["power: all nodes killed and started, healthy after seconds"] = as_before(kept)
-
-
-def other_leader():
-    """A leader of the swarm that is not c01, where the modules run: a manager that is demoted gives the leadership away."""
-    for _attempt in range(10):
-        _, leader = lablib.ask_manager("docker node ls --format '{{.Hostname}} {{.ManagerStatus}}' | sed -n 's/ Leader$//p'")
-        if leader.strip() not in ("", "c01"):
-            return leader.strip()
-        lablib.on("c02", "docker", "node", "demote", "c01")
-        lablib.wait("c01 is a worker", lambda: not lablib.on("c02", "docker", "node", "inspect", "-f", "{{if .ManagerStatus}}x{{end}}", "c01").strip(), 60)
-        lablib.on("c02", "docker", "node", "promote", "c01")
-        lablib.wait("c01 is a manager", lambda: lablib.on("c01", "docker", "node", "ls", "-q", check=False).count("\n") == 3, 60)
-    raise lablib.Failed("c01 stays the leader")
-
-
-def test_c2_the_swarms_leader_dies_in_a_rolling_update(kept, site):
-    """The leader, and the broker on it, dies after the first broker was updated, and comes back: the run ends well, every broker was restarted once, and
-    the data is there.
-    """
-    leader, before = other_leader(), lablib.services()
-    change = json.dumps({"kafka_config": {"log.cleaner.threads": 2}})
-    with concurrent.futures.ThreadPoolExecutor(1) as pool:
-        run = pool.submit(lablib.play, site, "--tags", "kafka", "-e", change)
-        try:
-            lablib.wait("the first broker was updated", lambda: lablib.services() != before, 120, every=0.2)
-            lablib.kill(leader)
-            lablib.wait("there is another leader", lambda: " Leader" in lablib.ask_manager("docker node ls --format '{{.Hostname}} {{.ManagerStatus}}'")[1], 60)
-        finally:
-            lablib.start(leader)
-        run.result()
-    as_before(kept)
-    assert {name for name, seen in lablib.services().items() if seen != before[name]} == {name for name in before if name.startswith("kafka-skp-")}
-    assert lablib.play(site, "--tags", "kafka").changed
-    as_before(kept)
 
 
 def test_d_the_master_is_wiped(kept, site, figures):
