@@ -93,6 +93,31 @@ def test_who_reaches_published_ports():
     assert neighbour("c01")
 
 
+def test_who_reaches_the_ports_of_the_swarm():
+    """Nobody but the nodes: the controller does not, the nodes do, and the overlay network still carries what they say."""
+    assert neighbour("c01", 2377)
+    filtered(skp_swarm_allow_from=["nodes"])
+    assert {node: neighbour(node, 2377) or neighbour(node, 7946) for node in NODES} == dict.fromkeys(NODES, False)
+    assert node_reaches("c02", "c01", 2377) and neighbour("c01", 22) and neighbour("c01")
+    assert notebook("kafka-skp", 9092)
+    lablib.wait("the cluster is healthy", lablib.cluster_is_healthy, 60)
+
+
+def test_published_ports_at_one_address():
+    """A second address of the node: what it publishes is not reached there, its own ports are."""
+    host, second = "c01", "172.31.251.1"
+    lablib.on(host, "ip", "addr", "add", second + "/32", "dev", "lo")
+    try:
+        ask = f"ip route replace {second}/32 via {lablib.address(host)} && timeout 4 bash -c 'exec 3<>/dev/tcp/{second}/%d' 2>/dev/null && echo yes || echo no"
+        assert lablib.on("c02", "bash", "-c", ask % KAFKA).strip() == "yes"
+        filtered(skp_publish_addresses=["{{ ansible_host }}"])
+        assert lablib.on("c02", "bash", "-c", ask % KAFKA).strip() == "no" and lablib.on("c02", "bash", "-c", ask % 22).strip() == "yes"
+        assert neighbour(host) and node_reaches("c02", host)
+    finally:
+        lablib.on(host, "ip", "addr", "del", second + "/32", "dev", "lo")
+        lablib.on("c02", "bash", "-c", f"ip route del {second}/32 || true")
+
+
 def test_the_filter_survives_restarts_and_hands():
     """A restart of the engine, the node's own reboot, and rules removed by hand: the next look shows the same rules, the last one after a run."""
     wish = {"skp_allow_from": [ELSEWHERE]}

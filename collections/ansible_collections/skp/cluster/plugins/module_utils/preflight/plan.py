@@ -117,11 +117,13 @@ def exposed(site):
     for name, facts in answering(site):
         ports = sorted({str(entry["port"]) for entry in settings["published"]
                         if name in site["groups"].get(entry["group"], []) and str(entry["port"]) not in map(str, settings["allow_port_from"])})
-        if facts["public"] and ports and not settings["allow_from"]:
+        bound = settings["publish_addresses"].get(name) or facts["public"]
+        public = [address for address in facts["public"] if address in bound]
+        if public and ports and not settings["allow_from"]:
             yield warning(name, "the public address %s, and the published ports %s are open to every address"
-                          % (", ".join(facts["public"]), ", ".join(ports)),
-                          "only those who need them reach them", "set skp_allow_from, or leave ports unpublished, unless a firewall in front of the node "
-                          "closes them; a firewall on the node does not. See docs/network.md")
+                          % (", ".join(public), ", ".join(ports)),
+                          "only those who need them reach them", "set skp_allow_from or skp_publish_addresses, or leave ports unpublished, unless a "
+                          "firewall in front of the node closes them; a firewall on the node does not. See docs/network.md")
 
 
 @check

@@ -117,6 +117,16 @@ def test_the_packet_filter_of_a_node():
     assert [str(port) for port in found["published_anywhere"]] == ["8010", "8030", "8031", "9999"]
     assert found["allow_from"] == ["10.1.0.0/16", "10.2.0.5"]
     assert "2375-2377" in found["closed_ports"] and found["closed_networks"] == ["169.254.0.0/16"]
+    assert found["publish_addresses"] == [] and found["swarm_allow_from"] == []
+    found = filter_of("c2", skp_publish_addresses="10.0.0.2", skp_swarm_allow_from="nodes, 10.1.0.0/16")
+    assert found["publish_addresses"] == ["10.0.0.2"] and found["swarm_allow_from"] == ["nodes", "10.1.0.0/16"]
+    assert value("preflight", "__preflight_settings", "c2")["publish_addresses"] == {"c1": [], "c2": [], "c3": []}
+
+
+def test_a_node_that_joins_is_let_in_first():
+    """The managers' filter knows the addresses of the last run only, and the visit of the nodes comes after the swarm's play."""
+    names = [task["name"] for task in DataLoader().load_from_file(str(ROLES / "swarm/tasks/bootstrap.yml"))]
+    assert names.index("Let the nodes that join reach the managers") < names.index("Join nodes to the swarm")
 
 
 def test_ports_of_the_filter_are_those_of_the_roles():

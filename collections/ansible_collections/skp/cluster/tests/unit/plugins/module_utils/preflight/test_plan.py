@@ -17,8 +17,10 @@ from ansible_collections.skp.cluster.plugins.module_utils.preflight import plan
 ROOT = pathlib.Path(__file__).resolve().parents[5]
 SETTINGS = {key[len("preflight_"):]: value for key, value in
             yaml.safe_load((ROOT / "roles/preflight/defaults/main.yml").read_text(encoding="utf-8")).items()}
-SETTINGS.update(volumes={"refusal": "", "hosts": {"c2": ["sshfs"]}}, engine_manage=True, store_mode="existing", encrypted=False, store_nfs_server="10.0.0.1", image_groups=["kafka", "spark_worker"],
-                published=[{"group": "kafka", "port": 9094}, {"group": "jupyter", "port": "8010"}], allow_from=[], allow_port_from=[])
+SETTINGS.update(volumes={"refusal": "", "hosts": {"c2": ["sshfs"]}}, engine_manage=True, store_mode="existing", encrypted=False,
+                store_nfs_server="10.0.0.1", image_groups=["kafka", "spark_worker"],
+                published=[{"group": "kafka", "port": 9094}, {"group": "jupyter", "port": "8010"}], allow_from=[], allow_port_from=[],
+                publish_addresses={"c1": [], "c2": []})
 GIB = plan.GIB
 
 
@@ -285,7 +287,8 @@ def test_every_threshold_is_used_and_documented():
 
 
 @pytest.mark.parametrize("more", [
-    change("settings.allow_from", ["10.1.0.0/16"]), change("settings.allow_port_from", ["9094"]), change("settings.published", []), change("groups.kafka", []),
+    change("settings.allow_from", ["10.1.0.0/16"]), change("settings.allow_port_from", ["9094"]), change("settings.publish_addresses", {"c2": ["10.0.0.2"]}),
+    change("settings.published", []), change("groups.kafka", []),
 ])
 def test_a_public_address_is_fine_where_ports_are_limited(more):
     site = good()
