@@ -21,6 +21,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 from xml.sax.saxutils import escape
 
 from ..failure import Failure
+from ..logins import logins, without_logins
 
 LABEL = "skp.hash"
 BOOTSTRAP_REPOSITORY = "skp/bootstrap"
@@ -369,7 +370,7 @@ def security_mirror(mirror, given):
     if mirror.rstrip("/").endswith("/debian"):
         return mirror.rstrip("/") + "-security"
     raise Failure("skp_apt_mirror is %s; where are the security updates? Set skp_apt_security_mirror to the URL of a mirror of debian-security, or to none for "
-                  "images without security updates. (Beside a mirror that ends in /debian the place is known.)" % without_login(mirror), "no_security_mirror")
+                  "images without security updates. (Beside a mirror that ends in /debian the place is known.)" % without_logins(mirror), "no_security_mirror")
 
 
 def apt_sources(mirror, suite, security=""):
@@ -383,17 +384,12 @@ def apt_sources(mirror, suite, security=""):
     return "deb %s %s main\ndeb %s %s-updates main\n" % (mirror, suite, mirror, suite) + ("deb %s %s-security main\n" % (updates, suite) if updates else "")
 
 
-def without_login(text):
-    """The text without `user:password@` in its URLs."""
-    return re.sub(r"(?<=://)[^/\s@]*@", "", text)
-
-
 _URLS = ("apt_mirror", "apt_security_mirror", "pip_index", "maven_mirror", "go_proxy")
 
 
 def has_login(options):
     """Whether the site's settings (as for `site_files`) contain a login: user and password in a URL."""
-    return any(without_login(options.get(name) or "") != (options.get(name) or "") for name in _URLS)
+    return any(logins(options.get(name) or "") for name in _URLS)
 
 
 def maven_settings(url):
