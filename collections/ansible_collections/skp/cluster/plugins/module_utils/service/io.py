@@ -248,25 +248,13 @@ def apply_action(client, state, action):
     return stale
 
 
-def _update(client, service_id, name, body, attempts=5):
-    for attempt in range(attempts):
-        raw = engine.get(client, "/services/%s" % service_id, what="reading service %s" % name)
+def _update(client, service_id, name, body):
+    def change(spec):
         # Keep this counter: every change of it restarts the service.
-        body["TaskTemplate"]["ForceUpdate"] = raw["Spec"]["TaskTemplate"].get("ForceUpdate", 0)
-        try:
-            engine.post(
-                client,
-                "/services/%s/update" % service_id,
-                body,
-                params={"version": raw["Version"]["Index"]},
-                what="updating service %s" % name,
-            )
-            return
-        except engine.EngineError as exc:
-            # Swarm may have written the service (update status) after it was read here. Without a leader the update may or may not have been done;
-            # its version makes a second one harmless.
-            if not ("out of sequence" in exc.msg or engine.leaderless("GET", exc.msg)) or attempt == attempts - 1:
-                raise
+        body["TaskTemplate"]["ForceUpdate"] = spec["TaskTemplate"].get("ForceUpdate", 0)
+        return body
+
+    engine.update(client, "/services/%s" % service_id, change, "reading service %s" % name, "updating service %s" % name)
 
 
 def task_logs(client, task_id, lines=LOG_LINES):

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import copy
 import time
 import uuid
 
@@ -20,7 +19,6 @@ POLL_SECONDS = 0.3
 PATIENCE_SECONDS = 15
 """Seconds that a step waits for a starting member or an election before it is refused."""
 
-BOUNCE_ATTEMPTS = 5
 
 _ASK = ('for name in "$@"; do { answer=$(SKP_4LW_TIMEOUT=2 skp-zookeeper-4lw srvr "$name" 2>/dev/null); '
         'printf "==%s\\n%s\\n" "$name" "$answer"; } & done; wait')
@@ -238,18 +236,15 @@ class Ensemble:
         (number,) = step["ids"]
         entry = self.state["services"][self.name(number)]
         stale = frozenset(task["ID"] for task in self.state["tasks"] if task["ServiceID"] == entry["id"])
-        for attempt in range(BOUNCE_ATTEMPTS):
-            raw = engine.get(self.client, "/services/%s" % entry["id"], what="reading service %s" % self.name(number))
-            body = copy.deepcopy(raw["Spec"])
-            body["TaskTemplate"]["ForceUpdate"] = body["TaskTemplate"].get("ForceUpdate", 0) + 1
-            try:
-                engine.post(self.client, "/services/%s/update" % entry["id"], body, params={"version": raw["Version"]["Index"]},
-                            what="restarting service %s" % self.name(number))
-                break
-            except engine.EngineError as exc:
-                # Swarm may have written the service (update status) after it was read here.
-                if "out of sequence" not in exc.msg or attempt == BOUNCE_ATTEMPTS - 1:
-                    raise
+        wanted = []
+
+        def change(spec):
+            wanted.append(spec["TaskTemplate"].get("ForceUpdate", 0) + 1)
+            spec["TaskTemplate"]["ForceUpdate"] = wanted[0]
+            return spec if wanted[-1] == wanted[0] else None  # else an attempt without an answer has restarted it
+
+        engine.update(self.client, "/services/%s" % entry["id"], change, "reading service %s" % self.name(number),
+                      "restarting service %s" % self.name(number))
         self.await_serving([number], stale)
 
     def _remove(self, step):

@@ -8,6 +8,7 @@ import types
 
 import pytest
 
+from ansible_collections.skp.cluster.plugins.module_utils.engine import client
 from ansible_collections.skp.cluster.plugins.module_utils.engine.client import EngineError
 from ansible_collections.skp.cluster.plugins.module_utils.failure import Failure
 from ansible_collections.skp.cluster.plugins.module_utils.zookeeper import io as zk_io
@@ -129,3 +130,18 @@ def test_a_restart_is_tried_again_when_swarm_wrote_the_service_meanwhile(monkeyp
     ensemble.state, ensemble.await_serving = {"services": {"zookeeper-skp-1": {"id": "s1"}}, "tasks": []}, lambda numbers, stale: None
     ensemble.do({"action": "bounce", "ids": [1]})
     assert [call for call in engine.calls if call[0] == "post"] == [("post", "/services/s1/update")] * 2
+
+
+def test_a_restart_whose_answer_was_lost_is_not_done_twice(monkeypatch):
+    counts, posted = [0, 1], []
+    monkeypatch.setattr(client, "get", lambda *args, **options: {"Spec": {"TaskTemplate": {"ForceUpdate": counts.pop(0)}}, "Version": {"Index": 7}})
+
+    def post(_client, path, body, **options):
+        posted.append(body["TaskTemplate"]["ForceUpdate"])
+        raise EngineError("rpc error: code = DeadlineExceeded desc = context deadline exceeded", kind="api")
+
+    monkeypatch.setattr(client, "post", post)
+    ensemble = Ensemble(None, "zookeeper", "zookeeper-skp", [1], {}, {}, {}, None, None, None, 10)
+    ensemble.state, ensemble.await_serving = {"services": {"zookeeper-skp-1": {"id": "s1"}}, "tasks": []}, lambda numbers, stale: None
+    ensemble.do({"action": "bounce", "ids": [1]})
+    assert posted == [1]
