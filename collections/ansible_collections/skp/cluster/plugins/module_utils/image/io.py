@@ -12,6 +12,7 @@ import hashlib
 import io
 import json
 import os
+import shutil
 import subprocess
 import tarfile
 import tempfile
@@ -41,6 +42,68 @@ def lock(path=LOCK):
     return run_lock.holding(path, 0, lambda process: Failure(
         "Another run builds images on this machine (process %s). Wait until it has ended, and run again; what it builds is used then." % process,
         "build_running", path=path))
+
+
+UNFINISHED = "/var/lib/skp-image.unfinished"
+"""What a build that is under way has made with the site's settings in it; gone when that is removed. So a killed run leaves word for the next one."""
+
+
+class Traces:
+    """The images and caches of a build in progress that contain the site's settings, in memory and in the file UNFINISHED. Used by several threads."""
+
+    def __init__(self, caches, path=None):
+        self.caches, self.stages = caches, []
+        self._path, self._lock, self._last = path or UNFINISHED, threading.Lock(), {}
+        with open(self._path, "w", encoding="utf-8") as handle:
+            handle.write("caches\n" if caches else "")
+
+    def layer(self, name, layer):
+        """The newest layer of the build of an image: while its stage is built, nothing else leads to it."""
+        with self._lock:
+            if layer and self._last.get(name) != layer:
+                self._last[name] = layer
+                with open(self._path, "a", encoding="utf-8") as handle:
+                    handle.write(layer + "\n")
+
+    def remove(self, client):
+        """Remove the last layers of all stages, which are images without a name, with all below them; and BuildKit's caches."""
+        for layer in sorted(set(self.stages)):
+            remove_image(client, layer)
+        if self.caches:
+            forget_builds(client)
+        os.unlink(self._path)
+
+
+def unfinished(path=None):
+    """What a run that was killed has left: {"caches": bool, "layers": [id, newest first]}, or None. A run that still builds has left nothing."""
+    path = path or UNFINISHED
+    if not os.path.exists(path):
+        return None
+    with contextlib.suppress(Failure), lock():
+        with contextlib.suppress(FileNotFoundError), open(path, encoding="utf-8") as handle:
+            lines = handle.read().split()
+            return {"caches": "caches" in lines, "layers": [line for line in reversed(lines) if line != "caches"]}
+    return None
+
+
+def remove_unfinished(client, left, path=None):
+    """Remove what `unfinished` has found. Only images without any name: a layer may have become an image of the cluster."""
+    for layer in left["layers"]:
+        try:
+            found = engine.get(client, "/images/%s/json" % layer, what="reading layer %s" % layer)
+        except engine.EngineError as exc:
+            if exc.failure.get("status") != 404:
+                raise
+            continue
+        if not found.get("RepoTags") and not found.get("RepoDigests"):
+            remove_image(client, layer)
+    if left["caches"]:
+        forget_builds(client)
+    for name in os.listdir(WORK_DIRECTORY):
+        if name.startswith(BOOTSTRAP_PREFIX):
+            shutil.rmtree(os.path.join(WORK_DIRECTORY, name), ignore_errors=True)  # it has the mirror's login in its sources.list
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path or UNFINISHED)
 
 
 class Progress:
@@ -206,10 +269,10 @@ def context_archive(files, site):
     return buffer
 
 
-def build(client, image, site, buildkit, progress, stages):
+def build(client, image, site, buildkit, progress, traces):
     """Build one image (of `expand`) and tag it, with BuildKit or the engine's own builder.
 
-    stages: a list that gets the ids of the last layers of the earlier stages, also if the build fails: they contain the site's settings.
+    traces: its `stages` get the ids of the last layers of the earlier stages, also if the build fails: they contain the site's settings.
     """
     what, step, error = "building %s" % image["ref"], "", ""
     labels, arguments = {plan.LABEL: image["hash"]}, dict(image["args"], BASE=image["base_ref"])
@@ -221,6 +284,7 @@ def build(client, image, site, buildkit, progress, stages):
     try:
         for line in lines:
             text = log.feed(line)
+            traces.layer(image["name"], log.layer)
             if text:
                 step = text
                 progress("%s: %s" % (image["name"], text))
@@ -231,7 +295,7 @@ def build(client, image, site, buildkit, progress, stages):
             "%s: %s" % (what, error) if error else exc.msg, step or "its start", "\n".join(log.tail)), "build_failed",
             image=image["name"], step=step, log=log.tail, engine_message=error) from exc
     finally:
-        stages.extend(log.stages)
+        traces.stages.extend(log.stages)
     if in_engine(client, image["base_ref"])["id"] != base:
         remove_image(client, image["ref"])
         raise Failure("%s: its base %s was changed by something else during the build. The image was removed; run again." % (what, image["base_ref"]),
@@ -397,6 +461,7 @@ def forget_builds(client):
 
 WORK_DIRECTORY = "/var/lib"
 """Directory for bootstrapping. /tmp is often mounted noexec, but programs of the new system must run; so must programs of dpkg below /var/lib."""
+BOOTSTRAP_PREFIX = "skp-bootstrap-"
 
 
 def bootstrap(client, ref, suite, site, run, progress):
@@ -419,7 +484,7 @@ def bootstrap(client, ref, suite, site, run, progress):
         command(["apt-get", "-q", "-y", "--no-install-recommends", "install", "mmdebstrap", "debian-archive-keyring"], environ_update=environment)
 
     progress("bootstrapping Debian %s" % suite)
-    with tempfile.TemporaryDirectory(dir=WORK_DIRECTORY, prefix="skp-bootstrap-") as directory:
+    with tempfile.TemporaryDirectory(dir=WORK_DIRECTORY, prefix=BOOTSTRAP_PREFIX) as directory:
         os.chmod(directory, 0o755)  # apt downloads as another user
         target = os.path.join(directory, "root.tar")
         # mmdebstrap, as root, makes every mount private: it runs in its own mount namespace, so that later mounts on this node

@@ -435,13 +435,13 @@ class BuildLog:
 
     `feed(line)` returns a progress text, or None. `stages` has the ids of the last layers of all stages except the final one: unnamed images
     with the build's cache, which contains the site's settings. After `failed()` also that of the stage that ended early. `tail` has the last lines, for
-    an error message.
+    an error message. `layer` is the id of the newest layer, "" after FROM.
     """
 
     def __init__(self):
         self.stages = []
         self.tail = []
-        self._layer = ""
+        self.layer = ""
         self._at_base = False
 
     def feed(self, line):
@@ -451,14 +451,14 @@ class BuildLog:
         if step:
             number, total, text = step.groups()
             self._at_base = text.upper().startswith("FROM ")
-            if self._at_base and self._layer:
-                self.stages.append(self._layer)
-                self._layer = ""
+            if self._at_base and self.layer:
+                self.stages.append(self.layer)
+                self.layer = ""
             return "step %s/%s %s" % (number, total, text if len(text) <= 100 else text[:97] + "...")
         layer = _LAYER.match(line)
         if layer:
             if not self._at_base:  # the layer of FROM is the base itself, which has a name
-                self._layer = layer.group(1)
+                self.layer = layer.group(1)
             return None
         if line.strip() and not line.startswith(" ---> "):
             self.tail = (self.tail + [line])[-30:]
@@ -466,15 +466,15 @@ class BuildLog:
 
     def failed(self):
         """The build ended before its last line: no name leads to the layers of its last stage."""
-        if self._layer:
-            self.stages.append(self._layer)
-            self._layer = ""
+        if self.layer:
+            self.stages.append(self.layer)
+            self.layer = ""
 
 
 class BuildKitLog:
     """Reads the plain progress of BuildKit (`#7 [build 2/5] RUN make`, `#7 0.314 output`, `#7 DONE 3.2s`) line by line.
 
-    Like `BuildLog`, without `stages`: BuildKit's cache has no images.
+    Like `BuildLog`, without `stages` and `layer`: BuildKit's cache has no images.
     """
 
     _STEP = re.compile(r"#(\d+) (\[(?:[\w.-]+ +)?\d+/\d+\] .*)$")
@@ -483,6 +483,7 @@ class BuildKitLog:
 
     def __init__(self):
         self.stages = []
+        self.layer = ""
         self.tail = []
         self.error = ""
         self._seen = set()
@@ -511,7 +512,7 @@ class LayerLog:
     _DONE = {"Pushed": "pushed", "Pull complete": "pulled", "Layer already exists": "already present", "Already exists": "already present"}
 
     def __init__(self):
-        self._layers = {}
+        self.layers = {}
 
     def feed(self, message):
         """One decoded message of the engine (dict with id, status, progressDetail)."""
@@ -519,11 +520,11 @@ class LayerLog:
         if not layer:
             return None
         size = (message.get("progressDetail") or {}).get("total") or 0
-        known = self._layers.setdefault(layer, {"size": 0, "done": False})
+        known = self.layers.setdefault(layer, {"size": 0, "done": False})
         known["size"] = max(known["size"], size)
         if status not in self._DONE or known["done"]:
             return None
         known["done"] = True
-        done = sum(1 for item in self._layers.values() if item["done"])
+        done = sum(1 for item in self.layers.values() if item["done"])
         megabytes = ", %.1f MB" % (known["size"] / 1e6) if known["size"] else ""
-        return "layer %s %s%s (%d of %d)" % (layer[:12], self._DONE[status], megabytes, done, len(self._layers))
+        return "layer %s %s%s (%d of %d)" % (layer[:12], self._DONE[status], megabytes, done, len(self.layers))

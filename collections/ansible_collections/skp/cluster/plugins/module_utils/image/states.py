@@ -16,6 +16,7 @@ from ..engine import client as engine
 from ..failure import Failure
 from . import io, ledger, plan
 
+FORGET = "remove the site's settings that a killed run has left in unfinished images and caches"
 NO_LEDGER = {"images": {}, "archives": {}}
 
 
@@ -41,14 +42,18 @@ def built(module, client, progress):
         involved = images + others
         found = dict(present, **{image["name"]: _present(client, registry, image, book) for image in others})
         steps = plan.plan_built(involved, found, options["push"], alongside)
+    left = io.unfinished()
+    if left and not _planning(module):
+        with io.lock():
+            io.remove_unfinished(client, left)
     if steps and not _planning(module):
         with io.lock():
             _run(module, steps, involved, found, site, progress)
         book = _ledger(module)
     after = {image["name"]: present[image["name"]] if _planning(module) or not steps else _present(client, registry, image, book) for image in images}
-    return {"changed": bool(steps), "images": {image["name"]: _built_facts(image, after[image["name"]], book) for image in images},
+    return {"changed": bool(steps or left), "images": {image["name"]: _built_facts(image, after[image["name"]], book) for image in images},
             "alongside": {} if steps else _already_pushed(client, everything, options["alongside"], present, registry, book),
-            "plan": [plan.describe(step, involved) for step in steps], "diff": plan.diff_built(images, present, options["push"])}
+            "plan": [FORGET] * bool(left) + [plan.describe(step, involved) for step in steps], "diff": plan.diff_built(images, present, options["push"])}
 
 
 def _built_facts(image, found, book):
@@ -128,7 +133,7 @@ def _run(module, steps, images, present, site, progress):
     buildkit = bool(building) and io.has_buildkit(
         module.run_command, progress, needed=any(plan.needs_buildkit(image["dockerfile"]) for image in building))
     jobs = module.params["jobs"] or (os.cpu_count() or 1) + 1
-    started, stages = itertools.count(1), []
+    started, traces = itertools.count(1), io.Traces(buildkit and plan.has_login(module.params))
     book = _Book(module, io.registry_client(module.params["registry"]), by_name)
 
     def work(number):
@@ -139,7 +144,7 @@ def _run(module, steps, images, present, site, progress):
             client = io.patient(engine.connect())  # one for each thread
             image = by_name[step["image"]]
             if step["do"] == "build":
-                io.build(client, image, site, buildkit, progress, stages)
+                io.build(client, image, site, buildkit, progress, traces)
             else:
                 _apply(module, client, step["do"], image, present[image["name"]], site, book, progress)
         except Exception:
@@ -149,11 +154,7 @@ def _run(module, steps, images, present, site, progress):
 
     def clean():
         client = engine.connect()
-        # The last layers of all stages except the final one: unnamed images that contain the site's settings.
-        for layer in sorted(set(stages)):
-            io.remove_image(client, layer)
-        if buildkit and plan.has_login(module.params):
-            io.forget_builds(client)
+        traces.remove(client)
         for name in sorted({image["base_ref"] for image in building if image["bootstrap"]}):
             io.remove_image(client, name)  # only the name; the built images contain its layers
 

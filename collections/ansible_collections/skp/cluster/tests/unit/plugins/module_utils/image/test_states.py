@@ -57,7 +57,7 @@ class World:
     def health(self):
         return True, "200"
 
-    def build(self, client, item, site, buildkit, progress, stages):
+    def build(self, client, item, site, buildkit, progress, traces):
         self.builds += 1
         self.engine[item["ref"]] = {"id": "id%d" % self.builds, "hash": item["hash"], "digests": []}
 
@@ -84,7 +84,7 @@ class World:
 
 
 @pytest.fixture(name="world")
-def _world(monkeypatch):
+def _world(monkeypatch, tmp_path):
     world = World()
     nothing = {"id": "", "hash": "", "digests": []}
     for name, value in {
@@ -93,6 +93,8 @@ def _world(monkeypatch):
         "patient": lambda client: client, "pull_reference": lambda *args: None, "tag": lambda *args: None, "remove_image": lambda *args: None,
     }.items():
         monkeypatch.setattr(states.io, name, value)
+    monkeypatch.setattr(states.io, "UNFINISHED", str(tmp_path / "unfinished"))
+    monkeypatch.setattr(states.io, "WORK_DIRECTORY", str(tmp_path))
     monkeypatch.setattr(states.engine, "connect", lambda **options: "client")
     for name, value in {"read": lambda client: world.book, "record": world.record, "manager": lambda module: "client"}.items():
         monkeypatch.setattr(states.ledger, name, value)
@@ -201,3 +203,36 @@ def test_a_base_in_the_registry_is_that_of_the_ledger(world):
     world.registry["skp/base:latest"] = "sha256:poisoned"
     world.run(images=child)
     assert world.pulled == [("localhost:5000/skp/base", world.book["images"]["skp/base:latest"]["digest"])]
+
+
+def test_what_a_killed_run_left_is_removed_by_the_next_one(world, monkeypatch, tmp_path):
+    """The stages of its builds hold the site's settings: unnamed images, caches, the directory of a bootstrap. What has got a name stays."""
+    world.run()
+    assert not (tmp_path / "unfinished").exists(), "a run that ends leaves no word"
+    killed = states.io.Traces(True)
+    for layer in ("aaa", "aaa", "bbb", "named"):
+        killed.layer("kafka", layer)
+    (tmp_path / "skp-bootstrap-x").mkdir()
+    (tmp_path / "skp-bootstrap-x" / "sources.list").write_text("deb http://user:word@mirror")
+    images, removed, pruned = {"bbb": {}, "aaa": {"RepoTags": []}, "named": {"RepoTags": ["localhost:5000/skp/kafka:latest"]}}, [], []
+    monkeypatch.setattr(states.io.engine, "get", lambda client, path, **options: images[path.split("/")[2]])
+    monkeypatch.setattr(states.io, "remove_image", lambda client, layer: removed.append(layer))
+    monkeypatch.setattr(states.io, "forget_builds", pruned.append)
+    planned = world.run(plan_only=True)
+    assert planned["changed"] and planned["plan"] == [states.FORGET] and not removed and (tmp_path / "unfinished").exists()
+    done_now = world.run()
+    assert done_now["changed"] and removed == ["bbb", "aaa"] and pruned == ["client"]
+    assert [path.name for path in tmp_path.iterdir()] == [] and world.run()["changed"] is False
+
+
+def test_a_run_that_still_builds_has_left_nothing(world, monkeypatch, tmp_path):
+    world.run()
+    states.io.Traces(True).layer("kafka", "aaa")
+
+    @contextlib.contextmanager
+    def held():
+        raise Failure("Another run builds images", "build_running")
+        yield
+
+    monkeypatch.setattr(states.io, "lock", held)
+    assert world.run()["changed"] is False and (tmp_path / "unfinished").exists()
