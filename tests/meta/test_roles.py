@@ -124,3 +124,13 @@ def test_no_default_passwords():
         if secret.search(name) and value and not (isinstance(value, str) and ("{{" in value or value.startswith("/")))
     ]
     assert offenders == []
+
+
+def test_settings_that_everybody_can_read_say_so():
+    """`<role>_config` becomes a swarm config: a file that every user of the container reads, and that --diff shows. (daemon.json is root's file.)"""
+    found = {}
+    for path in sorted(COLLECTION.glob("roles/*/meta/*.yml")):
+        for name, option in re.findall(r"^      (\w+_config):\n((?:        .*\n)+)", path.read_text(encoding="utf-8"), re.MULTILINE):
+            found[name] = "o secrets" in option
+    assert {"kafka_config", "zookeeper_config", "spark_config", "jupyter_config", "jupyter_gateway_config"} <= set(found)
+    assert [name for name, said in found.items() if not said and name != "engine_daemon_config"] == []

@@ -238,3 +238,32 @@ def test_member_ids_that_the_visit_has_seen():
     assert in_play("kafka", "__skp_seen_members", given, __zookeeper={"changed": True}) == {}, "its members are named by others"
     assert in_play("kafka", "__skp_seen_members", hosts_with("__service_visit", {"skipped": True}, {}, {})) == {}
     assert in_play("kafka", "__skp_seen_members", hosts_with("__other", {}, {}, {})) == {}
+
+
+STORED = {"jupyter_password": "p" * 64, "jupyter_password_salt": "s", "jupyter_gateway_token": "t" * 64, "spark_auth_secret": "k" * 64}
+
+
+@pytest.mark.parametrize("given, stored, expected", [
+    ({}, {}, []),
+    ({"jupyter_password": "admin"}, {}, ["jupyter_password: at least 12 characters"]),
+    ({"jupyter_password": "correct horse"}, {}, []),
+    ({"jupyter_password": 123456}, {}, ["jupyter_password: at least 12 characters"]),
+    ({}, {"jupyter_password": "edited"}, ["jupyter_password: at least 12 characters"]),
+    ({"jupyter_password_hash": "argon2:$argon2id$..."}, {"jupyter_password": "edited"}, []),
+    ({"jupyter_gateway_token": "token"}, {}, ["jupyter_gateway_token: at least 16 characters"]),
+])
+def test_a_password_that_can_be_guessed_is_refused(given, stored, expected):
+    shared = {"__skp_secrets": dict(STORED, **stored), "__spark_masters": [], "__spark_secret_name": "spark_auth_secret"}
+    assert value("jupyter", "__jupyter_guessable", **shared, **given) == expected
+
+
+@pytest.mark.parametrize("given, stored, masters, expected", [
+    ("", "k" * 64, ["c1"], []),
+    ("short", "k" * 64, ["c1"], ["spark_auth_secret: at least 16 characters"]),
+    ("", "edited", ["c1"], ["spark_auth_secret: at least 16 characters"]),
+    ("short", "", [], []),
+])
+def test_a_spark_secret_that_can_be_guessed_is_refused(given, stored, masters, expected):
+    found = value("_spark", "__spark_guessable", groups={"spark_master": masters}, spark_auth_secret=given, __skp_secrets={"spark_auth_secret": stored},
+                  spark_uid="1", spark_gid="1")
+    assert found == expected
