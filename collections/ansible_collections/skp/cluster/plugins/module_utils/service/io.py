@@ -26,6 +26,8 @@ POLL_SECONDS = 0.3
 LOG_LINES = 12
 LOG_TIMEOUT = 6
 """Time limit for the logs of a task: a node that has just failed never sends them."""
+STARTING_LIMIT = 30
+"""Seconds in which a service that has just started becomes healthy, or has failed: whether the gate guards it depends on that."""
 UNKNOWN_LIMIT = 60
 """Seconds. A new leader knows no node's state; it gives a silent one up after two grace periods, 30 s (swarmkit, dispatcher/nodes.go)."""
 
@@ -168,7 +170,8 @@ def resolve_images(client, images, registry, missing_ok=False, rebuilt=()):
         except RegistryError as exc:
             if not missing_ok:
                 raise Failure(
-                    "The registry %s on this manager did not return the digest of %s: %s. Start it first (--tags registry)."
+                    "The registry %s on this manager did not return the digest of %s: %s. Start it first (--tags registry); if this manager has no "
+                    "label registry, give it one in hosts.json, or run when the master answers."
                     % (registry, image, exc),
                     kind="registry",
                     image=image,
@@ -365,7 +368,9 @@ def converge(client, role, plan, state, wanted, wait=True, timeout=300, settle=3
     Returns the result of the last `wait_for`, or {} with wait=False.
     """
     ensure_objects(client, plan, state, role)
-    first, gated = (plan["actions"], []) if not serial else service_plan.order_serial(plan, service_plan.running_names(state))
+    first, gated = plan["actions"], []
+    if serial:
+        first, gated = service_plan.order_serial(plan, service_plan.running_names(_started(client, state, plan["actions"])))
     stale, removed = frozenset(), {}
     for action in first:
         stale |= apply_action(client, state, action)
@@ -390,6 +395,15 @@ def converge(client, role, plan, state, wanted, wait=True, timeout=300, settle=3
         result = wait_for(client, role, list(wanted), timeout, settle, stale)
     drop_objects(client, plan, warn)
     return result
+
+
+def _started(client, state, actions):
+    """The state with the tasks as they are when no service to be restarted is about to become healthy any more, or after STARTING_LIMIT."""
+    deadline, snapshot = time.monotonic() + STARTING_LIMIT, state
+    while service_plan.starting_names(snapshot, actions) and time.monotonic() < deadline:
+        time.sleep(POLL_SECONDS)
+        snapshot = dict(state, tasks=_tasks(client, {action["id"] for action in actions if action.get("id")}))
+    return snapshot
 
 
 def gate_runner(client, role, gate, image, network, timeout):
