@@ -453,6 +453,14 @@ def remove_image(client, reference):
             raise
 
 
+def remove_superseded(client, repository, keep, progress):
+    """Remove the earlier contents of an image from this engine, see `plan.superseded`. Those that a container uses stay."""
+    images = engine.get(client, "/images/json", what="listing images") or []
+    for image in plan.superseded(images, repository, keep):
+        progress("%s: removing an old image, %s" % (repository.rpartition("/")[2], image[7:19]))
+        remove_image(client, image)
+
+
 def forget_builds(client):
     """Remove BuildKit's cache of earlier stages, which contains the site's settings. Its cache of downloads (RUN --mount=type=cache) stays."""
     for kind in ("regular", "source.local"):

@@ -313,6 +313,22 @@ def plan_pulled(wanted, present):
     return [name for name in sorted(wanted) if not wanted[name] or present.get(name, "") != wanted[name]]
 
 
+def superseded(images, repository, keep):
+    """Ids of the images of a repository that nothing names any more: earlier contents, about 2 GB each for the large ones.
+
+    images: as the engine lists them (Id, RepoTags, RepoDigests). keep: digests that stay: the one that is wanted, and the one before it, which services run
+    until they are updated.
+    """
+    found = []
+    for image in images:
+        tags = [text for text in image.get("RepoTags") or [] if text != "<none>:<none>"]
+        digests = [text for text in image.get("RepoDigests") or [] if text != "<none>@<none>"]
+        ours = digests and all(text.partition("@")[0] == repository for text in digests)
+        if ours and not tags and not any(text.partition("@")[2] in keep for text in digests):
+            found.append(image["Id"])
+    return found
+
+
 def describe(step, images):
     """One line of text about one step of a plan."""
     image = {item["name"]: item for item in images}[step["image"]]

@@ -230,7 +230,9 @@ def _apply(module, client, do, image, found, site, book, progress):
         io.pull(client, image["repository"], found["digest"], progress, image["name"])
         io.tag(client, "%s@%s" % (image["repository"], found["digest"]), image["repository"], image["tag"])
     elif do == "push":
-        book.pushed(client, image, io.push(client, image, progress))
+        digest = io.push(client, image, progress)
+        book.pushed(client, image, digest)
+        io.remove_superseded(client, image["repository"], {digest, found["digest"]}, progress)
     elif do == "save":
         book.saved(client, image, io.save(client, image, progress))
 
@@ -315,6 +317,7 @@ def pulled(module, client, progress):
             repository = facts[name]["ref"].rpartition(":")[0]
             io.pull(client, repository, wanted[name], progress, name)
             io.tag(client, facts[name]["reference"], repository, options["tag"])
+            io.remove_superseded(client, repository, {wanted[name], present[name]}, progress)
             facts[name] = _facts(facts[name]["ref"], repository, wanted[name], io.in_engine(client, facts[name]["ref"]))
     return {"changed": bool(todo), "images": facts, "plan": ["pull %s" % (facts[name]["reference"] or facts[name]["ref"]) for name in todo],
             "diff": {"before": plan.as_text([(facts[name]["ref"], present[name]) for name in sorted(facts)]),

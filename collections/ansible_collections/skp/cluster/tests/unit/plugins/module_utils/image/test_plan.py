@@ -556,3 +556,20 @@ def test_the_stage_of_a_build_that_failed_is_not_forgotten():
         log.feed(line)
     log.failed()
     assert log.stages == ["aaaaaaaaaaaa"]
+
+
+DS = "localhost:5000/skp/docker-ds"
+
+
+@pytest.mark.parametrize("case, image, gone", [
+    ("an earlier content", {"RepoTags": None, "RepoDigests": [DS + "@sha256:1"]}, True),
+    ("as older engines list it", {"RepoTags": ["<none>:<none>"], "RepoDigests": [DS + "@sha256:1"]}, True),
+    ("the one before", {"RepoTags": [], "RepoDigests": [DS + "@sha256:2"]}, False),
+    ("the wanted one", {"RepoTags": [DS + ":latest"], "RepoDigests": [DS + "@sha256:3"]}, False),
+    ("has another tag", {"RepoTags": [DS + ":v1"], "RepoDigests": [DS + "@sha256:1"]}, False),
+    ("is another image too", {"RepoTags": [], "RepoDigests": [DS + "@sha256:1", DS + "-gpu@sha256:1"]}, False),
+    ("another image", {"RepoTags": [], "RepoDigests": [DS + "-gpu@sha256:1"]}, False),
+    ("a stage of a build", {"RepoTags": [], "RepoDigests": []}, False),
+])
+def test_which_old_images_are_removed(case, image, gone):
+    assert plan.superseded([dict(image, Id="sha256:x")], DS, {"sha256:2", "sha256:3"}) == (["sha256:x"] if gone else [])

@@ -44,7 +44,7 @@ class World:
 
     def __init__(self):
         self.engine, self.registry, self.book, self.builds = {}, {}, {"images": {}, "archives": {}}, 0
-        self.pulled, self.kept = [], set()
+        self.pulled, self.kept, self.cleaned = [], set(), []
 
     def config_digest(self, path, digest):
         return "config of " + digest
@@ -90,6 +90,7 @@ def _world(monkeypatch, tmp_path):
     for name, value in {
         "in_engine": lambda client, ref: dict(world.engine.get(ref, nothing)), "build": world.build, "push": world.push, "pull": world.pull,
         "registry_client": lambda registry: world, "has_buildkit": lambda *args, **options: False, "lock": contextlib.nullcontext,
+        "remove_superseded": lambda client, repository, keep, progress: world.cleaned.append((repository, keep)),
         "patient": lambda client: client, "pull_reference": lambda *args: None, "tag": lambda *args: None, "remove_image": lambda *args: None,
     }.items():
         monkeypatch.setattr(states.io, name, value)
@@ -236,3 +237,18 @@ def test_a_run_that_still_builds_has_left_nothing(world, monkeypatch, tmp_path):
 
     monkeypatch.setattr(states.io, "lock", held)
     assert world.run()["changed"] is False and (tmp_path / "unfinished").exists()
+
+
+def test_old_images_are_removed_when_a_new_one_comes(world):
+    """The new one and the one before it stay: services run that until they are updated."""
+    world.run()
+    old = world.registry["skp/kafka:latest"]
+    world.cleaned.clear()
+    world.run(images=[image("base"), image("kafka", "base", files=context("ARG BASE\nFROM ${BASE}\n# new\n"))])
+    new = world.registry["skp/kafka:latest"]
+    assert world.cleaned == [("localhost:5000/skp/kafka", {old, new})]
+    world.cleaned.clear()
+    world.engine["localhost:5000/skp/kafka:latest"]["digests"] = ["localhost:5000/skp/kafka@" + old]
+    world.run(state="pulled", names=["kafka"], digests={"kafka": new})
+    assert world.cleaned == [("localhost:5000/skp/kafka", {old, new})]
+    assert world.run(state="pulled", names=["kafka"], digests={"kafka": new})["changed"] is False and len(world.cleaned) == 1
