@@ -267,3 +267,10 @@ def test_a_spark_secret_that_can_be_guessed_is_refused(given, stored, masters, e
     found = value("_spark", "__spark_guessable", groups={"spark_master": masters}, spark_auth_secret=given, __skp_secrets={"spark_auth_secret": stored},
                   spark_uid="1", spark_gid="1")
     assert found == expected
+
+
+@pytest.mark.parametrize("given, join, rotates", [(False, [], False), (True, [], True), ("true", [], True), (False, ["c3"], True), ("false", [], False)])
+def test_join_tokens_are_new_after_each_join(given, join, rotates):
+    assert value("swarm", "__swarm_rotate", swarm_rotate_join_tokens=given, __swarm_decision={"join": join}) is rotates
+    (task,) = [task for task in DataLoader().load_from_file(str(ROLES / "swarm/tasks/main.yml")) if "skp.cluster.skp_swarm" in task]
+    assert task["skp.cluster.skp_swarm"]["rotate_join_tokens"] == "{{ __swarm_rotate }}"
