@@ -105,7 +105,8 @@ options:
   network:
     description:
       - The packet filter. Without this option nothing of it is read or changed. If all of O(network.publish_addresses), O(network.allow_from),
-        O(network.allow_port_from), O(network.swarm_allow_from), O(network.closed_ports) and O(network.closed_networks) are empty, the filter is removed.
+        O(network.allow_port_from), O(network.swarm_allow_from), O(network.closed_ports), O(network.closed_networks) and O(network.registry_port) are empty,
+        the filter is removed.
       - Cannot be used with O(state=absent).
     type: dict
     suboptions:
@@ -152,6 +153,15 @@ options:
         default: []
       closed_networks:
         description: Networks that containers of overlay networks do not reach, except port 53.
+        type: list
+        elements: str
+        default: []
+      registry_port:
+        description: Port of this node's registry on its loopback address. Empty for a node without one.
+        type: str
+        default: ""
+      registry_users:
+        description: Numbers of the accounts of the node that reach O(network.registry_port), besides root. The word V(all) means every account.
         type: list
         elements: str
         default: []
@@ -345,7 +355,8 @@ def argument_spec():
     )
     texts = dict(type="list", elements="str", default=[])
     network = dict(nodes=texts, published=texts, published_anywhere=texts, publish_addresses=texts, allow_from=texts,
-                   allow_port_from=dict(type="dict", default={}), swarm_allow_from=texts, closed_ports=texts, closed_networks=texts)
+                   allow_port_from=dict(type="dict", default={}), swarm_allow_from=texts, closed_ports=texts, closed_networks=texts,
+                   registry_port=dict(type="str", default=""), registry_users=texts)
     return dict(
         services=dict(type="list", elements="dict", default=[], options=service),
         network=dict(type="dict", options=network),

@@ -8,10 +8,12 @@ rejects or returns: what it returns is judged by the rules of Docker and of the 
 
     FORWARD > DOCKER-USER > SKP-FORWARD     what enters or leaves containers
     INPUT > SKP-INPUT                       what is for the node itself: also containers that use a port of their own node (docker-proxy), and IPv6
+    OUTPUT > SKP-OUTPUT                     who on the node may use its registry
 
 A wish is {"nodes": addresses of all nodes, "published": ports that services of this node publish, "published_anywhere": those of all nodes,
 "publish_addresses": addresses of this node, "allow_from": networks, "allow_port_from": {port: networks}, "swarm_allow_from": networks or the word nodes,
-"closed_ports": ports or ranges, "closed_networks": networks}.
+"closed_ports": ports or ranges, "closed_networks": networks, "registry_port": the port of this node's registry on its loopback address, or "",
+"registry_users": numbers of accounts, or the word all}.
 """
 
 from __future__ import annotations
@@ -33,7 +35,7 @@ STORE_PORTS = ("111", "2049", "20048")
 SWARM_PORTS = (("tcp", "2377,7946"), ("udp", "4789,7946"))
 """What engines say to each other: managers, members, and VXLAN, which believes every packet that names the right network."""
 
-JUMPS = (("INPUT", "SKP-INPUT"), ("DOCKER-USER", "SKP-FORWARD"))
+JUMPS = (("INPUT", "SKP-INPUT"), ("DOCKER-USER", "SKP-FORWARD"), ("OUTPUT", "SKP-OUTPUT"))
 MULTIPORT = 15
 """Ports in one rule; a range counts twice."""
 
@@ -44,7 +46,12 @@ REJECT = {4: "-j REJECT --reject-with icmp-admin-prohibited", 6: "-j REJECT --re
 
 def wanted(wish):
     """Whether the wish needs a filter at all."""
-    return any(wish[name] for name in ("publish_addresses", "allow_from", "allow_port_from", "swarm_allow_from", "closed_ports", "closed_networks"))
+    lists = ("publish_addresses", "allow_from", "allow_port_from", "swarm_allow_from", "closed_ports", "closed_networks")
+    return _guards_registry(wish) or any(wish[name] for name in lists)
+
+
+def _guards_registry(wish):
+    return bool(wish["registry_port"]) and "all" not in wish["registry_users"]
 
 
 def check(wish):
@@ -94,6 +101,10 @@ def check(wish):
             if ":" in name:
                 wrong.append("skp_allow_port_from: found %r, expected one port" % port)
             clean["allow_port_from"][name] = networks("skp_allow_port_from: port %s" % port, values)
+    users = [str(user) for user in wish["registry_users"]]
+    wrong += ["skp_registry_users: found %r, expected the number of an account, or all" % user for user in users if not re.fullmatch(r"[0-9]{1,10}|all", user)]
+    clean["registry_users"] = ["all"] if "all" in users else [str(user) for user in sorted({0, *map(int, filter(str.isdecimal, users))})]
+    clean["registry_port"] = "".join(ports("skp_registry", [wish["registry_port"]] if wish["registry_port"] else []))
     if wish["swarm_allow_from"]:
         clean["swarm_allow_from"] = list(dict.fromkeys(clean["nodes"] + clean["swarm_allow_from"]))
     if wrong:
@@ -127,11 +138,15 @@ def _ports(protocol, ports, target):
 
 def chains(wish, other_bridges, family):
     """{chain: [rules]} of one IP version. wish: as `check` returns it. other_bridges: names like br-lan, of bridges that are not Docker's."""
-    found = {"SKP-INPUT": [], "SKP-FORWARD": []}
+    found = {"SKP-INPUT": [], "SKP-FORWARD": [], "SKP-OUTPUT": []}
     if not wanted(wish):
         return found
     found["SKP-INPUT"] += ["-i lo -j RETURN", "-m conntrack --ctstate RELATED,ESTABLISHED -j RETURN"]
     found["SKP-FORWARD"] += ["-m conntrack --ctstate RELATED,ESTABLISHED -j RETURN"]
+    if _guards_registry(wish) and family == 4:
+        # Only the first packet: a later one may have no owner any more.
+        found["SKP-OUTPUT"].append("-o lo -d 127.0.0.1/32 -p tcp -m tcp --dport %s -m conntrack --ctstate NEW -j SKP-REGISTRY" % wish["registry_port"])
+        found["SKP-REGISTRY"] = ["-m owner --uid-owner %s -j RETURN" % user for user in wish["registry_users"]] + [REJECT[family]]
     if wish["swarm_allow_from"]:
         found["SKP-SWARM"] = _from(wish["swarm_allow_from"], family)
         found["SKP-INPUT"] += ["-p %s -m multiport --dports %s -j SKP-SWARM" % row for row in SWARM_PORTS]

@@ -118,6 +118,9 @@ def test_the_packet_filter_of_a_node():
     assert found["allow_from"] == ["10.1.0.0/16", "10.2.0.5"]
     assert "2375-2377" in found["closed_ports"] and found["closed_networks"] == ["169.254.0.0/16"]
     assert found["publish_addresses"] == [] and found["swarm_allow_from"] == []
+    assert (found["registry_port"], found["registry_users"]) == ("", ["0"])
+    found = filter_of("c2", groups={"registry": ["c2"]}, skp_registry="localhost:5001", skp_registry_users="1000", registry_user="61003:61003")
+    assert (found["registry_port"], found["registry_users"]) == ("5001", ["1000", "61003"])
     found = filter_of("c2", skp_publish_addresses="10.0.0.2", skp_swarm_allow_from="nodes, 10.1.0.0/16")
     assert found["publish_addresses"] == ["10.0.0.2"] and found["swarm_allow_from"] == ["nodes", "10.1.0.0/16"]
     assert value("preflight", "__preflight_settings", "c2")["publish_addresses"] == {"c1": [], "c2": [], "c3": []}

@@ -85,8 +85,8 @@ pytestmark = pytest.mark.skipif(not works(), reason="needs root, network namespa
 
 WISH = {"nodes": ["10.0.0.1", "10.0.0.2"], "published": [9094], "published_anywhere": [9094], "publish_addresses": [],
         "allow_from": ["10.1.0.0/16", "fd00::9"], "allow_port_from": {}, "swarm_allow_from": [], "closed_ports": [22, 111, 2049, "2375-2377", 7946, 20048],
-        "closed_networks": ["169.254.0.0/16"]}
-OFF = dict(WISH, allow_from=[], closed_ports=[], closed_networks=[])
+        "closed_networks": ["169.254.0.0/16"], "registry_port": "5000", "registry_users": ["61003"]}
+OFF = dict(WISH, allow_from=[], closed_ports=[], closed_networks=[], registry_port="")
 
 
 def in_namespace(tmp_path, body, files):
@@ -187,6 +187,34 @@ def test_who_reaches_what(tmp_path, wish, expected):
     assert reached(tmp_path, wish, list(expected)) == expected
 
 
+AS_USER = """
+import os, socket, sys
+os.setgid(int(sys.argv[1])); os.setuid(int(sys.argv[1]))
+try: socket.create_connection(("127.0.0.1", int(sys.argv[2])), 2).close()
+except OSError: print(sys.argv[1], sys.argv[2], "registry no")
+else: print(sys.argv[1], sys.argv[2], "registry yes")
+"""
+
+
+@pytest.mark.parametrize("wish, reached_by", [(WISH, {"0", "61003"}), (OFF, {"0", "61003", "1000"})], ids=["guarded", "off"])
+def test_who_of_the_node_reaches_its_registry(tmp_path, wish, reached_by):
+    """Every local account could fill the store, move tags and read all images. Another port of the loopback address is nobody's business."""
+    body = """
+        python3 -c '
+        import socket
+        listener = socket.create_server(("127.0.0.1", 5000))
+        while True: listener.accept()[0].close()' &
+        listens "" 5000
+        sh filter.sh
+        for uid in 0 61003 1000; do python3 as_user.py $uid 5000; done
+        python3 as_user.py 1000 3306
+    """
+    found = rows(in_namespace(tmp_path, body.replace("        import", "import").replace("        listener", "listener").replace("        while", "while"),
+                              {"filter.sh": plan.script(plan.check(wish)), "as_user.py": AS_USER}))
+    assert {row[0] for row in found if row[1:] == ("5000", "registry", "yes")} == reached_by and len(found) == 4
+    assert ("1000", "3306", "registry", "yes") in found
+
+
 def test_without_a_userland_proxy_a_container_reaches_the_published_port_of_its_node(tmp_path):
     """The engine then replaces the address for its own containers too, and lets the packet back through the bridge it came from."""
     before = """
@@ -279,7 +307,7 @@ def test_missing_tools_are_named(paths, monkeypatch):
     monkeypatch.setattr(io.engine_facts, "read", lambda **_: {"installed": True, "running": True})
     with pytest.raises(io.Failure) as caught:
         io.converge(WISH, False)
-    assert "iptables-restore" in caught.value.msg and "skp_container_closed_ports: []" in caught.value.msg
+    assert "iptables-restore" in caught.value.msg and "skp_container_closed_ports" in caught.value.msg
     assert io.converge(OFF, False)["changed"] is False
     monkeypatch.setattr(io.engine_facts, "read", lambda **_: {"installed": False, "running": False})
     assert io.converge(WISH, True)["changed"] is True
