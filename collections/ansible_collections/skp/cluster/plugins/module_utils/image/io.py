@@ -159,16 +159,17 @@ def registry_client(registry):
 
 
 def in_engine(client, ref):
-    """{"id", "hash", "digests": [repository@digest, ...]} of an image in this engine, all empty if it does not exist."""
+    """{"id", "hash", "digests": [repository@digest, ...], "created": time} of an image in this engine, all empty if it does not exist."""
+    nothing = {"id": "", "hash": "", "digests": [], "created": ""}
     if client is None:
-        return {"id": "", "hash": "", "digests": []}
+        return nothing
     try:
         found = engine.get(client, "/images/%s/json" % ref, what="reading image %s" % ref)
     except engine.EngineError as exc:
         if exc.failure.get("status") == 404:
-            return {"id": "", "hash": "", "digests": []}
+            return nothing
         raise
-    return {"id": found["Id"], "hash": label(found), "digests": found.get("RepoDigests") or []}
+    return {"id": found["Id"], "hash": label(found), "digests": found.get("RepoDigests") or [], "created": found.get("Created") or ""}
 
 
 def label(found):

@@ -17,6 +17,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from datetime import datetime, timezone
 from urllib.parse import unquote, urlsplit, urlunsplit
 from xml.sax.saxutils import escape
 
@@ -298,6 +299,21 @@ class Schedule:
             self._failed = True
         else:
             self._done.add(number)
+
+
+def age_warning(created, now, days):
+    """A warning about images that were built longer ago than `days`, or "". created: {name: time as the engine gives it}; now: datetime in UTC."""
+    ages = {}
+    for name, text in created.items():
+        try:
+            ages[name] = (now - datetime.strptime(text[:19], "%Y-%m-%dT%H:%M:%S").replace(tzinfo=timezone.utc)).days
+        except ValueError:
+            continue  # the engine does not know it
+    old = sorted((name for name, age in ages.items() if age > days), key=lambda name: (-ages[name], name))
+    if not days or not old:
+        return ""
+    return ("%s: built %d days ago, so their packages have had no security updates since. Set skp_image_refresh to today's date to build all images again "
+            "(images_max_age_days: %d; 0 never warns)." % (", ".join(old), ages[old[0]], days))
 
 
 def archived_name(path):

@@ -11,6 +11,7 @@ import os
 import platform
 import threading
 import time
+from datetime import datetime, timezone
 
 from ..engine import client as engine
 from ..failure import Failure
@@ -42,6 +43,9 @@ def built(module, client, progress):
         involved = images + others
         found = dict(present, **{image["name"]: _present(client, registry, image, book) for image in others})
         steps = plan.plan_built(involved, found, options["push"], alongside)
+    old = plan.age_warning({image["name"]: present[image["name"]]["created"] for image in images}, datetime.now(timezone.utc), options["max_age_days"])
+    if old:
+        module.warn(old)
     left = io.unfinished()
     if left and not _planning(module):
         with io.lock():
@@ -205,12 +209,17 @@ def _present(client, registry, image, book):
     digest = (registry.digest(image["path"], image["tag"]) if registry else "") or ""
     if book is None:
         label = io.label(registry.config(image["path"], digest) or {}) if digest else ""
-        return {"engine": local["hash"], "id": local["id"], "registry": label, "digest": digest,
+        return {"engine": local["hash"], "id": local["id"], "registry": label, "digest": digest, "created": _created(image, local),
                 "archive": io.has_archive(image["archive"], None, image["hash"])}
     archive = io.has_archive(image["archive"], book["archives"].get(image["name"]) or {}, image["hash"])
     entry = book["images"].get(_key(image)) or {}
     kept = bool(registry and entry and digest != entry["digest"] and registry.digest(image["path"], entry["digest"]))
-    return plan.judge_present(image, local, digest, entry, archive, kept)
+    return dict(plan.judge_present(image, local, digest, entry, archive, kept), created=_created(image, local))
+
+
+def _created(image, local):
+    """When the wanted content was built, as far as this engine knows it."""
+    return local["created"] if local["hash"] == image["hash"] else ""
 
 
 def _apply(module, client, do, image, found, site, book, progress):

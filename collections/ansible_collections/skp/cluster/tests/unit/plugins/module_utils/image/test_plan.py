@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime, timezone
 from xml.etree import ElementTree
 
 import pytest
@@ -573,3 +574,14 @@ DS = "localhost:5000/skp/docker-ds"
 ])
 def test_which_old_images_are_removed(case, image, gone):
     assert plan.superseded([dict(image, Id="sha256:x")], DS, {"sha256:2", "sha256:3"}) == (["sha256:x"] if gone else [])
+
+
+@pytest.mark.parametrize("created, days, words", [
+    ({"a": "2026-06-01T00:00:00Z"}, 90, ""),
+    ({"a": "2026-01-01T00:00:00.123456789Z", "b": "2026-06-30T00:00:00Z", "c": "2025-12-31T00:00:00+00:00"}, 90, "c, a: built 182 days ago"),
+    ({"a": "", "b": "0001-01-01T00:00:00Z"}, 0, ""),
+    ({"a": ""}, 90, ""),
+])
+def test_images_that_are_old(created, days, words):
+    warning = plan.age_warning(created, datetime(2026, 7, 1, tzinfo=timezone.utc), days)
+    assert warning.startswith(words) and bool(warning) == bool(words)

@@ -34,9 +34,10 @@ class Module:
         self.params = dict({
             "state": "built", "ledger": True, "images": [image("base"), image("kafka", "base")], "names": [], "alongside": [], "jobs": 1, "digests": {},
             "tag": "latest", "registry": "localhost:5000", "push": True, "common_args": {}, "base_image": "debian:13", "base_suite": "trixie",
-            "plan_only": False}, **dict(dict.fromkeys(texts, ""), **params))
+            "plan_only": False, "max_age_days": 0}, **dict(dict.fromkeys(texts, ""), **params))
         self.run_command = None
-        self.warn = lambda text: None
+        self.warnings = []
+        self.warn = self.warnings.append
 
 
 class World:
@@ -59,7 +60,7 @@ class World:
 
     def build(self, client, item, site, buildkit, progress, traces):
         self.builds += 1
-        self.engine[item["ref"]] = {"id": "id%d" % self.builds, "hash": item["hash"], "digests": []}
+        self.engine[item["ref"]] = {"id": "id%d" % self.builds, "hash": item["hash"], "digests": [], "created": "2026-01-02T03:04:05.678901234Z"}
 
     def push(self, client, item, progress):
         digest = "sha256:" + hashlib.sha256(self.engine[item["ref"]]["id"].encode()).hexdigest()
@@ -73,7 +74,8 @@ class World:
         if name.startswith("localhost"):
             return
         entry = self.book["images"]["skp/%s:latest" % name]
-        self.engine["%s:latest" % repository] = {"id": "pulled", "hash": entry["hash"], "digests": ["%s@%s" % (repository, reference)]}
+        named = "%s@%s" % (repository, reference)
+        self.engine["%s:latest" % repository] = {"id": "pulled", "hash": entry["hash"], "digests": [named], "created": ""}
 
     def record(self, client, images=None, archives=None):
         self.book = {"images": dict(self.book["images"], **(images or {})), "archives": dict(self.book["archives"], **(archives or {}))}
@@ -86,7 +88,7 @@ class World:
 @pytest.fixture(name="world")
 def _world(monkeypatch, tmp_path):
     world = World()
-    nothing = {"id": "", "hash": "", "digests": []}
+    nothing = {"id": "", "hash": "", "digests": [], "created": ""}
     for name, value in {
         "in_engine": lambda client, ref: dict(world.engine.get(ref, nothing)), "build": world.build, "push": world.push, "pull": world.pull,
         "registry_client": lambda registry: world, "has_buildkit": lambda *args, **options: False, "lock": contextlib.nullcontext,
@@ -252,3 +254,15 @@ def test_old_images_are_removed_when_a_new_one_comes(world):
     world.run(state="pulled", names=["kafka"], digests={"kafka": new})
     assert world.cleaned == [("localhost:5000/skp/kafka", {old, new})]
     assert world.run(state="pulled", names=["kafka"], digests={"kafka": new})["changed"] is False and len(world.cleaned) == 1
+
+
+def test_old_images_are_warned_of(world):
+    """Debian's packages are never renewed by themselves."""
+    world.run()
+    module = Module(max_age_days=90)
+    assert states.built(module, "client", lambda text: None)["changed"] is False
+    (warning,) = module.warnings
+    assert "base, kafka: built " in warning and "skp_image_refresh" in warning
+    module = Module(max_age_days=0)
+    states.built(module, "client", lambda text: None)
+    assert module.warnings == []
