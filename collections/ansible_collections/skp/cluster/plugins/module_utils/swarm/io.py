@@ -75,14 +75,13 @@ class Swarm:
         return engine.get(self.client, "/swarm", what="reading the swarm")["JoinTokens"]["Worker"]
 
     def settings(self):
-        """{"version", "spec"} of the swarm itself. Never its tokens."""
-        found = engine.get(self.client, "/swarm", what="reading the swarm")
-        return {"version": found["Version"]["Index"], "spec": found["Spec"]}
+        """The swarm's own settings. Never its tokens."""
+        return engine.get(self.client, "/swarm", what="reading the swarm")["Spec"]
 
-    def set_settings(self, version, spec, rotate):
-        """Replaces the swarm's own settings. rotate: both join tokens are made anew; members stay members."""
-        params = {"version": version, "rotateWorkerToken": str(rotate).lower(), "rotateManagerToken": str(rotate).lower()}
-        engine.post(self.client, "/swarm/update", spec, params=params, what="updating the swarm")
+    def set_settings(self, change, rotate):
+        """Writes change(settings) of the swarm's own settings. rotate: both join tokens are made anew; members stay members."""
+        params = {"rotateWorkerToken": str(rotate).lower(), "rotateManagerToken": str(rotate).lower()}
+        engine.update(self.client, "/swarm", change, "reading the swarm", "updating the swarm", params)
 
     def manager_addresses(self):
         """["address:port"] of the managers that are reachable."""
