@@ -44,6 +44,10 @@ def lock(path=LOCK):
         "build_running", path=path))
 
 
+MEMORY = "/run"
+"""A file system in memory, for the files with the site's logins while BuildKit reads them."""
+SECRETS_PREFIX = "skp-image-secrets-"
+
 UNFINISHED = "/var/lib/skp-image.unfinished"
 """What a build that is under way has made with the site's settings in it; gone when that is removed. So a killed run leaves word for the next one."""
 
@@ -99,9 +103,11 @@ def remove_unfinished(client, left, path=None):
             remove_image(client, layer)
     if left["caches"]:
         forget_builds(client)
-    for name in os.listdir(WORK_DIRECTORY):
-        if name.startswith(BOOTSTRAP_PREFIX):
-            shutil.rmtree(os.path.join(WORK_DIRECTORY, name), ignore_errors=True)  # it has the mirror's login in its sources.list
+    # A bootstrapped system has the mirror's login in its sources.list.
+    for directory, prefix in ((WORK_DIRECTORY, BOOTSTRAP_PREFIX), (MEMORY, SECRETS_PREFIX)):
+        for name in os.listdir(directory):
+            if name.startswith(prefix):
+                shutil.rmtree(os.path.join(directory, name), ignore_errors=True)
     with contextlib.suppress(FileNotFoundError):
         os.unlink(path or UNFINISHED)
 
@@ -253,8 +259,8 @@ def _sdk(what):
         raise engine.EngineError("%s: %s%s" % (what, text, "\n" + hint if hint else ""), kind="api", what=what, engine_message=text) from exc
 
 
-def context_archive(files, site):
-    """A build context as an open tar. files: [{"path", "mode", "content" (base64)}]; site: {path below .skp-site: text}."""
+def context_archive(files, site, dockerfile=None):
+    """A build context as an open tar. files: [{"path", "mode", "content" (base64)}]; site: {path below .skp-site: text}. dockerfile: in place of its own."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
         def add(path, mode, data):
@@ -263,23 +269,36 @@ def context_archive(files, site):
             archive.addfile(entry, io.BytesIO(data))
 
         for item in sorted(files, key=lambda found: found["path"]):
-            add(item["path"], item["mode"], base64.b64decode(item["content"]))
+            own = dockerfile is None or item["path"] != "Dockerfile"
+            add(item["path"], item["mode"], base64.b64decode(item["content"]) if own else dockerfile.encode())
         for path in sorted(site):
             add(".skp-site/" + path, 0o644, site[path].encode())
     buffer.seek(0)
     return buffer
 
 
-def build(client, image, site, buildkit, progress, traces):
+def hidden(image, site):
+    """(Dockerfile, {name: text}): how BuildKit gets the files of the site that may hold a login as secrets; (None, {}) if it cannot."""
+    secrets = {name: site[name] for name in plan.SECRET_FILES if name in site}
+    dockerfile = plan.with_secrets(image["dockerfile"], sorted(secrets))
+    return (dockerfile, secrets) if dockerfile is not None else (None, {})
+
+
+def build(client, image, site, buildkit, progress, traces, login=False):
     """Build one image (of `expand`) and tag it, with BuildKit or the engine's own builder.
 
+    login: the site's settings contain one; BuildKit then gets them as secrets where it can.
     traces: its `stages` get the ids of the last layers of the earlier stages, also if the build fails: they contain the site's settings.
     """
     what, step, error = "building %s" % image["ref"], "", ""
     labels, arguments = {plan.LABEL: image["hash"]}, dict(image["args"], BASE=image["base_ref"])
     base = in_engine(client, image["base_ref"])["id"]
     if buildkit:
-        log, lines = plan.BuildKitLog(), _buildkit(image["ref"], context_archive(image["files"], site), arguments, labels, what)
+        dockerfile, secrets = hidden(image, site) if login else (None, {})
+        # Its certificates are no secret, and an empty directory cannot be copied.
+        rest = {path: "" if path == "env" and secrets else text for path, text in site.items() if path == "env" or path not in secrets}
+        context = context_archive(image["files"], rest, dockerfile)
+        log, lines = plan.BuildKitLog(), _buildkit(image["ref"], context, arguments, labels, what, secrets)
     else:
         log, lines = plan.BuildLog(), _classic(client, image["ref"], context_archive(image["files"], site), arguments, labels, what)
     try:
@@ -312,9 +331,20 @@ def _classic(client, ref, context, arguments, labels, what):
         yield from str(message.get("stream") or "").splitlines()
 
 
-def _buildkit(ref, context, arguments, labels, what):
-    """The lines of a build by BuildKit, which only the command docker can use. Raises EngineError if it fails."""
+def _buildkit(ref, context, arguments, labels, what, secrets):
+    """The lines of a build by BuildKit, which only the command docker can use. Raises EngineError if it fails. secrets: {name: text}."""
     argv = ["docker", "build", "--progress", "plain", "--tag", ref]
+    with tempfile.TemporaryDirectory(dir=MEMORY, prefix=SECRETS_PREFIX) as directory:  # mode 0700
+        for name, text in sorted(secrets.items()):
+            path = os.path.join(directory, name)
+            with open(path, "w", encoding="utf-8") as handle:
+                handle.write(text)
+            argv += ["--secret", "id=skp-%s,src=%s" % (name.replace(".", "-"), path)]
+        yield from _docker_build(argv, context, arguments, labels, what)
+
+
+def _docker_build(argv, context, arguments, labels, what):
+    """The lines of this command with the arguments and labels of an image, which reads the context."""
     for option, values in (("--build-arg", arguments), ("--label", labels)):
         for name, value in sorted(values.items()):
             argv += [option, "%s=%s" % (name, value)]

@@ -457,6 +457,44 @@ def site_files(options, suite):
     return files
 
 
+SECRET_FILES = ("env", "settings.xml", "sources.list")
+"""The files of `site_files` that may hold a login; the others are certificates."""
+
+_INSTRUCTION = re.compile(r"^[ \t]*([A-Za-z]+)[ \t]+(.*)$")
+_FROM = re.compile(r"^(?:--\S+[ \t]+)*(\S+)(?:[ \t]+AS[ \t]+(\S+))?[ \t]*$", re.IGNORECASE)
+_SITE_COPY = re.compile(r"^\.skp-site/?[ \t]+/skp-site/?[ \t]*$")
+
+
+def with_secrets(dockerfile, names):
+    """A Dockerfile whose builds get these files of /skp-site as secrets, which are in no layer and no cache, or None if it cannot be told how.
+
+    Every RUN of a stage that copies the site's settings, or that is built from such a stage, gets a mount for each. For BuildKit only.
+    """
+    flags = " ".join("--mount=type=secret,id=skp-%s,target=/skp-site/%s,mode=0444,required=true" % (name.replace(".", "-"), name) for name in names)
+    lines, stages, has, continued = [], {}, False, False
+    for line in dockerfile.split("\n"):
+        found = None if continued or line.lstrip().startswith("#") else _INSTRUCTION.match(line)
+        word, rest = (found.group(1).upper(), found.group(2)) if found else ("", "")
+        copies = word == "COPY" and bool(_SITE_COPY.match(rest))
+        if "<<" in line or re.match(r"#[ \t]*escape[ \t]*=", line) or (".skp-site" in line and not copies and not line.lstrip().startswith("#")):
+            return None
+        if word == "FROM":
+            base = _FROM.match(rest)
+            if not base:
+                return None
+            has = stages.get(base.group(1).lower(), False)
+            stage = (base.group(2) or "").lower()
+        elif word == "RUN" and has:
+            line = "%s %s" % (line[: found.start(2)].rstrip(), flags) + " " + rest
+        if word == "FROM" or copies:
+            has = has or copies
+            stages[stage] = has
+        if not line.lstrip().startswith("#"):  # a comment between the lines of an instruction does not end it
+            continued = line.rstrip().endswith("\\")
+        lines.append(line)
+    return "\n".join(lines)
+
+
 _STEP = re.compile(r"^Step (\d+)/(\d+) : (.*)$")
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _LAYER = re.compile(r"^ ---> ([0-9a-f]{12,})$")

@@ -137,7 +137,9 @@ def _run(module, steps, images, present, site, progress):
     buildkit = bool(building) and io.has_buildkit(
         module.run_command, progress, needed=any(plan.needs_buildkit(image["dockerfile"]) for image in building))
     jobs = module.params["jobs"] or (os.cpu_count() or 1) + 1
-    started, traces = itertools.count(1), io.Traces(buildkit and plan.has_login(module.params))
+    login = plan.has_login(module.params)
+    # Caches hold a login only of a Dockerfile that cannot get it as a secret.
+    started, traces = itertools.count(1), io.Traces(buildkit and login and any(io.hidden(image, site)[0] is None for image in building))
     book = _Book(module, io.registry_client(module.params["registry"]), by_name)
 
     def work(number):
@@ -148,7 +150,7 @@ def _run(module, steps, images, present, site, progress):
             client = io.patient(engine.connect())  # one for each thread
             image = by_name[step["image"]]
             if step["do"] == "build":
-                io.build(client, image, site, buildkit, progress, traces)
+                io.build(client, image, site, buildkit, progress, traces, login)
             else:
                 _apply(module, client, step["do"], image, present[image["name"]], site, book, progress)
         except Exception:

@@ -58,7 +58,7 @@ class World:
     def health(self):
         return True, "200"
 
-    def build(self, client, item, site, buildkit, progress, traces):
+    def build(self, client, item, site, buildkit, progress, traces, login):
         self.builds += 1
         self.engine[item["ref"]] = {"id": "id%d" % self.builds, "hash": item["hash"], "digests": [], "created": "2026-01-02T03:04:05.678901234Z"}
 
@@ -98,6 +98,7 @@ def _world(monkeypatch, tmp_path):
         monkeypatch.setattr(states.io, name, value)
     monkeypatch.setattr(states.io, "UNFINISHED", str(tmp_path / "unfinished"))
     monkeypatch.setattr(states.io, "WORK_DIRECTORY", str(tmp_path))
+    monkeypatch.setattr(states.io, "MEMORY", str(tmp_path))
     monkeypatch.setattr(states.engine, "connect", lambda **options: "client")
     for name, value in {"read": lambda client: world.book, "record": world.record, "manager": lambda module: "client"}.items():
         monkeypatch.setattr(states.ledger, name, value)
@@ -216,6 +217,7 @@ def test_what_a_killed_run_left_is_removed_by_the_next_one(world, monkeypatch, t
     for layer in ("aaa", "aaa", "bbb", "named"):
         killed.layer("kafka", layer)
     (tmp_path / "skp-bootstrap-x").mkdir()
+    (tmp_path / "skp-image-secrets-x").mkdir()
     (tmp_path / "skp-bootstrap-x" / "sources.list").write_text("deb http://user:word@mirror")
     images, removed, pruned = {"bbb": {}, "aaa": {"RepoTags": []}, "named": {"RepoTags": ["localhost:5000/skp/kafka:latest"]}}, [], []
     monkeypatch.setattr(states.io.engine, "get", lambda client, path, **options: images[path.split("/")[2]])
