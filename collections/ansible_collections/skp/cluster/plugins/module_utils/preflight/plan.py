@@ -112,7 +112,7 @@ def address(site):
 
 @check
 def exposed(site):
-    """Published ports of a node with a public address are limited to somebody."""
+    """Published ports of a node with a public address are limited to somebody, and its part of the overlay network to the nodes."""
     settings = site["settings"]
     for name, facts in answering(site):
         ports = sorted({str(entry["port"]) for entry in settings["published"]
@@ -124,6 +124,10 @@ def exposed(site):
                           % (", ".join(public), ", ".join(ports)),
                           "only those who need them reach them", "set skp_allow_from or skp_publish_addresses, or leave ports unpublished, unless a "
                           "firewall in front of the node closes them; a firewall on the node does not. See docs/network.md")
+        if facts["public"] and not settings["swarm_allow_from"]:
+            yield warning(name, "the public address %s, and the overlay network's port 4789/udp, which has no login, is open to every address"
+                          % ", ".join(facts["public"]),
+                          "only the nodes reach it", "set skp_swarm_allow_from: [nodes], unless a firewall in front of the node closes it. See docs/network.md")
 
 
 @check
