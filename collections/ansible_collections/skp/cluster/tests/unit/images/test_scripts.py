@@ -326,7 +326,8 @@ WORSE = "\tTopic: u\tPartition: 7\tLeader: none\tReplicas: 13\tIsr: \tElr: \tLas
     ("a broker is down", LATE, "", 1, "1 partition(s) have replicas that are not in sync, on broker(s) 3\ntopic(s), the first ten of 1: t\n"),
     ("another one has left", LATE, "4", 1, "on broker(s) 3\n"),
     ("the missing one has left for good", LATE, "3,4", 0, ""),
-    ("one partition lacks more than that", LATE + WORSE, "3", 1, "1 partition(s) have replicas that are not in sync, on broker(s) 13\ntopic(s), the first ten of 1: u\n"),
+    ("one partition lacks more than that", LATE + WORSE, "3", 1,
+     "1 partition(s) have replicas that are not in sync, on broker(s) 13\ntopic(s), the first ten of 1: u\n"),
     ("a broker with many partitions is down", MANY, "", 1, "60 partition(s) have replicas that are not in sync, on broker(s) 2 3\n"
      "topic(s), the first ten of 20: t0 t1 t2 t3 t4 t5 t6 t7 t8 t9\n"),
     ("a warning is no partition", "[2026-01-01 00:00:00,000] WARN something (x)\n", "", 0, ""),
