@@ -124,3 +124,25 @@ def test_no_default_passwords():
         if secret.search(name) and value and not (isinstance(value, str) and ("{{" in value or value.startswith("/")))
     ]
     assert offenders == []
+
+
+def test_settings_that_everybody_can_read_say_so():
+    """`<role>_config` becomes a swarm config: a file that every user of the container reads, and that --diff shows. (daemon.json is root's file.)"""
+    found = {}
+    for path in sorted(COLLECTION.glob("roles/*/meta/*.yml")):
+        for name, option in re.findall(r"^      (\w+_config):\n((?:        .*\n)+)", path.read_text(encoding="utf-8"), re.MULTILINE):
+            found[name] = "o secrets" in option
+    assert {"kafka_config", "zookeeper_config", "spark_config", "jupyter_config", "jupyter_gateway_config"} <= set(found)
+    assert [name for name, said in found.items() if not said and name != "engine_daemon_config"] == []
+
+
+@pytest.mark.parametrize("role", roles(), ids=relative)
+def test_a_page_can_be_made_of_the_options(role):
+    """What antsibull-docs refuses: a template as the default of an option that is no text, and O(...) of an option that the entry point has not."""
+    wrong = []
+    for point, spec in entry_points(role).items():
+        known = spec.get("options") or {}
+        wrong += ["%s: %s is %s, its default a template" % (point, name, option["type"]) for name, option in known.items()
+                  if option["type"] not in ("str", "path", "raw") and isinstance(option.get("default"), str) and "{{" in option["default"]]
+        wrong += ["%s: O(%s)" % (point, name) for name in re.findall(r"\bO\((\w+)[^)]*\)", str(spec)) if name not in known]
+    assert wrong == []

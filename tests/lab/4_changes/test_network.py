@@ -69,7 +69,7 @@ def test_what_a_notebook_reaches():
         assert not notebook(lablib.address("c01"), 2377) and not notebook(METADATA, 8010)
         assert {node: notebook(lablib.address(node), KAFKA) for node in lablib.labelled("kafka")} == dict.fromkeys(lablib.labelled("kafka"), True)
         assert notebook("kafka-skp", 9092)
-        filtered(skp_container_closed_ports=[], skp_container_closed_networks=[])
+        filtered(skp_container_closed_ports=[], skp_container_closed_networks=[], skp_registry_users=["all"])
         assert lablib.look(RULES, NODES, check=False) == dict.fromkeys(NODES, "")
         assert notebook(lablib.address(home), 22) and notebook(METADATA, 8010), "what was refused above was refused by the filter"
         assert not lablib.on(home, "bash", "-c", "ls /etc/skp/network.* /etc/systemd/system/skp-network.service 2>/dev/null || true").strip()
@@ -91,6 +91,41 @@ def test_who_reaches_published_ports():
     assert not neighbour("c01") and neighbour(notebooks.node(), 8010)
     filtered()
     assert neighbour("c01")
+
+
+def test_who_reaches_the_ports_of_the_swarm():
+    """Nobody but the nodes: the controller does not, the nodes do, and the overlay network still carries what they say."""
+    assert neighbour("c01", 2377)
+    filtered(skp_swarm_allow_from=["nodes"])
+    assert {node: neighbour(node, 2377) or neighbour(node, 7946) for node in NODES} == dict.fromkeys(NODES, False)
+    assert node_reaches("c02", "c01", 2377) and neighbour("c01", 22) and neighbour("c01")
+    assert notebook("kafka-skp", 9092)
+    lablib.wait("the cluster is healthy", lablib.cluster_is_healthy, 60)
+
+
+def test_who_of_a_node_uses_its_registry():
+    """An account of the master neither pushes nor pulls; root, and so every engine, does. With skp_registry_users the account may."""
+    ask = "setpriv --reuid 12345 --clear-groups curl -s -o /dev/null -m 4 -w '%{http_code}' http://127.0.0.1:5000/v2/ || true"
+    root = "curl -s -o /dev/null -m 4 -w '%{http_code}' http://127.0.0.1:5000/v2/"
+    assert lablib.look(ask, NODES) == dict.fromkeys(NODES, "000") and lablib.look(root, NODES) == dict.fromkeys(NODES, "200")
+    filtered(skp_registry_users=[12345])
+    assert lablib.look(ask, NODES) == dict.fromkeys(NODES, "200")
+    lablib.wait("the cluster is healthy", lablib.cluster_is_healthy, 60)
+
+
+def test_published_ports_at_one_address():
+    """A second address of the node: what it publishes is not reached there, its own ports are."""
+    host, second = "c01", "172.31.251.1"
+    lablib.on(host, "ip", "addr", "add", second + "/32", "dev", "lo")
+    try:
+        ask = f"ip route replace {second}/32 via {lablib.address(host)} && timeout 4 bash -c 'exec 3<>/dev/tcp/{second}/%d' 2>/dev/null && echo yes || echo no"
+        assert lablib.on("c02", "bash", "-c", ask % KAFKA).strip() == "yes"
+        filtered(skp_publish_addresses=["{{ ansible_host }}"])
+        assert lablib.on("c02", "bash", "-c", ask % KAFKA).strip() == "no" and lablib.on("c02", "bash", "-c", ask % 22).strip() == "yes"
+        assert neighbour(host) and node_reaches("c02", host)
+    finally:
+        lablib.on(host, "ip", "addr", "del", second + "/32", "dev", "lo")
+        lablib.on("c02", "bash", "-c", f"ip route del {second}/32 || true")
 
 
 def test_the_filter_survives_restarts_and_hands():

@@ -15,8 +15,10 @@ RUNNING = "docker ps -q --no-trunc | xargs -r docker inspect --format '{{.Id}} {
 
 def test_a_node_that_left_the_swarm_joins_again(site):
     """The fault of molecule's scenario default, here with services on the node: they run again, and every label is there."""
+    token = lablib.on(lablib.manager(), "docker", "swarm", "join-token", "-q", "worker").strip()
     joined = lablib.play("molecule/default/side_effect.yml").changed
     assert joined
+    assert lablib.on(lablib.manager(), "docker", "swarm", "join-token", "-q", "worker").strip() != token, "the token of the join is of no use any more"
     lablib.wait("the cluster is healthy", lablib.cluster_is_healthy, 240, every=1)
     lablib.play("molecule/default/verify.yml", env={"MOLECULE_PROJECT_DIRECTORY": str(lablib.ROOT)})
     # The records of the members name the node's new id in the swarm.

@@ -208,8 +208,9 @@ failure:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.skp.cluster.plugins.module_utils.engine import facts as engine_facts, io as engine_io, plan as config_plan
+from ansible_collections.skp.cluster.plugins.module_utils.engine import facts as engine_facts, io as engine_io
 from ansible_collections.skp.cluster.plugins.module_utils.failure import Failure, fail
+from ansible_collections.skp.cluster.plugins.module_utils.logins import logins
 from ansible_collections.skp.cluster.plugins.module_utils.swarm.plan import restart_refusal
 
 
@@ -276,7 +277,7 @@ def main():
         supports_check_mode=True,
     )
     # -vvv shows the arguments of a module.
-    module.no_log_values.update(config_plan.logins(module.params["config"]))
+    module.no_log_values.update(logins(module.params["config"]))
     wait = module.params["wait_pending"]
     facts = engine_facts.read(wait_pending=wait, probe_encryption=module.params["probe_encryption"])
     result = {"changed": False, "changed_keys": [], "reloaded": False,

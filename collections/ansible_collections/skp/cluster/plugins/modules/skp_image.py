@@ -168,6 +168,10 @@ options:
     description: Any text, part of the content of the lowest image. Change it (to a date) to build all images again with the newest packages.
     type: str
     default: ""
+  max_age_days:
+    description: With O(state=built), warn of images that were built longer ago than this number of days. V(0) never warns.
+    type: int
+    default: 0
   extra_ca:
     description:
       - Additional certificates (PEM) that builds trust. In a task also a path on the controller, absolute or relative to the
@@ -308,6 +312,7 @@ def argument_spec():
         base_image=dict(type="str", default=""),
         base_suite=dict(type="str", default="trixie"),
         refresh=dict(type="str", default=""),
+        max_age_days=dict(type="int", default=0),
         extra_ca=dict(type="str", default=""),
         apt_mirror=dict(type="str", default="", no_log=True),
         apt_security_mirror=dict(type="str", default="", no_log=True),

@@ -104,8 +104,9 @@ options:
     default: false
   network:
     description:
-      - The packet filter. Without this option nothing of it is read or changed. If all of O(network.allow_from), O(network.allow_port_from),
-        O(network.closed_ports) and O(network.closed_networks) are empty, the filter is removed.
+      - The packet filter. Without this option nothing of it is read or changed. If all of O(network.publish_addresses), O(network.allow_from),
+        O(network.allow_port_from), O(network.swarm_allow_from), O(network.closed_ports), O(network.closed_networks) and O(network.registry_port) are empty,
+        the filter is removed.
       - Cannot be used with O(state=absent).
     type: dict
     suboptions:
@@ -124,6 +125,11 @@ options:
         type: list
         elements: str
         default: []
+      publish_addresses:
+        description: Addresses of this node at which ports that containers publish are reached from elsewhere. Empty means all its addresses.
+        type: list
+        elements: str
+        default: []
       allow_from:
         description: Addresses and networks from which all ports that containers publish are reached. Empty means every address.
         type: list
@@ -133,6 +139,13 @@ options:
         description: The same for one published port, by port. It replaces O(network.allow_from) for this port.
         type: dict
         default: {}
+      swarm_allow_from:
+        description:
+          - Addresses and networks from which the ports of the swarm (2377, 7946, 4789) are reached, besides O(network.nodes). The word V(nodes) means nobody
+            else. Empty means every address.
+        type: list
+        elements: str
+        default: []
       closed_ports:
         description: Ports and ranges (C(2375-2377)) of the nodes that containers of overlay networks do not reach. Ports of NFS are closed to all containers.
         type: list
@@ -140,6 +153,15 @@ options:
         default: []
       closed_networks:
         description: Networks that containers of overlay networks do not reach, except port 53.
+        type: list
+        elements: str
+        default: []
+      registry_port:
+        description: Port of this node's registry on its loopback address. Empty for a node without one.
+        type: str
+        default: ""
+      registry_users:
+        description: Numbers of the accounts of the node that reach O(network.registry_port), besides root. The word V(all) means every account.
         type: list
         elements: str
         default: []
@@ -332,8 +354,9 @@ def argument_spec():
         shared_directories=dict(type="list", elements="dict", default=[], options=directory),
     )
     texts = dict(type="list", elements="str", default=[])
-    network = dict(nodes=texts, published=texts, published_anywhere=texts, allow_from=texts, allow_port_from=dict(type="dict", default={}), closed_ports=texts,
-                   closed_networks=texts)
+    network = dict(nodes=texts, published=texts, published_anywhere=texts, publish_addresses=texts, allow_from=texts,
+                   allow_port_from=dict(type="dict", default={}), swarm_allow_from=texts, closed_ports=texts, closed_networks=texts,
+                   registry_port=dict(type="str", default=""), registry_users=texts)
     return dict(
         services=dict(type="list", elements="dict", default=[], options=service),
         network=dict(type="dict", options=network),

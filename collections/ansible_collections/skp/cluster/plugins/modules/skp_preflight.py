@@ -131,8 +131,9 @@ import time
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.skp.cluster.plugins.module_utils.engine import facts as engine_facts, io as engine_io, plan as config_plan
+from ansible_collections.skp.cluster.plugins.module_utils.engine import facts as engine_facts, io as engine_io
 from ansible_collections.skp.cluster.plugins.module_utils.failure import Failure
+from ansible_collections.skp.cluster.plugins.module_utils.logins import logins
 from ansible_collections.skp.cluster.plugins.module_utils.preflight import io as preflight_io
 
 
@@ -170,7 +171,7 @@ def main():
     )
     params = module.params
     # -vvv shows the arguments of a module.
-    module.no_log_values.update(config_plan.logins((params["engine"] or {}).get("config") or {}))
+    module.no_log_values.update(logins((params["engine"] or {}).get("config") or {}))
     # After boot, a node needs some time to find its managers; that is not an error.
     engine = engine_facts.read(wait_pending=30, probe_encryption=params["probe_encryption"])
     system = preflight_io.system()

@@ -527,7 +527,7 @@ def run(module, result):
 
     result.update(
         {
-            "changed": plan["changed"] or bool(labels),
+            "changed": plan["changed"] or bool(labels) or drops_placement(params, generations),
             "labels": [{key: step[key] for key in ("host", "label", "value")} for step in labels],
             "unchanged": plan["unchanged"],
             "outside_limit": plan["skipped"],
@@ -573,8 +573,13 @@ def run(module, result):
     result["pending_down"] = outcome.get("pending_down", [])
     if result["pending_down"]:
         module.warn("Not waited for: %s." % ", ".join("%(service)s on %(host)s (%(reason)s)" % item for item in result["pending_down"]))
-    if params["state"] == "absent" and params["purge"] and not params["limit_hosts"]:
+    if drops_placement(params, generations):
         members_io.remove_generations(client, generations)
+
+
+def drops_placement(params, generations):
+    """Whether the record of the data's hosts is removed: with a purge of all hosts."""
+    return params["state"] == "absent" and params["purge"] and not params["limit_hosts"] and bool(generations)
 
 
 def plan_placement(client, state, desired, params):

@@ -160,14 +160,13 @@ def present(module, client):
     actions["pins"] = repin(swarm.services() if client else [], names, actions["renamed"])
     for text in actions["warnings"]:
         module.warn(text)
-    settings = swarm.settings() if client else {"version": 0, "spec": {}}
-    spec, rotate = settings_change(settings["spec"], params["autolock"]), params["rotate_join_tokens"]
+    spec, rotate = settings_change(swarm.settings() if client else {}, params["autolock"]), params["rotate_join_tokens"]
     describe(actions, spec, rotate)
     nodes_change = bool(actions["updates"] or actions["stale"] or actions["create_network"] or actions["pins"][1])
     changed = nodes_change or bool(spec) or rotate
     if (spec or rotate) and not module.check_mode:
         # Before the nodes: a demotion may end with an engine that manages nothing.
-        swarm.set_settings(settings["version"], spec or settings["spec"], rotate)
+        swarm.set_settings(lambda settings: settings_change(settings, params["autolock"]) or settings, rotate)
     if spec and params["autolock"] == "enabled":
         module.warn("Autolock is on: after a restart of its engine, a manager waits for `docker swarm unlock`. `docker swarm unlock-key` on a manager shows "
                     "the key: keep it outside the cluster. Without it, managers that restart are lost.")

@@ -339,6 +339,8 @@ def apply(module, ensemble, record, steps, names, options, result):
     else:
         outcome = service_io.wait_for(ensemble.client, ensemble.role, [ensemble.name(n) for n in touched], ensemble.timeout, settle=0.0,
                                       state=ensemble.state)
+        if members:
+            ensemble.require_leader()
     if not outcome["pending_down"] and options["limit"] is None and not record.plan["unseen"]:
         record.write(servers=ensemble.target, bootstrapped=True, formed=True)
     result["pending_down"] = outcome["pending_down"]

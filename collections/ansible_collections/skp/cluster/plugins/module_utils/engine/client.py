@@ -11,6 +11,7 @@ through it (`raw`), and it is imported when that is needed. No other file of the
 from __future__ import annotations
 
 import http.client
+import copy
 import json
 import os
 import struct
@@ -190,6 +191,30 @@ def delete(client, path, params=None, missing_ok=True, **options):
         if missing_ok and exc.failure.get("status") == 404:
             return None
         raise
+
+
+UPDATE_ATTEMPTS = 5
+
+
+def update(client, path, change, reading, updating, params=None):
+    """Write change(spec) of the newest spec of a swarm object (a node, a service, the swarm itself) at `path`. Returns whether it was written.
+
+    change(spec) returns the new spec, or None if nothing is to be written; it may change the spec it gets, and it is called again if another client wrote
+    the object in between ("update out of sequence"; swarm itself does that too), or if the swarm lost its leader: then the update may have been done,
+    so a second change(spec) must give the same result. reading, updating: for errors. params: more of the query.
+    """
+    for attempt in range(UPDATE_ATTEMPTS):
+        found = get(client, path, what=reading)
+        spec = change(copy.deepcopy(found["Spec"]))
+        if spec is None:
+            return False
+        try:
+            post(client, path + "/update", spec, params=dict(params or {}, version=found["Version"]["Index"]), what=updating)
+            return True
+        except EngineError as exc:
+            if not ("out of sequence" in exc.msg or leaderless("GET", exc.msg)) or attempt == UPDATE_ATTEMPTS - 1:
+                raise
+    return False
 
 
 def demultiplex(data):

@@ -14,8 +14,8 @@ import time
 
 from .. import atomic_file
 from ..failure import Failure
+from ..logins import has_login, without_logins
 from . import facts as engine_facts, plan
-from .plan import has_login
 
 
 def read_text(path):
@@ -121,7 +121,7 @@ def compare(config, facts, path=CONFIG_FILE, record_path=RECORD_FILE):
         "changed_keys": merged["keys"],
         "reloaded": effect == "reload",
         "restart_required": effect == "restart" or waiting or (facts["installed"] and not facts["running"]),
-        "diff": {"before_header": path, "after_header": path, "before": plan.without_logins(text), "after": plan.without_logins(after)},
+        "diff": {"before_header": path, "after_header": path, "before": without_logins(text), "after": without_logins(after)},
     }
     if record["reload"] and facts["running"] and effect == "":
         effect, result["changed"], result["reloaded"] = "reload", True, True

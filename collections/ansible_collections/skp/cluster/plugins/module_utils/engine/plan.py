@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import copy
 import json
-import re
 
 from ..failure import Failure
 
@@ -38,28 +37,6 @@ def parse(text, path):
         raise Failure("%s: found a JSON %s, expected an object ({...}). The file was not changed; correct it and run again."
                       % (path, type(value).__name__), kind="config_invalid", path=path)
     return value
-
-
-LOGIN = re.compile(r"(://)([^/@\s\"]+)@")
-
-
-def has_login(text):
-    """Whether a text has a URL with a login, such as that of a proxy."""
-    return bool(LOGIN.search(text))
-
-
-def logins(value):
-    """The logins in the URLs of a value at any depth: "user:password", which must not be shown."""
-    if isinstance(value, dict):
-        return set().union(*map(logins, value.values()))
-    if isinstance(value, list):
-        return set().union(*map(logins, value))
-    return {found for dummy, found in LOGIN.findall(value)} if isinstance(value, str) else set()
-
-
-def without_logins(text):
-    """A text for diffs: logins in URLs are replaced by ***."""
-    return LOGIN.sub(r"\1***@", text)
 
 
 def leaves(value, path=()):

@@ -12,6 +12,7 @@ import hashlib
 import io
 import json
 import os
+import shutil
 import subprocess
 import tarfile
 import tempfile
@@ -41,6 +42,74 @@ def lock(path=LOCK):
     return run_lock.holding(path, 0, lambda process: Failure(
         "Another run builds images on this machine (process %s). Wait until it has ended, and run again; what it builds is used then." % process,
         "build_running", path=path))
+
+
+MEMORY = "/run"
+"""A file system in memory, for the files with the site's logins while BuildKit reads them."""
+SECRETS_PREFIX = "skp-image-secrets-"
+
+UNFINISHED = "/var/lib/skp-image.unfinished"
+"""What a build that is under way has made with the site's settings in it; gone when that is removed. So a killed run leaves word for the next one."""
+
+
+class Traces:
+    """The images and caches of a build in progress that contain the site's settings, in memory and in the file UNFINISHED. Used by several threads."""
+
+    def __init__(self, caches, path=None):
+        self.caches, self.stages = caches, []
+        self._path, self._lock, self._last = path or UNFINISHED, threading.Lock(), {}
+        with open(self._path, "w", encoding="utf-8") as handle:
+            handle.write("caches\n" if caches else "")
+
+    def layer(self, name, layer):
+        """The newest layer of the build of an image: while its stage is built, nothing else leads to it."""
+        with self._lock:
+            if layer and self._last.get(name) != layer:
+                self._last[name] = layer
+                with open(self._path, "a", encoding="utf-8") as handle:
+                    handle.write(layer + "\n")
+
+    def remove(self, client):
+        """Remove the last layers of all stages, which are images without a name, with all below them; and BuildKit's caches."""
+        for layer in sorted(set(self.stages)):
+            remove_image(client, layer)
+        if self.caches:
+            forget_builds(client)
+        os.unlink(self._path)
+
+
+def unfinished(path=None):
+    """What a run that was killed has left: {"caches": bool, "layers": [id, newest first]}, or None. A run that still builds has left nothing."""
+    path = path or UNFINISHED
+    if not os.path.exists(path):
+        return None
+    with contextlib.suppress(Failure), lock():
+        with contextlib.suppress(FileNotFoundError), open(path, encoding="utf-8") as handle:
+            lines = handle.read().split()
+            return {"caches": "caches" in lines, "layers": [line for line in reversed(lines) if line != "caches"]}
+    return None
+
+
+def remove_unfinished(client, left, path=None):
+    """Remove what `unfinished` has found. Only images without any name: a layer may have become an image of the cluster."""
+    for layer in left["layers"]:
+        try:
+            found = engine.get(client, "/images/%s/json" % layer, what="reading layer %s" % layer)
+        except engine.EngineError as exc:
+            if exc.failure.get("status") != 404:
+                raise
+            continue
+        if not found.get("RepoTags") and not found.get("RepoDigests"):
+            remove_image(client, layer)
+    if left["caches"]:
+        forget_builds(client)
+    # A bootstrapped system has the mirror's login in its sources.list.
+    for directory, prefix in ((WORK_DIRECTORY, BOOTSTRAP_PREFIX), (MEMORY, SECRETS_PREFIX)):
+        for name in os.listdir(directory):
+            if name.startswith(prefix):
+                shutil.rmtree(os.path.join(directory, name), ignore_errors=True)
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path or UNFINISHED)
 
 
 class Progress:
@@ -96,16 +165,17 @@ def registry_client(registry):
 
 
 def in_engine(client, ref):
-    """{"id", "hash", "digests": [repository@digest, ...]} of an image in this engine, all empty if it does not exist."""
+    """{"id", "hash", "digests": [repository@digest, ...], "created": time} of an image in this engine, all empty if it does not exist."""
+    nothing = {"id": "", "hash": "", "digests": [], "created": ""}
     if client is None:
-        return {"id": "", "hash": "", "digests": []}
+        return nothing
     try:
         found = engine.get(client, "/images/%s/json" % ref, what="reading image %s" % ref)
     except engine.EngineError as exc:
         if exc.failure.get("status") == 404:
-            return {"id": "", "hash": "", "digests": []}
+            return nothing
         raise
-    return {"id": found["Id"], "hash": label(found), "digests": found.get("RepoDigests") or []}
+    return {"id": found["Id"], "hash": label(found), "digests": found.get("RepoDigests") or [], "created": found.get("Created") or ""}
 
 
 def label(found):
@@ -189,8 +259,8 @@ def _sdk(what):
         raise engine.EngineError("%s: %s%s" % (what, text, "\n" + hint if hint else ""), kind="api", what=what, engine_message=text) from exc
 
 
-def context_archive(files, site):
-    """A build context as an open tar. files: [{"path", "mode", "content" (base64)}]; site: {path below .skp-site: text}."""
+def context_archive(files, site, dockerfile=None):
+    """A build context as an open tar. files: [{"path", "mode", "content" (base64)}]; site: {path below .skp-site: text}. dockerfile: in place of its own."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
         def add(path, mode, data):
@@ -199,28 +269,42 @@ def context_archive(files, site):
             archive.addfile(entry, io.BytesIO(data))
 
         for item in sorted(files, key=lambda found: found["path"]):
-            add(item["path"], item["mode"], base64.b64decode(item["content"]))
+            own = dockerfile is None or item["path"] != "Dockerfile"
+            add(item["path"], item["mode"], base64.b64decode(item["content"]) if own else dockerfile.encode())
         for path in sorted(site):
             add(".skp-site/" + path, 0o644, site[path].encode())
     buffer.seek(0)
     return buffer
 
 
-def build(client, image, site, buildkit, progress, stages):
+def hidden(image, site):
+    """(Dockerfile, {name: text}): how BuildKit gets the files of the site that may hold a login as secrets; (None, {}) if it cannot."""
+    secrets = {name: site[name] for name in plan.SECRET_FILES if name in site}
+    dockerfile = plan.with_secrets(image["dockerfile"], sorted(secrets))
+    return (dockerfile, secrets) if dockerfile is not None else (None, {})
+
+
+def build(client, image, site, buildkit, progress, traces, login=False):
     """Build one image (of `expand`) and tag it, with BuildKit or the engine's own builder.
 
-    stages: a list that gets the ids of the last layers of the earlier stages, also if the build fails: they contain the site's settings.
+    login: the site's settings contain one; BuildKit then gets them as secrets where it can.
+    traces: its `stages` get the ids of the last layers of the earlier stages, also if the build fails: they contain the site's settings.
     """
     what, step, error = "building %s" % image["ref"], "", ""
     labels, arguments = {plan.LABEL: image["hash"]}, dict(image["args"], BASE=image["base_ref"])
     base = in_engine(client, image["base_ref"])["id"]
     if buildkit:
-        log, lines = plan.BuildKitLog(), _buildkit(image["ref"], context_archive(image["files"], site), arguments, labels, what)
+        dockerfile, secrets = hidden(image, site) if login else (None, {})
+        # Its certificates are no secret, and an empty directory cannot be copied.
+        rest = {path: "" if path == "env" and secrets else text for path, text in site.items() if path == "env" or path not in secrets}
+        context = context_archive(image["files"], rest, dockerfile)
+        log, lines = plan.BuildKitLog(), _buildkit(image["ref"], context, arguments, labels, what, secrets)
     else:
         log, lines = plan.BuildLog(), _classic(client, image["ref"], context_archive(image["files"], site), arguments, labels, what)
     try:
         for line in lines:
             text = log.feed(line)
+            traces.layer(image["name"], log.layer)
             if text:
                 step = text
                 progress("%s: %s" % (image["name"], text))
@@ -231,7 +315,7 @@ def build(client, image, site, buildkit, progress, stages):
             "%s: %s" % (what, error) if error else exc.msg, step or "its start", "\n".join(log.tail)), "build_failed",
             image=image["name"], step=step, log=log.tail, engine_message=error) from exc
     finally:
-        stages.extend(log.stages)
+        traces.stages.extend(log.stages)
     if in_engine(client, image["base_ref"])["id"] != base:
         remove_image(client, image["ref"])
         raise Failure("%s: its base %s was changed by something else during the build. The image was removed; run again." % (what, image["base_ref"]),
@@ -247,9 +331,20 @@ def _classic(client, ref, context, arguments, labels, what):
         yield from str(message.get("stream") or "").splitlines()
 
 
-def _buildkit(ref, context, arguments, labels, what):
-    """The lines of a build by BuildKit, which only the command docker can use. Raises EngineError if it fails."""
+def _buildkit(ref, context, arguments, labels, what, secrets):
+    """The lines of a build by BuildKit, which only the command docker can use. Raises EngineError if it fails. secrets: {name: text}."""
     argv = ["docker", "build", "--progress", "plain", "--tag", ref]
+    with tempfile.TemporaryDirectory(dir=MEMORY, prefix=SECRETS_PREFIX) as directory:  # mode 0700
+        for name, text in sorted(secrets.items()):
+            path = os.path.join(directory, name)
+            with open(path, "w", encoding="utf-8") as handle:
+                handle.write(text)
+            argv += ["--secret", "id=skp-%s,src=%s" % (name.replace(".", "-"), path)]
+        yield from _docker_build(argv, context, arguments, labels, what)
+
+
+def _docker_build(argv, context, arguments, labels, what):
+    """The lines of this command with the arguments and labels of an image, which reads the context."""
     for option, values in (("--build-arg", arguments), ("--label", labels)):
         for name, value in sorted(values.items()):
             argv += [option, "%s=%s" % (name, value)]
@@ -389,6 +484,14 @@ def remove_image(client, reference):
             raise
 
 
+def remove_superseded(client, repository, keep, progress):
+    """Remove the earlier contents of an image from this engine, see `plan.superseded`. Those that a container uses stay."""
+    images = engine.get(client, "/images/json", what="listing images") or []
+    for image in plan.superseded(images, repository, keep):
+        progress("%s: removing an old image, %s" % (repository.rpartition("/")[2], image[7:19]))
+        remove_image(client, image)
+
+
 def forget_builds(client):
     """Remove BuildKit's cache of earlier stages, which contains the site's settings. Its cache of downloads (RUN --mount=type=cache) stays."""
     for kind in ("regular", "source.local"):
@@ -397,6 +500,7 @@ def forget_builds(client):
 
 WORK_DIRECTORY = "/var/lib"
 """Directory for bootstrapping. /tmp is often mounted noexec, but programs of the new system must run; so must programs of dpkg below /var/lib."""
+BOOTSTRAP_PREFIX = "skp-bootstrap-"
 
 
 def bootstrap(client, ref, suite, site, run, progress):
@@ -419,7 +523,7 @@ def bootstrap(client, ref, suite, site, run, progress):
         command(["apt-get", "-q", "-y", "--no-install-recommends", "install", "mmdebstrap", "debian-archive-keyring"], environ_update=environment)
 
     progress("bootstrapping Debian %s" % suite)
-    with tempfile.TemporaryDirectory(dir=WORK_DIRECTORY, prefix="skp-bootstrap-") as directory:
+    with tempfile.TemporaryDirectory(dir=WORK_DIRECTORY, prefix=BOOTSTRAP_PREFIX) as directory:
         os.chmod(directory, 0o755)  # apt downloads as another user
         target = os.path.join(directory, "root.tar")
         # mmdebstrap, as root, makes every mount private: it runs in its own mount namespace, so that later mounts on this node

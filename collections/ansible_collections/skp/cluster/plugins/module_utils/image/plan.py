@@ -17,10 +17,12 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from datetime import datetime, timezone
 from urllib.parse import unquote, urlsplit, urlunsplit
 from xml.sax.saxutils import escape
 
 from ..failure import Failure
+from ..logins import logins, without_logins
 
 LABEL = "skp.hash"
 BOOTSTRAP_REPOSITORY = "skp/bootstrap"
@@ -299,6 +301,21 @@ class Schedule:
             self._done.add(number)
 
 
+def age_warning(created, now, days):
+    """A warning about images that were built longer ago than `days`, or "". created: {name: time as the engine gives it}; now: datetime in UTC."""
+    ages = {}
+    for name, text in created.items():
+        try:
+            ages[name] = (now - datetime.strptime(text[:19], "%Y-%m-%dT%H:%M:%S").replace(tzinfo=timezone.utc)).days
+        except ValueError:
+            continue  # the engine does not know it
+    old = sorted((name for name, age in ages.items() if age > days), key=lambda name: (-ages[name], name))
+    if not days or not old:
+        return ""
+    return ("%s: built %d days ago, so their packages have had no security updates since. Set skp_image_refresh to today's date to build all images again "
+            "(images_max_age_days: %d; 0 never warns)." % (", ".join(old), ages[old[0]], days))
+
+
 def archived_name(path):
     """The name of the image in an archive, from the archive's file name (`NAME-HASH.tar`)."""
     return re.sub(r"(-[0-9a-f]{12})?\.tar$", "", path.rpartition("/")[2])
@@ -310,6 +327,22 @@ def plan_pulled(wanted, present):
     "" as the wanted digest means unknown (check mode before the images are built): it counts as a pull.
     """
     return [name for name in sorted(wanted) if not wanted[name] or present.get(name, "") != wanted[name]]
+
+
+def superseded(images, repository, keep):
+    """Ids of the images of a repository that nothing names any more: earlier contents, about 2 GB each for the large ones.
+
+    images: as the engine lists them (Id, RepoTags, RepoDigests). keep: digests that stay: the one that is wanted, and the one before it, which services run
+    until they are updated.
+    """
+    found = []
+    for image in images:
+        tags = [text for text in image.get("RepoTags") or [] if text != "<none>:<none>"]
+        digests = [text for text in image.get("RepoDigests") or [] if text != "<none>@<none>"]
+        ours = digests and all(text.partition("@")[0] == repository for text in digests)
+        if ours and not tags and not any(text.partition("@")[2] in keep for text in digests):
+            found.append(image["Id"])
+    return found
 
 
 def describe(step, images):
@@ -369,7 +402,7 @@ def security_mirror(mirror, given):
     if mirror.rstrip("/").endswith("/debian"):
         return mirror.rstrip("/") + "-security"
     raise Failure("skp_apt_mirror is %s; where are the security updates? Set skp_apt_security_mirror to the URL of a mirror of debian-security, or to none for "
-                  "images without security updates. (Beside a mirror that ends in /debian the place is known.)" % without_login(mirror), "no_security_mirror")
+                  "images without security updates. (Beside a mirror that ends in /debian the place is known.)" % without_logins(mirror), "no_security_mirror")
 
 
 def apt_sources(mirror, suite, security=""):
@@ -383,17 +416,12 @@ def apt_sources(mirror, suite, security=""):
     return "deb %s %s main\ndeb %s %s-updates main\n" % (mirror, suite, mirror, suite) + ("deb %s %s-security main\n" % (updates, suite) if updates else "")
 
 
-def without_login(text):
-    """The text without `user:password@` in its URLs."""
-    return re.sub(r"(?<=://)[^/\s@]*@", "", text)
-
-
 _URLS = ("apt_mirror", "apt_security_mirror", "pip_index", "maven_mirror", "go_proxy")
 
 
 def has_login(options):
     """Whether the site's settings (as for `site_files`) contain a login: user and password in a URL."""
-    return any(without_login(options.get(name) or "") != (options.get(name) or "") for name in _URLS)
+    return any(logins(options.get(name) or "") for name in _URLS)
 
 
 def maven_settings(url):
@@ -429,6 +457,44 @@ def site_files(options, suite):
     return files
 
 
+SECRET_FILES = ("env", "settings.xml", "sources.list")
+"""The files of `site_files` that may hold a login; the others are certificates."""
+
+_INSTRUCTION = re.compile(r"^[ \t]*([A-Za-z]+)[ \t]+(.*)$")
+_FROM = re.compile(r"^(?:--\S+[ \t]+)*(\S+)(?:[ \t]+AS[ \t]+(\S+))?[ \t]*$", re.IGNORECASE)
+_SITE_COPY = re.compile(r"^\.skp-site/?[ \t]+/skp-site/?[ \t]*$")
+
+
+def with_secrets(dockerfile, names):
+    """A Dockerfile whose builds get these files of /skp-site as secrets, which are in no layer and no cache, or None if it cannot be told how.
+
+    Every RUN of a stage that copies the site's settings, or that is built from such a stage, gets a mount for each. For BuildKit only.
+    """
+    flags = " ".join("--mount=type=secret,id=skp-%s,target=/skp-site/%s,mode=0444,required=true" % (name.replace(".", "-"), name) for name in names)
+    lines, stages, has, continued = [], {}, False, False
+    for line in dockerfile.split("\n"):
+        found = None if continued or line.lstrip().startswith("#") else _INSTRUCTION.match(line)
+        word, rest = (found.group(1).upper(), found.group(2)) if found else ("", "")
+        copies = word == "COPY" and bool(_SITE_COPY.match(rest))
+        if "<<" in line or re.match(r"#[ \t]*escape[ \t]*=", line) or (".skp-site" in line and not copies and not line.lstrip().startswith("#")):
+            return None
+        if word == "FROM":
+            base = _FROM.match(rest)
+            if not base:
+                return None
+            has = stages.get(base.group(1).lower(), False)
+            stage = (base.group(2) or "").lower()
+        elif word == "RUN" and has:
+            line = "%s %s" % (line[: found.start(2)].rstrip(), flags) + " " + rest
+        if word == "FROM" or copies:
+            has = has or copies
+            stages[stage] = has
+        if not line.lstrip().startswith("#"):  # a comment between the lines of an instruction does not end it
+            continued = line.rstrip().endswith("\\")
+        lines.append(line)
+    return "\n".join(lines)
+
+
 _STEP = re.compile(r"^Step (\d+)/(\d+) : (.*)$")
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _LAYER = re.compile(r"^ ---> ([0-9a-f]{12,})$")
@@ -439,13 +505,13 @@ class BuildLog:
 
     `feed(line)` returns a progress text, or None. `stages` has the ids of the last layers of all stages except the final one: unnamed images
     with the build's cache, which contains the site's settings. After `failed()` also that of the stage that ended early. `tail` has the last lines, for
-    an error message.
+    an error message. `layer` is the id of the newest layer, "" after FROM.
     """
 
     def __init__(self):
         self.stages = []
         self.tail = []
-        self._layer = ""
+        self.layer = ""
         self._at_base = False
 
     def feed(self, line):
@@ -455,14 +521,14 @@ class BuildLog:
         if step:
             number, total, text = step.groups()
             self._at_base = text.upper().startswith("FROM ")
-            if self._at_base and self._layer:
-                self.stages.append(self._layer)
-                self._layer = ""
+            if self._at_base and self.layer:
+                self.stages.append(self.layer)
+                self.layer = ""
             return "step %s/%s %s" % (number, total, text if len(text) <= 100 else text[:97] + "...")
         layer = _LAYER.match(line)
         if layer:
             if not self._at_base:  # the layer of FROM is the base itself, which has a name
-                self._layer = layer.group(1)
+                self.layer = layer.group(1)
             return None
         if line.strip() and not line.startswith(" ---> "):
             self.tail = (self.tail + [line])[-30:]
@@ -470,15 +536,15 @@ class BuildLog:
 
     def failed(self):
         """The build ended before its last line: no name leads to the layers of its last stage."""
-        if self._layer:
-            self.stages.append(self._layer)
-            self._layer = ""
+        if self.layer:
+            self.stages.append(self.layer)
+            self.layer = ""
 
 
 class BuildKitLog:
     """Reads the plain progress of BuildKit (`#7 [build 2/5] RUN make`, `#7 0.314 output`, `#7 DONE 3.2s`) line by line.
 
-    Like `BuildLog`, without `stages`: BuildKit's cache has no images.
+    Like `BuildLog`, without `stages` and `layer`: BuildKit's cache has no images.
     """
 
     _STEP = re.compile(r"#(\d+) (\[(?:[\w.-]+ +)?\d+/\d+\] .*)$")
@@ -487,6 +553,7 @@ class BuildKitLog:
 
     def __init__(self):
         self.stages = []
+        self.layer = ""
         self.tail = []
         self.error = ""
         self._seen = set()
@@ -515,7 +582,7 @@ class LayerLog:
     _DONE = {"Pushed": "pushed", "Pull complete": "pulled", "Layer already exists": "already present", "Already exists": "already present"}
 
     def __init__(self):
-        self._layers = {}
+        self.layers = {}
 
     def feed(self, message):
         """One decoded message of the engine (dict with id, status, progressDetail)."""
@@ -523,11 +590,11 @@ class LayerLog:
         if not layer:
             return None
         size = (message.get("progressDetail") or {}).get("total") or 0
-        known = self._layers.setdefault(layer, {"size": 0, "done": False})
+        known = self.layers.setdefault(layer, {"size": 0, "done": False})
         known["size"] = max(known["size"], size)
         if status not in self._DONE or known["done"]:
             return None
         known["done"] = True
-        done = sum(1 for item in self._layers.values() if item["done"])
+        done = sum(1 for item in self.layers.values() if item["done"])
         megabytes = ", %.1f MB" % (known["size"] / 1e6) if known["size"] else ""
-        return "layer %s %s%s (%d of %d)" % (layer[:12], self._DONE[status], megabytes, done, len(self._layers))
+        return "layer %s %s%s (%d of %d)" % (layer[:12], self._DONE[status], megabytes, done, len(self.layers))

@@ -11,11 +11,13 @@ import os
 import platform
 import threading
 import time
+from datetime import datetime, timezone
 
 from ..engine import client as engine
 from ..failure import Failure
 from . import io, ledger, plan
 
+FORGET = "remove the site's settings that a killed run has left in unfinished images and caches"
 NO_LEDGER = {"images": {}, "archives": {}}
 
 
@@ -41,14 +43,21 @@ def built(module, client, progress):
         involved = images + others
         found = dict(present, **{image["name"]: _present(client, registry, image, book) for image in others})
         steps = plan.plan_built(involved, found, options["push"], alongside)
+    old = plan.age_warning({image["name"]: present[image["name"]]["created"] for image in images}, datetime.now(timezone.utc), options["max_age_days"])
+    if old:
+        module.warn(old)
+    left = io.unfinished()
+    if left and not _planning(module):
+        with io.lock():
+            io.remove_unfinished(client, left)
     if steps and not _planning(module):
         with io.lock():
             _run(module, steps, involved, found, site, progress)
         book = _ledger(module)
     after = {image["name"]: present[image["name"]] if _planning(module) or not steps else _present(client, registry, image, book) for image in images}
-    return {"changed": bool(steps), "images": {image["name"]: _built_facts(image, after[image["name"]], book) for image in images},
+    return {"changed": bool(steps or left), "images": {image["name"]: _built_facts(image, after[image["name"]], book) for image in images},
             "alongside": {} if steps else _already_pushed(client, everything, options["alongside"], present, registry, book),
-            "plan": [plan.describe(step, involved) for step in steps], "diff": plan.diff_built(images, present, options["push"])}
+            "plan": [FORGET] * bool(left) + [plan.describe(step, involved) for step in steps], "diff": plan.diff_built(images, present, options["push"])}
 
 
 def _built_facts(image, found, book):
@@ -128,7 +137,9 @@ def _run(module, steps, images, present, site, progress):
     buildkit = bool(building) and io.has_buildkit(
         module.run_command, progress, needed=any(plan.needs_buildkit(image["dockerfile"]) for image in building))
     jobs = module.params["jobs"] or (os.cpu_count() or 1) + 1
-    started, stages = itertools.count(1), []
+    login = plan.has_login(module.params)
+    # Caches hold a login only of a Dockerfile that cannot get it as a secret.
+    started, traces = itertools.count(1), io.Traces(buildkit and login and any(io.hidden(image, site)[0] is None for image in building))
     book = _Book(module, io.registry_client(module.params["registry"]), by_name)
 
     def work(number):
@@ -139,7 +150,7 @@ def _run(module, steps, images, present, site, progress):
             client = io.patient(engine.connect())  # one for each thread
             image = by_name[step["image"]]
             if step["do"] == "build":
-                io.build(client, image, site, buildkit, progress, stages)
+                io.build(client, image, site, buildkit, progress, traces, login)
             else:
                 _apply(module, client, step["do"], image, present[image["name"]], site, book, progress)
         except Exception:
@@ -149,11 +160,7 @@ def _run(module, steps, images, present, site, progress):
 
     def clean():
         client = engine.connect()
-        # The last layers of all stages except the final one: unnamed images that contain the site's settings.
-        for layer in sorted(set(stages)):
-            io.remove_image(client, layer)
-        if buildkit and plan.has_login(module.params):
-            io.forget_builds(client)
+        traces.remove(client)
         for name in sorted({image["base_ref"] for image in building if image["bootstrap"]}):
             io.remove_image(client, name)  # only the name; the built images contain its layers
 
@@ -204,12 +211,17 @@ def _present(client, registry, image, book):
     digest = (registry.digest(image["path"], image["tag"]) if registry else "") or ""
     if book is None:
         label = io.label(registry.config(image["path"], digest) or {}) if digest else ""
-        return {"engine": local["hash"], "id": local["id"], "registry": label, "digest": digest,
+        return {"engine": local["hash"], "id": local["id"], "registry": label, "digest": digest, "created": _created(image, local),
                 "archive": io.has_archive(image["archive"], None, image["hash"])}
     archive = io.has_archive(image["archive"], book["archives"].get(image["name"]) or {}, image["hash"])
     entry = book["images"].get(_key(image)) or {}
     kept = bool(registry and entry and digest != entry["digest"] and registry.digest(image["path"], entry["digest"]))
-    return plan.judge_present(image, local, digest, entry, archive, kept)
+    return dict(plan.judge_present(image, local, digest, entry, archive, kept), created=_created(image, local))
+
+
+def _created(image, local):
+    """When the wanted content was built, as far as this engine knows it."""
+    return local["created"] if local["hash"] == image["hash"] else ""
 
 
 def _apply(module, client, do, image, found, site, book, progress):
@@ -229,7 +241,9 @@ def _apply(module, client, do, image, found, site, book, progress):
         io.pull(client, image["repository"], found["digest"], progress, image["name"])
         io.tag(client, "%s@%s" % (image["repository"], found["digest"]), image["repository"], image["tag"])
     elif do == "push":
-        book.pushed(client, image, io.push(client, image, progress))
+        digest = io.push(client, image, progress)
+        book.pushed(client, image, digest)
+        io.remove_superseded(client, image["repository"], {digest, found["digest"]}, progress)
     elif do == "save":
         book.saved(client, image, io.save(client, image, progress))
 
@@ -314,6 +328,7 @@ def pulled(module, client, progress):
             repository = facts[name]["ref"].rpartition(":")[0]
             io.pull(client, repository, wanted[name], progress, name)
             io.tag(client, facts[name]["reference"], repository, options["tag"])
+            io.remove_superseded(client, repository, {wanted[name], present[name]}, progress)
             facts[name] = _facts(facts[name]["ref"], repository, wanted[name], io.in_engine(client, facts[name]["ref"]))
     return {"changed": bool(todo), "images": facts, "plan": ["pull %s" % (facts[name]["reference"] or facts[name]["ref"]) for name in todo],
             "diff": {"before": plan.as_text([(facts[name]["ref"], present[name]) for name in sorted(facts)]),

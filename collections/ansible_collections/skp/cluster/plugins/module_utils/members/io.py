@@ -109,33 +109,12 @@ def nodes_by_host(client, renamed=None):
     return by_host(engine.get(client, "/nodes", what="listing the swarm's nodes") or [], renamed) if client else {}
 
 
-def set_node_labels(client, node_id, labels, attempts=5):
-    """Set labels of one swarm node; a value of None removes the label. Returns True if something was written.
-
-    If another client changed the node at the same time ("update out of sequence"), the node is read again and the update retried.
-    """
-    for attempt in range(attempts):
-        node = engine.get(client, "/nodes/%s" % node_id, what="reading swarm node %s" % node_id)
-        spec = node["Spec"]
+def set_node_labels(client, node_id, labels):
+    """Set labels of one swarm node; a value of None removes the label. Returns True if something was written."""
+    def change(spec):
         present = dict(spec.get("Labels") or {})
-        wanted = dict(present)
-        for key, value in labels.items():
-            if value is None:
-                wanted.pop(key, None)
-            else:
-                wanted[key] = str(value)
-        if wanted == present:
-            return False
-        try:
-            engine.post(
-                client,
-                "/nodes/%s/update" % node_id,
-                dict(spec, Labels=wanted),
-                params={"version": node["Version"]["Index"]},
-                what="labelling swarm node %s" % node["Description"]["Hostname"],
-            )
-            return True
-        except engine.EngineError as exc:
-            if "out of sequence" not in exc.msg or attempt == attempts - 1:
-                raise
-    return False
+        wanted = {key: value for key, value in present.items() if key not in labels}
+        wanted.update({key: str(value) for key, value in labels.items() if value is not None})
+        return dict(spec, Labels=wanted) if wanted != present else None
+
+    return engine.update(client, "/nodes/%s" % node_id, change, "reading swarm node %s" % node_id, "labelling swarm node %s" % node_id)

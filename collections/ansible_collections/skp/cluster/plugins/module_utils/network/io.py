@@ -33,8 +33,9 @@ def converge(wish, check_mode):
         if not text or (check_mode and not engine_facts.read()["installed"]):
             # Without the tools no rule of ours can be there. Before the first run the engine's package will bring them.
             return {"changed": bool(text), "before": "", "after": text}
-        raise Failure("The packet filter needs %s, not found in %s. Install the package iptables on this node, or switch the filter off (skp_allow_from: [], "
-                      "skp_allow_port_from: {}, skp_container_closed_ports: [], skp_container_closed_networks: []). See docs/network.md."
+        raise Failure("The packet filter needs %s, not found in %s. Install the package iptables on this node, or switch the filter off: empty "
+                      "skp_publish_addresses, skp_allow_from, skp_allow_port_from, skp_swarm_allow_from, skp_container_closed_ports and "
+                      "skp_container_closed_networks, and set skp_registry_users to [all]. See docs/network.md."
                       % (", ".join(missing), engine_facts.SEARCH_PATH), kind="network_tools", missing=missing)
     found, saved = read()
     if text and not check_mode and not plan.engine_uses_it(saved) and engine_facts.read()["running"]:

@@ -8,9 +8,12 @@ rejects or returns: what it returns is judged by the rules of Docker and of the 
 
     FORWARD > DOCKER-USER > SKP-FORWARD     what enters or leaves containers
     INPUT > SKP-INPUT                       what is for the node itself: also containers that use a port of their own node (docker-proxy), and IPv6
+    OUTPUT > SKP-OUTPUT                     who on the node may use its registry
 
 A wish is {"nodes": addresses of all nodes, "published": ports that services of this node publish, "published_anywhere": those of all nodes,
-"allow_from": networks, "allow_port_from": {port: networks}, "closed_ports": ports or ranges, "closed_networks": networks}.
+"publish_addresses": addresses of this node, "allow_from": networks, "allow_port_from": {port: networks}, "swarm_allow_from": networks or the word nodes,
+"closed_ports": ports or ranges, "closed_networks": networks, "registry_port": the port of this node's registry on its loopback address, or "",
+"registry_users": numbers of accounts, or the word all}.
 """
 
 from __future__ import annotations
@@ -29,7 +32,10 @@ BRIDGES = (GATEWAY, "docker0", "br-+")
 STORE_PORTS = ("111", "2049", "20048")
 """NFS believes the address of the client, and every container has its node's: so these are closed to all containers, not only to those of overlays."""
 
-JUMPS = (("INPUT", "SKP-INPUT"), ("DOCKER-USER", "SKP-FORWARD"))
+SWARM_PORTS = (("tcp", "2377,7946"), ("udp", "4789,7946"))
+"""What engines say to each other: managers, members, and VXLAN, which believes every packet that names the right network."""
+
+JUMPS = (("INPUT", "SKP-INPUT"), ("DOCKER-USER", "SKP-FORWARD"), ("OUTPUT", "SKP-OUTPUT"))
 MULTIPORT = 15
 """Ports in one rule; a range counts twice."""
 
@@ -40,7 +46,12 @@ REJECT = {4: "-j REJECT --reject-with icmp-admin-prohibited", 6: "-j REJECT --re
 
 def wanted(wish):
     """Whether the wish needs a filter at all."""
-    return any(wish[name] for name in ("allow_from", "allow_port_from", "closed_ports", "closed_networks"))
+    lists = ("publish_addresses", "allow_from", "allow_port_from", "swarm_allow_from", "closed_ports", "closed_networks")
+    return _guards_registry(wish) or any(wish[name] for name in lists)
+
+
+def _guards_registry(wish):
+    return bool(wish["registry_port"]) and "all" not in wish["registry_users"]
 
 
 def check(wish):
@@ -74,8 +85,10 @@ def check(wish):
         "nodes": sorted(networks("address of a node (ansible_host or swarm_advertise_addr)", wish["nodes"])),
         "published": ports("published port", wish["published"]),
         "published_anywhere": ports("published port", wish["published_anywhere"]),
+        "publish_addresses": networks("skp_publish_addresses", wish["publish_addresses"]),
         "allow_from": networks("skp_allow_from", wish["allow_from"]),
         "allow_port_from": {},
+        "swarm_allow_from": networks("skp_swarm_allow_from", [text for text in wish["swarm_allow_from"] if text != "nodes"]),
         "closed_ports": ports("skp_container_closed_ports", wish["closed_ports"]),
         "closed_networks": networks("skp_container_closed_networks", wish["closed_networks"]),
     }
@@ -88,6 +101,12 @@ def check(wish):
             if ":" in name:
                 wrong.append("skp_allow_port_from: found %r, expected one port" % port)
             clean["allow_port_from"][name] = networks("skp_allow_port_from: port %s" % port, values)
+    users = [str(user) for user in wish["registry_users"]]
+    wrong += ["skp_registry_users: found %r, expected the number of an account, or all" % user for user in users if not re.fullmatch(r"[0-9]{1,10}|all", user)]
+    clean["registry_users"] = ["all"] if "all" in users else [str(user) for user in sorted({0, *map(int, filter(str.isdecimal, users))})]
+    clean["registry_port"] = "".join(ports("skp_registry", [wish["registry_port"]] if wish["registry_port"] else []))
+    if wish["swarm_allow_from"]:
+        clean["swarm_allow_from"] = list(dict.fromkeys(clean["nodes"] + clean["swarm_allow_from"]))
     if wrong:
         raise Failure("%s. The packet filter was not changed. See docs/network.md." % "; ".join(wrong), kind="network_value", wrong=wrong)
     return clean
@@ -119,13 +138,20 @@ def _ports(protocol, ports, target):
 
 def chains(wish, other_bridges, family):
     """{chain: [rules]} of one IP version. wish: as `check` returns it. other_bridges: names like br-lan, of bridges that are not Docker's."""
-    found = {"SKP-INPUT": [], "SKP-FORWARD": []}
+    found = {"SKP-INPUT": [], "SKP-FORWARD": [], "SKP-OUTPUT": []}
     if not wanted(wish):
         return found
     found["SKP-INPUT"] += ["-i lo -j RETURN", "-m conntrack --ctstate RELATED,ESTABLISHED -j RETURN"]
     found["SKP-FORWARD"] += ["-m conntrack --ctstate RELATED,ESTABLISHED -j RETURN"]
+    if _guards_registry(wish) and family == 4:
+        # Only the first packet: a later one may have no owner any more.
+        found["SKP-OUTPUT"].append("-o lo -d 127.0.0.1/32 -p tcp -m tcp --dport %s -m conntrack --ctstate NEW -j SKP-REGISTRY" % wish["registry_port"])
+        found["SKP-REGISTRY"] = ["-m owner --uid-owner %s -j RETURN" % user for user in wish["registry_users"]] + [REJECT[family]]
+    if wish["swarm_allow_from"]:
+        found["SKP-SWARM"] = _from(wish["swarm_allow_from"], family)
+        found["SKP-INPUT"] += ["-p %s -m multiport --dports %s -j SKP-SWARM" % row for row in SWARM_PORTS]
     _containers(found, wish, other_bridges, family)
-    if wish["allow_from"] or wish["allow_port_from"]:
+    if wish["publish_addresses"] or wish["allow_from"] or wish["allow_port_from"]:
         _published(found, wish, other_bridges, family)
     return found
 
@@ -161,22 +187,30 @@ def _covers(entry, port):
 def _published(found, wish, other_bridges, family):
     """Who may reach published ports: the nodes and their containers always, others as wished."""
     for port, networks in wish["allow_port_from"].items():
-        found["SKP-FROM-%s" % port] = _from(wish, networks, family)
+        found["SKP-FROM-%s" % port] = _from(wish["nodes"] + networks, family)
     if wish["allow_from"]:
-        found["SKP-FROM"] = _from(wish, wish["allow_from"], family)
+        found["SKP-FROM"] = _from(wish["nodes"] + wish["allow_from"], family)
+    bound = []
+    if wish["publish_addresses"]:
+        # The address that the client asked for. Docker itself cannot bind a port of a service to one address of its node.
+        own = of_family(wish["publish_addresses"], family)
+        found["SKP-ADDRESS"] = ["-m conntrack --ctorigdst %s -j RETURN" % text for text in own] + [REJECT[family]]
+        bound = ["-j SKP-ADDRESS"]
     # The way to containers: Docker has replaced address and port by the container's, so the port that the client asked for is looked at.
     entry = []
     for port in wish["allow_port_from"]:
         entry += ["-p %s -m conntrack --ctorigdstport %s -g SKP-FROM-%s" % (protocol, port, port) for protocol in ("tcp", "udp")]
     found["SKP-PUBLISHED"] = _not_from_containers(other_bridges, "SKP-ASKED") + ["-g SKP-ASKED"]
-    found["SKP-ASKED"] = entry + (["-g SKP-FROM"] if wish["allow_from"] else [])
+    found["SKP-ASKED"] = bound + entry + (["-g SKP-FROM"] if wish["allow_from"] else [])
     # What leaves through a bridge that is not Docker's is no way into a container.
     found["SKP-FORWARD"] += ["-o %s -j RETURN" % name for name in other_bridges] + ["-o %s -j SKP-PUBLISHED" % bridge for bridge in BRIDGES]
     # The way to docker-proxy, which listens on the node for what is not forwarded: IPv6, and containers that use a port of their own node.
-    local = [port for port in wish["published"] if wish["allow_from"] or port in wish["allow_port_from"]]
+    limited = [port for port in wish["published"] if wish["allow_from"] or port in wish["allow_port_from"]]
+    local = wish["published"] if bound else limited
     if local:
         found["SKP-PROXY"] = _not_from_containers(other_bridges, "SKP-LOCAL") + ["-g SKP-LOCAL"]
-        found["SKP-LOCAL"] = ["-p tcp -m tcp --dport %s -g SKP-FROM%s" % (port, "-" + port if port in wish["allow_port_from"] else "") for port in local]
+        found["SKP-LOCAL"] = bound + [
+            "-p tcp -m tcp --dport %s -g SKP-FROM%s" % (port, "-" + port if port in wish["allow_port_from"] else "") for port in limited]
         found["SKP-INPUT"] += _ports("tcp", local, "-j SKP-PROXY")
 
 
@@ -185,8 +219,8 @@ def _not_from_containers(other_bridges, chain):
     return ["-i %s -g %s" % (name, chain) for name in other_bridges] + ["-i %s -j RETURN" % bridge for bridge in BRIDGES]
 
 
-def _from(wish, networks, family):
-    sources = dict.fromkeys(of_family(wish["nodes"], family) + of_family(networks, family))
+def _from(networks, family):
+    sources = dict.fromkeys(of_family(networks, family))
     # iptables leaves out a match of all addresses.
     return ["%s-j RETURN" % ("" if text.endswith("/0") else "-s %s " % text) for text in sources] + [REJECT[family]]
 

@@ -112,16 +112,22 @@ def address(site):
 
 @check
 def exposed(site):
-    """Published ports of a node with a public address are limited to somebody."""
+    """Published ports of a node with a public address are limited to somebody, and its part of the overlay network to the nodes."""
     settings = site["settings"]
     for name, facts in answering(site):
         ports = sorted({str(entry["port"]) for entry in settings["published"]
                         if name in site["groups"].get(entry["group"], []) and str(entry["port"]) not in map(str, settings["allow_port_from"])})
-        if facts["public"] and ports and not settings["allow_from"]:
+        bound = settings["publish_addresses"].get(name) or facts["public"]
+        public = [address for address in facts["public"] if address in bound]
+        if public and ports and not settings["allow_from"]:
             yield warning(name, "the public address %s, and the published ports %s are open to every address"
-                          % (", ".join(facts["public"]), ", ".join(ports)),
-                          "only those who need them reach them", "set skp_allow_from, or leave ports unpublished, unless a firewall in front of the node "
-                          "closes them; a firewall on the node does not. See docs/network.md")
+                          % (", ".join(public), ", ".join(ports)),
+                          "only those who need them reach them", "set skp_allow_from or skp_publish_addresses, or leave ports unpublished, unless a "
+                          "firewall in front of the node closes them; a firewall on the node does not. See docs/network.md")
+        if facts["public"] and not settings["swarm_allow_from"]:
+            yield warning(name, "the public address %s, and the overlay network's port 4789/udp, which has no login, is open to every address"
+                          % ", ".join(facts["public"]),
+                          "only the nodes reach it", "set skp_swarm_allow_from: [nodes], unless a firewall in front of the node closes it. See docs/network.md")
 
 
 @check

@@ -60,9 +60,7 @@ def record(directory, known, check_mode):
 
     A lost secret keeps its entry as it is, so that its file, when it comes back, is of the same generation.
     """
-    stored = read_history(directory)
-    kept = {name: found if found["fingerprint"] else stored.get(name, found) for name, found in known.items()}
-    text = json.dumps(kept, indent=1, sort_keys=True) + "\n"
+    text = json.dumps(plan.stored(known), indent=1, sort_keys=True) + "\n"
     path = os.path.join(directory, HISTORY)
     if not known or not atomic_file.drift(path, text):
         return False

@@ -38,18 +38,25 @@ def entries(files, history):
     """{name: entry} of one manager.
 
     files: {name: (value, time of the last change)}; an empty value means a damaged file. history: {name: entry} as it was stored.
+    The entry of a lost secret also has "stored", its entry of the history: what it is again when its file comes back.
     """
     known = {}
     for name in sorted(set(files) | set(history)):
         value, changed = files.get(name, ("", 0))
         kept = history.get(name)
         if not value:
-            known[name] = {"sha256": None, "fingerprint": None, "generation": kept["generation"] if kept else 0, "time": kept["time"] if kept else 0}
+            stored = kept or {"sha256": None, "fingerprint": None, "generation": 0, "time": 0}
+            known[name] = dict(stored, sha256=None, fingerprint=None, stored=stored)
         elif kept and kept["sha256"] == sha256(value):
             known[name] = dict(kept)
         else:
             known[name] = entry(name, value, (kept["generation"] if kept else 0) + 1, int(changed))
     return known
+
+
+def stored(known):
+    """{name: entry} as the history keeps them."""
+    return {name: found.get("stored", found) for name, found in known.items()}
 
 
 def copies(known):

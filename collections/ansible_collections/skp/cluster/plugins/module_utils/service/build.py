@@ -47,6 +47,15 @@ def duration_ns(text, where):
     return int(sum(float(number) * _DURATION_NS[unit] for number, unit in parts))
 
 
+def positive_ns(text, where):
+    """The same, but 0 is refused: the engine takes it for "not set" and uses its own default."""
+    found = duration_ns(text, where)
+    if found == 0:
+        raise Failure("%s: found %s, expected more than 0: the engine takes 0 for its own default. Set for example 1s." % (where, text), kind="bad_value",
+                      where=where)
+    return found
+
+
 def size_bytes(text, where):
     """'512m', '2g', '1.5GiB' or plain bytes -> bytes (powers of 1024, as docker does). None and '' give None."""
     if text in (None, ""):
@@ -193,7 +202,7 @@ def _container(service, role, image, engine):
         "ReadOnly": service.get("read_only"),
         "Init": service.get("init"),
         "StopSignal": service.get("stop_signal"),
-        "StopGracePeriod": duration_ns(service.get("stop_grace_period"), "%s: stop_grace_period" % service["name"]),
+        "StopGracePeriod": positive_ns(service.get("stop_grace_period"), "%s: stop_grace_period" % service["name"]),
         "Mounts": [_mount(service, item) for item in service.get("mounts") or []],
         "Healthcheck": _healthcheck(service, engine),
         "Hosts": _hosts(service),
@@ -215,7 +224,7 @@ def _restart(service):
     restart = service.get("restart") or {}
     return {
         "Condition": restart.get("condition") or "any",
-        "Delay": duration_ns(restart.get("delay") or "5s", where),
+        "Delay": positive_ns(restart.get("delay") or "5s", where + ".delay"),
         "MaxAttempts": restart.get("max_attempts"),
         "Window": duration_ns(restart.get("window"), where),
     }

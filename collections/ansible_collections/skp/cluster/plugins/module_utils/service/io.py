@@ -26,6 +26,8 @@ POLL_SECONDS = 0.3
 LOG_LINES = 12
 LOG_TIMEOUT = 6
 """Time limit for the logs of a task: a node that has just failed never sends them."""
+STARTING_LIMIT = 30
+"""Seconds in which a service that has just started becomes healthy, or has failed: whether the gate guards it depends on that."""
 UNKNOWN_LIMIT = 60
 """Seconds. A new leader knows no node's state; it gives a silent one up after two grace periods, 30 s (swarmkit, dispatcher/nodes.go)."""
 
@@ -168,7 +170,8 @@ def resolve_images(client, images, registry, missing_ok=False, rebuilt=()):
         except RegistryError as exc:
             if not missing_ok:
                 raise Failure(
-                    "The registry %s on this manager did not return the digest of %s: %s. Start it first (--tags registry)."
+                    "The registry %s on this manager did not return the digest of %s: %s. Start it first (--tags registry); if this manager has no "
+                    "label registry, give it one in hosts.json, or run when the master answers."
                     % (registry, image, exc),
                     kind="registry",
                     image=image,
@@ -248,25 +251,13 @@ def apply_action(client, state, action):
     return stale
 
 
-def _update(client, service_id, name, body, attempts=5):
-    for attempt in range(attempts):
-        raw = engine.get(client, "/services/%s" % service_id, what="reading service %s" % name)
+def _update(client, service_id, name, body):
+    def change(spec):
         # Keep this counter: every change of it restarts the service.
-        body["TaskTemplate"]["ForceUpdate"] = raw["Spec"]["TaskTemplate"].get("ForceUpdate", 0)
-        try:
-            engine.post(
-                client,
-                "/services/%s/update" % service_id,
-                body,
-                params={"version": raw["Version"]["Index"]},
-                what="updating service %s" % name,
-            )
-            return
-        except engine.EngineError as exc:
-            # Swarm may have written the service (update status) after it was read here. Without a leader the update may or may not have been done;
-            # its version makes a second one harmless.
-            if not ("out of sequence" in exc.msg or engine.leaderless("GET", exc.msg)) or attempt == attempts - 1:
-                raise
+        body["TaskTemplate"]["ForceUpdate"] = spec["TaskTemplate"].get("ForceUpdate", 0)
+        return body
+
+    engine.update(client, "/services/%s" % service_id, change, "reading service %s" % name, "updating service %s" % name)
 
 
 def task_logs(client, task_id, lines=LOG_LINES):
@@ -377,7 +368,9 @@ def converge(client, role, plan, state, wanted, wait=True, timeout=300, settle=3
     Where nothing can be done before the gate opens, configs and secrets are made after it too: a refused run leaves none behind.
     Returns the result of the last `wait_for`, or {} with wait=False.
     """
-    first, gated = (plan["actions"], []) if not serial else service_plan.order_serial(plan, service_plan.running_names(state))
+    first, gated = plan["actions"], []
+    if serial:
+        first, gated = service_plan.order_serial(plan, service_plan.running_names(_started(client, state, plan["actions"])))
     gate_first = bool(gate)
     if gated and gate and not first:
         gate(functools.partial(_stopped, client, role, gated[0]["name"]))
@@ -406,6 +399,15 @@ def converge(client, role, plan, state, wanted, wait=True, timeout=300, settle=3
         result = wait_for(client, role, list(wanted), timeout, settle, stale)
     drop_objects(client, plan, warn)
     return result
+
+
+def _started(client, state, actions):
+    """The state with the tasks as they are when no service to be restarted is about to become healthy any more, or after STARTING_LIMIT."""
+    deadline, snapshot = time.monotonic() + STARTING_LIMIT, state
+    while service_plan.starting_names(snapshot, actions) and time.monotonic() < deadline:
+        time.sleep(POLL_SECONDS)
+        snapshot = dict(state, tasks=_tasks(client, {action["id"] for action in actions if action.get("id")}))
+    return snapshot
 
 
 def gate_runner(client, role, gate, image, network, timeout):

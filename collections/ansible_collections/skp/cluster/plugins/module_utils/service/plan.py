@@ -332,6 +332,17 @@ def running_names(state):
     return {name for name, service in state["services"].items() if service["id"] in up}
 
 
+def starting_names(state, actions):
+    """Names of the services that these actions would restart, and whose task has started but is not healthy yet, on a node that answers.
+
+    They may serve already: engines before 25 look at the health for the first time after a whole interval.
+    """
+    ready = {node["id"] for node in state["nodes"] if node["ready"]}
+    starting = {task["ServiceID"] for task in state["tasks"]
+                if task["Status"]["State"] == "starting" and task["DesiredState"] == "running" and task.get("NodeID") in ready}
+    return {action["name"] for action in actions if action["do"] != "create" and action["restarts"] and action.get("id") in starting}
+
+
 def missing_everywhere(state, label_hosts):
     """{label: host} of labels none of whose hosts is in the swarm: a service by label would be "running" on no node."""
     have = {node["host"] for node in state["nodes"]}

@@ -75,14 +75,13 @@ class Swarm:
         return engine.get(self.client, "/swarm", what="reading the swarm")["JoinTokens"]["Worker"]
 
     def settings(self):
-        """{"version", "spec"} of the swarm itself. Never its tokens."""
-        found = engine.get(self.client, "/swarm", what="reading the swarm")
-        return {"version": found["Version"]["Index"], "spec": found["Spec"]}
+        """The swarm's own settings. Never its tokens."""
+        return engine.get(self.client, "/swarm", what="reading the swarm")["Spec"]
 
-    def set_settings(self, version, spec, rotate):
-        """Replaces the swarm's own settings. rotate: both join tokens are made anew; members stay members."""
-        params = {"version": version, "rotateWorkerToken": str(rotate).lower(), "rotateManagerToken": str(rotate).lower()}
-        engine.post(self.client, "/swarm/update", spec, params=params, what="updating the swarm")
+    def set_settings(self, change, rotate):
+        """Writes change(settings) of the swarm's own settings. rotate: both join tokens are made anew; members stay members."""
+        params = {"rotateWorkerToken": str(rotate).lower(), "rotateManagerToken": str(rotate).lower()}
+        engine.update(self.client, "/swarm", change, "reading the swarm", "updating the swarm", params)
 
     def manager_addresses(self):
         """["address:port"] of the managers that are reachable."""
@@ -115,38 +114,27 @@ class Swarm:
         """Gives a service these placement constraints, and changes nothing else of it."""
         def change(spec):
             spec["TaskTemplate"]["Placement"] = dict(spec["TaskTemplate"].get("Placement") or {}, Constraints=service["constraints"])
+            return spec
 
-        self._change("/services/%s" % service["id"], change, "reading service %s" % service["name"],
-                     "updating the placement of service %s" % service["name"])
+        engine.update(self.client, "/services/%s" % service["id"], change, "reading service %s" % service["name"],
+                      "updating the placement of service %s" % service["name"])
 
     def node(self, node_id):
         """One node as returned by the API."""
         return engine.get(self.client, "/nodes/%s" % node_id, what="reading node %s" % node_id)
 
-    def _update(self, host, node_id, change):
-        """Applies change(spec) to the newest spec of a node."""
-        self._change("/nodes/%s" % node_id, change, "reading node %s" % node_id, "updating node %s (%s)" % (host, node_id))
-
-    def _change(self, path, change, reading, updating):
-        """Applies change(spec) to the newest spec of a node or service; tries again if another client updated it in between."""
-        for attempt in range(5):
-            found = engine.get(self.client, path, what=reading)
-            spec = dict(found["Spec"])
-            change(spec)
-            try:
-                engine.post(self.client, path + "/update", spec, params={"version": found["Version"]["Index"]}, what=updating)
-                return
-            except EngineError as exc:
-                if "out of sequence" not in exc.msg or attempt == 4:
-                    raise
+    def _update(self, host, node_id, **change):
+        """Applies changes to the newest spec of a node."""
+        engine.update(self.client, "/nodes/%s" % node_id, lambda spec: dict(spec, **change), "reading node %s" % node_id,
+                      "updating node %s (%s)" % (host, node_id))
 
     def set_labels(self, host, node_id, labels):
         """Replaces the labels of a node."""
-        self._update(host, node_id, lambda spec: spec.update(Labels=labels))
+        self._update(host, node_id, Labels=labels)
 
     def promote(self, host, node_id):
         """Makes a node a manager and waits until the others reach it."""
-        self._update(host, node_id, lambda spec: spec.update(Role="manager"))
+        self._update(host, node_id, Role="manager")
         if not until(lambda: node_summary(self.node(node_id))["reachable"], self._deadline()):
             raise Failure("%s was promoted, but the other managers do not reach it after %d s. Check its port 2377/tcp; `docker node ls` "
                           "shows its state. No other node was promoted." % (host, self.timeout), kind="promote", host=host, node_id=node_id)
@@ -156,7 +144,7 @@ class Swarm:
 
         wait=False: for this node itself, which cannot read the result.
         """
-        self._update(host, node_id, lambda spec: spec.update(Role="worker"))
+        self._update(host, node_id, Role="worker")
         if wait and not until(lambda: not self.node(node_id).get("ManagerStatus"), self._deadline()):
             raise Failure("%s was demoted but still counts as a manager after %d s. See `docker node ls`." % (host, self.timeout),
                           kind="demote", host=host, node_id=node_id)

@@ -357,7 +357,8 @@ def plan(nodes, network, desired, self_id=""):
             continue
         if name and name not in desired["inventory"]:
             warnings.append("%s (node %s, %s) is in the swarm but no longer in hosts.json. It was not changed. If it was renamed, run again "
-                            "when it answers. To remove it: drain it, `docker swarm leave` on it, `docker node rm %s`."
+                            "when it answers. To remove it: drain it, `docker swarm leave` on it, `docker node rm %s`; then make new join tokens, which "
+                            "it knows: --tags swarm -e swarm_rotate_join_tokens=true."
                             % (name, node["id"], node["state"], node["id"]))
         elif not name and node["id"] not in [update["id"] for update in updates]:
             warnings.append("Node %s (%s, %s) of the swarm is not in hosts.json. It was not changed." % (node["id"], node["hostname"], node["addr"]))

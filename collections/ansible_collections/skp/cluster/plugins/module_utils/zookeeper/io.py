@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import copy
 import time
 import uuid
 
@@ -20,10 +19,12 @@ POLL_SECONDS = 0.3
 PATIENCE_SECONDS = 15
 """Seconds that a step waits for a starting member or an election before it is refused."""
 
-BOUNCE_ATTEMPTS = 5
 
 _ASK = ('for name in "$@"; do { answer=$(SKP_4LW_TIMEOUT=2 skp-zookeeper-4lw srvr "$name" 2>/dev/null); '
         'printf "==%s\\n%s\\n" "$name" "$answer"; } & done; wait')
+
+
+_SRVR = ["skp-zookeeper-4lw", "srvr"]
 
 
 class Probe:
@@ -238,18 +239,15 @@ class Ensemble:
         (number,) = step["ids"]
         entry = self.state["services"][self.name(number)]
         stale = frozenset(task["ID"] for task in self.state["tasks"] if task["ServiceID"] == entry["id"])
-        for attempt in range(BOUNCE_ATTEMPTS):
-            raw = engine.get(self.client, "/services/%s" % entry["id"], what="reading service %s" % self.name(number))
-            body = copy.deepcopy(raw["Spec"])
-            body["TaskTemplate"]["ForceUpdate"] = body["TaskTemplate"].get("ForceUpdate", 0) + 1
-            try:
-                engine.post(self.client, "/services/%s/update" % entry["id"], body, params={"version": raw["Version"]["Index"]},
-                            what="restarting service %s" % self.name(number))
-                break
-            except engine.EngineError as exc:
-                # Swarm may have written the service (update status) after it was read here.
-                if "out of sequence" not in exc.msg or attempt == BOUNCE_ATTEMPTS - 1:
-                    raise
+        wanted = []
+
+        def change(spec):
+            wanted.append(spec["TaskTemplate"].get("ForceUpdate", 0) + 1)
+            spec["TaskTemplate"]["ForceUpdate"] = wanted[0]
+            return spec if wanted[-1] == wanted[0] else None  # else an attempt without an answer has restarted it
+
+        engine.update(self.client, "/services/%s" % entry["id"], change, "reading service %s" % self.name(number),
+                      "restarting service %s" % self.name(number))
         self.await_serving([number], stale)
 
     def _remove(self, step):
@@ -277,6 +275,42 @@ class Ensemble:
             if time.monotonic() >= deadline:
                 raise self._not_serving(late, leader)
             time.sleep(POLL_SECONDS)
+
+    def require_leader(self):
+        """Raise Failure if no member leads, for a run that has nothing to change: a task that runs is no ensemble that serves.
+
+        Normally one call inside the member of this manager is enough, without a container of our own: who serves has a leader.
+        """
+        if self._serves_here() is not False:
+            return
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            self.ask()
+            _ready, leader = observe.serving(self.answers)
+            if leader is not None:
+                return
+            if time.monotonic() >= deadline:
+                silent = ", ".join("%s (%s)" % (self.name(number), self.hosts.get(number, "no host")) for number in sorted(self.answers))
+                raise Failure(
+                    "ZooKeeper: nothing is to be changed, but no member leads, so nobody can read or write (waited %d s). None of these serves: %s. Start the "
+                    "nodes that are down; see `docker service logs %s`." % (PATIENCE_SECONDS, silent, self.name(min(self.answers))),
+                    kind="no_leader", members=sorted(self.answers))
+            time.sleep(POLL_SECONDS)
+
+    def _serves_here(self):
+        """Whether the member on this manager serves; None if none runs here."""
+        names = {self.name(number) for number in observe.member_services(self.state, self.role, self.prefix)}
+        for container in engine.get(self.client, "/containers/json", what="listing containers") or []:
+            if (container.get("Labels") or {}).get("com.docker.swarm.service.name") in names:
+                try:
+                    made = engine.post(self.client, "/containers/%s/exec" % container["Id"], {"Cmd": _SRVR, "AttachStdout": True, "AttachStderr": True},
+                                       what="asking the member of this node")
+                    data = engine.post(self.client, "/exec/%s/start" % made["Id"], {"Detach": False, "Tty": False}, decode=False,
+                                       what="asking the member of this node")
+                except engine.EngineError:
+                    return False
+                return config.parse_srvr(engine.demultiplex(data)) is not None
+        return None
 
     def _not_serving(self, late, leader):
         lines = []

@@ -5,9 +5,11 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import pathlib
+import re
 import shutil
 import socket
 import socketserver
@@ -415,3 +417,68 @@ def test_every_pinned_jar_once(image):
     assert names == sorted(set(names))
     assert all(len(line.split("  ")[0]) == 64 for line in lines)
     assert [name for name in names if "tcnative" in name or "linux" in name or "osx" in name or "windows" in name] == []
+
+
+def tool(bin_directory, name, text):
+    """A stand-in for a program, first on PATH."""
+    path = bin_directory / name
+    path.write_text("#!/bin/sh\n" + text)
+    path.chmod(0o755)
+
+
+def sha256sums(*names):
+    return "".join("%s  %s\n" % (hashlib.sha256(name.encode()).hexdigest(), name) for name in names)
+
+
+@pytest.fixture(name="jars")
+def _jars(tmp_path):
+    """jars(command, ...) runs skp-jars where /jars holds a.jar and b.jar, whose contents are their names."""
+    source, found, bin_directory = tmp_path / "src", tmp_path / "jars", tmp_path / "bin"
+    for directory in (source, found, bin_directory):
+        directory.mkdir()
+    (source / "SHA256SUMS").write_text(sha256sums("a.jar", "b.jar"))
+    for name in ("a.jar", "b.jar"):
+        (found / name).write_text(name)
+    tool(bin_directory, "dpkg", "echo amd64\n")
+    tool(bin_directory, "unzip", "exit 0\n")
+    tool(bin_directory, "skp-site", 'echo "$@"\n')
+
+    def run(command, *more):
+        argv = ["sh", str(IMAGES / "java/skp-jars"), command, str(source), str(found), *map(str, more)]
+        return subprocess.run(argv, capture_output=True, text=True, check=False, env={"PATH": "%s:%s" % (bin_directory, os.environ["PATH"])}, timeout=30)
+
+    run.source, run.found, run.target = source, found, tmp_path / "opt"
+    return run
+
+
+def test_jars_with_the_right_checksums_are_taken(jars):
+    done = jars("take", jars.target)
+    assert done.returncode == 0, done.stderr
+    assert sorted(path.name for path in (jars.target / "libs").iterdir()) == ["a.jar", "b.jar"]
+    assert (jars.target / "java.args").read_text().splitlines()[-1] == "%s/libs/a.jar:%s/libs/b.jar" % (jars.target, jars.target)
+    assert "copy-dependencies" in jars("fetch").stdout and jars("neither").returncode == 64
+
+
+@pytest.mark.parametrize("change, said", [
+    (lambda jars: (jars.found / "a.jar").write_text("other"), "FAILED"),
+    (lambda jars: (jars.found / "a.jar").unlink(), "a.jar"),
+    (lambda jars: (jars.found / "c.jar").write_text("c.jar"), "c.jar came with the dependencies but is not in SHA256SUMS"),
+    (lambda jars: (jars.found / "sha256sum").write_text("#!/bin/sh"), "sha256sum came with"),
+    (lambda jars: ((jars.found / "a.jar").unlink(), (jars.found / "a.jar").symlink_to(jars.found / "b.jar")), "a.jar is no regular file"),
+    (lambda jars: ((jars.found / "a.jar").unlink(), (jars.found / "a.jar").mkdir()), "a.jar is no regular file"),
+])
+def test_other_jars_are_refused(jars, change, said):
+    change(jars)
+    done = jars("take", jars.target)
+    assert done.returncode != 0 and said in done.stdout + done.stderr
+    assert not (jars.target / "java.args").exists()
+
+
+@pytest.mark.parametrize("image", ["kafka", "zookeeper", "ds"])
+def test_nothing_of_mavens_stage_goes_on_unchecked(image):
+    """Its plugins run as root and have no checksums: the stage that checks and all later ones take nothing from it but the jars."""
+    text = (IMAGES / image / "Dockerfile").read_text(encoding="utf-8")
+    stages = {part.split()[0]: part for part in re.split(r"^FROM \S+ AS ", text, flags=re.MULTILINE)[1:]}
+    assert "maven" in stages["fetch"] and "skp-jars fetch /src /jars" in stages["fetch"]
+    assert not any("maven" in part or "skp-jars fetch" in part for name, part in stages.items() if name != "fetch")
+    assert re.findall(r"--from=fetch (\S+) (\S+)", text) == [("/jars/", "/jars/")] and "FROM fetch" not in text

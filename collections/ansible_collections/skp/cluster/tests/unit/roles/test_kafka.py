@@ -134,3 +134,28 @@ def test_a_port_that_is_not_published_has_no_listener(given):
 ])
 def test_the_gate_knows_who_has_left(given, last):
     assert value_of("__kafka_gate", **given)["command"] == ["skp-kafka-gate", *last]
+
+
+@pytest.mark.parametrize("image, parts", [
+    ("localhost:5000/skp/docker-kafka:latest", ["docker-kafka", "latest"]),
+    ("localhost:5000/skp/docker-kafka", ["docker-kafka", "latest"]),
+    ("localhost:5000/skp/docker-kafka@sha256:aa", []),
+    ("apache/kafka:3.9.1", []),
+])
+def test_a_purge_runs_the_image_of_the_ledger(image, parts):
+    """A tag of the registry may have been moved by somebody else since."""
+    known = {"images": {"docker-kafka": {"reference": "localhost:5000/skp/docker-kafka@sha256:ours"}} if parts else {}}
+    assert value_of("__kafka_image_parts", kafka_image=image) == parts
+    found = value_of("__kafka_forget_image", kafka_image=image, __kafka_image_known=known)
+    assert found == ("localhost:5000/skp/docker-kafka@sha256:ours" if parts else image)
+
+
+def test_a_purge_forgets_the_topics_before_it_removes_the_data():
+    """Killed in between, brokers would start empty with the topics of those that are gone; so it leaves brokers that refuse to start."""
+    names = [task["name"] for task in DataLoader().load_from_file(str(ROLE / "../_service/tasks/down.yml"))]
+    assert names == ["Look at the data before anything is removed", "Remove the services", "Delete what the service keeps in other services", "Purge the data"]
+    assert (ROLE / "tasks/forget.yml").exists()
+    shells = [task["community.docker.docker_container"] for task in DataLoader().load_from_file(str(ROLE / "tasks/forget.yml"))
+              if "community.docker.docker_container" in task]
+    assert [(shell["image"], shell["command"][1], shell["read_only"]) for shell in shells] == [
+        ("{{ __kafka_forget_image }}", verb, True) for verb in ("ls", "deleteall")]

@@ -117,6 +117,19 @@ def test_the_packet_filter_of_a_node():
     assert [str(port) for port in found["published_anywhere"]] == ["8010", "8030", "8031", "9999"]
     assert found["allow_from"] == ["10.1.0.0/16", "10.2.0.5"]
     assert "2375-2377" in found["closed_ports"] and found["closed_networks"] == ["169.254.0.0/16"]
+    assert found["publish_addresses"] == [] and found["swarm_allow_from"] == []
+    assert (found["registry_port"], found["registry_users"]) == ("", ["0"])
+    found = filter_of("c2", groups={"registry": ["c2"]}, skp_registry="localhost:5001", skp_registry_users="1000", registry_user="61003:61003")
+    assert (found["registry_port"], found["registry_users"]) == ("5001", ["1000", "61003"])
+    found = filter_of("c2", skp_publish_addresses="10.0.0.2", skp_swarm_allow_from="nodes, 10.1.0.0/16")
+    assert found["publish_addresses"] == ["10.0.0.2"] and found["swarm_allow_from"] == ["nodes", "10.1.0.0/16"]
+    assert value("preflight", "__preflight_settings", "c2")["publish_addresses"] == {"c1": [], "c2": [], "c3": []}
+
+
+def test_a_node_that_joins_is_let_in_first():
+    """The managers' filter knows the addresses of the last run only, and the visit of the nodes comes after the swarm's play."""
+    names = [task["name"] for task in DataLoader().load_from_file(str(ROLES / "swarm/tasks/bootstrap.yml"))]
+    assert names.index("Let the nodes that join reach the managers") < names.index("Join nodes to the swarm")
 
 
 def test_ports_of_the_filter_are_those_of_the_roles():
@@ -228,3 +241,39 @@ def test_member_ids_that_the_visit_has_seen():
     assert in_play("kafka", "__skp_seen_members", given, __zookeeper={"changed": True}) == {}, "its members are named by others"
     assert in_play("kafka", "__skp_seen_members", hosts_with("__service_visit", {"skipped": True}, {}, {})) == {}
     assert in_play("kafka", "__skp_seen_members", hosts_with("__other", {}, {}, {})) == {}
+
+
+STORED = {"jupyter_password": "p" * 64, "jupyter_password_salt": "s", "jupyter_gateway_token": "t" * 64, "spark_auth_secret": "k" * 64}
+
+
+@pytest.mark.parametrize("given, stored, expected", [
+    ({}, {}, []),
+    ({"jupyter_password": "admin"}, {}, ["jupyter_password: at least 12 characters"]),
+    ({"jupyter_password": "correct horse"}, {}, []),
+    ({"jupyter_password": 123456}, {}, ["jupyter_password: at least 12 characters"]),
+    ({}, {"jupyter_password": "edited"}, ["jupyter_password: at least 12 characters"]),
+    ({"jupyter_password_hash": "argon2:$argon2id$..."}, {"jupyter_password": "edited"}, []),
+    ({"jupyter_gateway_token": "token"}, {}, ["jupyter_gateway_token: at least 16 characters"]),
+])
+def test_a_password_that_can_be_guessed_is_refused(given, stored, expected):
+    shared = {"__skp_secrets": dict(STORED, **stored), "__spark_masters": [], "__spark_secret_name": "spark_auth_secret"}
+    assert value("jupyter", "__jupyter_guessable", **shared, **given) == expected
+
+
+@pytest.mark.parametrize("given, stored, masters, expected", [
+    ("", "k" * 64, ["c1"], []),
+    ("short", "k" * 64, ["c1"], ["spark_auth_secret: at least 16 characters"]),
+    ("", "edited", ["c1"], ["spark_auth_secret: at least 16 characters"]),
+    ("short", "", [], []),
+])
+def test_a_spark_secret_that_can_be_guessed_is_refused(given, stored, masters, expected):
+    found = value("_spark", "__spark_guessable", groups={"spark_master": masters}, spark_auth_secret=given, __skp_secrets={"spark_auth_secret": stored},
+                  spark_uid="1", spark_gid="1")
+    assert found == expected
+
+
+@pytest.mark.parametrize("given, join, rotates", [(False, [], False), (True, [], True), ("true", [], True), (False, ["c3"], True), ("false", [], False)])
+def test_join_tokens_are_new_after_each_join(given, join, rotates):
+    assert value("swarm", "__swarm_rotate", swarm_rotate_join_tokens=given, __swarm_decision={"join": join}) is rotates
+    (task,) = [task for task in DataLoader().load_from_file(str(ROLES / "swarm/tasks/main.yml")) if "skp.cluster.skp_swarm" in task]
+    assert task["skp.cluster.skp_swarm"]["rotate_join_tokens"] == "{{ __swarm_rotate }}"

@@ -181,3 +181,14 @@ def test_empty_file_is_not_replaced(run):
     result, _text = run(names=["one"])
     assert result["failed"] and result["failure"]["kind"] == "lost_secret"
     assert (run.directory / "one").read_text() == ""
+
+
+def test_the_history_is_read_once(tmp_path, monkeypatch):
+    (tmp_path / "one").write_text("value\n")
+    params = {"directory": str(tmp_path), "names": ["one"], "rotate": [], "generations": {}, "values": {}, "history": {}, "everything": True, "bytes": 32,
+              "create": True}
+    assert skp_secret.run(params, False)["changed"]
+    (tmp_path / "one").unlink()
+    reads, read = [], skp_secret.io.read_history
+    monkeypatch.setattr(skp_secret.io, "read_history", lambda directory: reads.append(directory) or read(directory))
+    assert not skp_secret.run(dict(params, names=[]), False)["changed"] and len(reads) == 1

@@ -8,6 +8,7 @@ import types
 
 import pytest
 
+from ansible_collections.skp.cluster.plugins.module_utils.engine import client
 from ansible_collections.skp.cluster.plugins.module_utils.engine.client import EngineError
 from ansible_collections.skp.cluster.plugins.module_utils.failure import Failure
 from ansible_collections.skp.cluster.plugins.module_utils.zookeeper import io as zk_io
@@ -129,3 +130,61 @@ def test_a_restart_is_tried_again_when_swarm_wrote_the_service_meanwhile(monkeyp
     ensemble.state, ensemble.await_serving = {"services": {"zookeeper-skp-1": {"id": "s1"}}, "tasks": []}, lambda numbers, stale: None
     ensemble.do({"action": "bounce", "ids": [1]})
     assert [call for call in engine.calls if call[0] == "post"] == [("post", "/services/s1/update")] * 2
+
+
+def test_a_restart_whose_answer_was_lost_is_not_done_twice(monkeypatch):
+    counts, posted = [0, 1], []
+    monkeypatch.setattr(client, "get", lambda *args, **options: {"Spec": {"TaskTemplate": {"ForceUpdate": counts.pop(0)}}, "Version": {"Index": 7}})
+
+    def post(_client, path, body, **options):
+        posted.append(body["TaskTemplate"]["ForceUpdate"])
+        raise EngineError("rpc error: code = DeadlineExceeded desc = context deadline exceeded", kind="api")
+
+    monkeypatch.setattr(client, "post", post)
+    ensemble = Ensemble(None, "zookeeper", "zookeeper-skp", [1], {}, {}, {}, None, None, None, 10)
+    ensemble.state, ensemble.await_serving = {"services": {"zookeeper-skp-1": {"id": "s1"}}, "tasks": []}, lambda numbers, stale: None
+    ensemble.do({"action": "bounce", "ids": [1]})
+    assert posted == [1]
+
+
+SERVES = "Zookeeper version: 3.9.5-1, built\nZxid: 0x100000002\nMode: follower\n"
+ELECTS = "This ZooKeeper instance is not currently serving requests\n"
+
+
+def frame(text):
+    return b"\x01\x00\x00\x00" + len(text).to_bytes(4, "big") + text.encode()
+
+
+@pytest.mark.parametrize("case, containers, said, asked, refused", [
+    ("the member here serves", ["zookeeper-skp-1"], SERVES, [], False),
+    ("another service is here", ["kafka-skp-1"], ELECTS, [], False),
+    ("it does not, others lead", ["zookeeper-skp-1"], ELECTS, [{1: "", 2: SERVES.replace("follower", "leader"), 3: SERVES}], False),
+    ("an election ends", ["zookeeper-skp-1"], ELECTS, [{1: "", 2: "", 3: ""}, {1: "", 2: SERVES.replace("follower", "leader"), 3: SERVES}], False),
+    ("the container is paused", ["zookeeper-skp-1"], EngineError("container is paused", status=409, kind="api"), [{1: "", 2: "", 3: ""}] * 9, True),
+    ("nobody leads", ["zookeeper-skp-1"], ELECTS, [{1: ELECTS, 2: ELECTS, 3: ""}] * 9, True),
+])
+def test_members_that_run_but_have_no_leader_are_no_success(monkeypatch, case, containers, said, asked, refused):
+    """Tasks run, ruok is answered, and nobody can read or write: a run with nothing to change said ok."""
+    monkeypatch.setattr(zk_io.time, "sleep", lambda seconds: None)
+    clock = iter(range(0, 1000, 3))
+    monkeypatch.setattr(zk_io.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(zk_io.engine, "get", lambda *args, **options: [
+        {"Id": "c-" + name, "Labels": {"com.docker.swarm.service.name": name}} for name in containers])
+
+    def post(_client, path, *args, **options):
+        if isinstance(said, Exception):
+            raise said
+        return {"Id": "e1"} if path.startswith("/containers") else frame(said)
+
+    monkeypatch.setattr(zk_io.engine, "post", post)
+    answers = iter(asked)
+    probe = types.SimpleNamespace(srvr=lambda names: {name: text for name, (_number, text) in zip(names, sorted(next(answers).items()))})
+    ensemble = Ensemble(None, "zookeeper", "zookeeper-skp", [1, 2, 3], {1: "c01", 2: "c02", 3: "c03"}, {}, {}, None, None, probe, 10)
+    services = {"zookeeper-skp-%d" % number: {"id": "s%d" % number, "spec": {"Name": "x", "Labels": {"skp.role": "zookeeper"}, "TaskTemplate": {}}}
+                for number in (1, 2, 3)}
+    ensemble.state = {"services": services}
+    if refused:
+        with pytest.raises(Failure, match="no member leads, so nobody can read or write"):
+            ensemble.require_leader()
+    else:
+        ensemble.require_leader()

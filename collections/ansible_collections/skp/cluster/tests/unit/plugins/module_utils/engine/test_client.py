@@ -61,6 +61,36 @@ def test_a_swarm_without_a_majority_is_not_waited_for_for_ever(monkeypatch):
         engine.request(Answers(*[(503, NO_LEADER)] * 10), "GET", "/nodes")
 
 
+def node(index, **labels):
+    return {"Spec": {"Labels": labels, "Role": "worker"}, "Version": {"Index": index}}
+
+
+OUT_OF_SEQUENCE = "rpc error: code = Unknown desc = update out of sequence"
+
+
+def relabelled(spec):
+    return dict(spec, Labels={"new": "1"}) if spec["Labels"] != {"new": "1"} else None
+
+
+@pytest.mark.parametrize("answers, calls, written", [
+    ([(200, node(1)), (200, {})], ["GET", "POST"], True),
+    ([(200, node(1, new="1"))], ["GET"], False),
+    ([(200, node(1)), (500, OUT_OF_SEQUENCE), (200, node(2)), (200, {})], ["GET", "POST"] * 2, True),
+    ([(200, node(1)), (500, LATE), (200, node(2, new="1"))], ["GET", "POST", "GET"], False),
+])
+def test_an_update_is_made_of_what_is_there_now(answers, calls, written):
+    api = Answers(*answers)
+    assert engine.update(api, "/nodes/x", relabelled, "reading", "updating") is written and api.calls == calls
+
+
+@pytest.mark.parametrize("error, calls", [(OUT_OF_SEQUENCE, 10), ("no such node", 2)])
+def test_an_update_that_is_always_late_or_wrong_is_an_error(error, calls):
+    api = Answers(*[(200, node(1)), (500, error)] * 5)
+    with pytest.raises(engine.EngineError, match="updating"):
+        engine.update(api, "/nodes/x", relabelled, "reading", "updating")
+    assert len(api.calls) == calls
+
+
 class Dockerd(http.server.BaseHTTPRequestHandler):
     """An engine that says how it was asked."""
 

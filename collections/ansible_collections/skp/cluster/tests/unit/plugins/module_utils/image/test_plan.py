@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime, timezone
 from xml.etree import ElementTree
 
 import pytest
@@ -556,3 +557,31 @@ def test_the_stage_of_a_build_that_failed_is_not_forgotten():
         log.feed(line)
     log.failed()
     assert log.stages == ["aaaaaaaaaaaa"]
+
+
+DS = "localhost:5000/skp/docker-ds"
+
+
+@pytest.mark.parametrize("case, image, gone", [
+    ("an earlier content", {"RepoTags": None, "RepoDigests": [DS + "@sha256:1"]}, True),
+    ("as older engines list it", {"RepoTags": ["<none>:<none>"], "RepoDigests": [DS + "@sha256:1"]}, True),
+    ("the one before", {"RepoTags": [], "RepoDigests": [DS + "@sha256:2"]}, False),
+    ("the wanted one", {"RepoTags": [DS + ":latest"], "RepoDigests": [DS + "@sha256:3"]}, False),
+    ("has another tag", {"RepoTags": [DS + ":v1"], "RepoDigests": [DS + "@sha256:1"]}, False),
+    ("is another image too", {"RepoTags": [], "RepoDigests": [DS + "@sha256:1", DS + "-gpu@sha256:1"]}, False),
+    ("another image", {"RepoTags": [], "RepoDigests": [DS + "-gpu@sha256:1"]}, False),
+    ("a stage of a build", {"RepoTags": [], "RepoDigests": []}, False),
+])
+def test_which_old_images_are_removed(case, image, gone):
+    assert plan.superseded([dict(image, Id="sha256:x")], DS, {"sha256:2", "sha256:3"}) == (["sha256:x"] if gone else [])
+
+
+@pytest.mark.parametrize("created, days, words", [
+    ({"a": "2026-06-01T00:00:00Z"}, 90, ""),
+    ({"a": "2026-01-01T00:00:00.123456789Z", "b": "2026-06-30T00:00:00Z", "c": "2025-12-31T00:00:00+00:00"}, 90, "c, a: built 182 days ago"),
+    ({"a": "", "b": "0001-01-01T00:00:00Z"}, 0, ""),
+    ({"a": ""}, 90, ""),
+])
+def test_images_that_are_old(created, days, words):
+    warning = plan.age_warning(created, datetime(2026, 7, 1, tzinfo=timezone.utc), days)
+    assert warning.startswith(words) and bool(warning) == bool(words)

@@ -34,9 +34,10 @@ class Module:
         self.params = dict({
             "state": "built", "ledger": True, "images": [image("base"), image("kafka", "base")], "names": [], "alongside": [], "jobs": 1, "digests": {},
             "tag": "latest", "registry": "localhost:5000", "push": True, "common_args": {}, "base_image": "debian:13", "base_suite": "trixie",
-            "plan_only": False}, **dict(dict.fromkeys(texts, ""), **params))
+            "plan_only": False, "max_age_days": 0}, **dict(dict.fromkeys(texts, ""), **params))
         self.run_command = None
-        self.warn = lambda text: None
+        self.warnings = []
+        self.warn = self.warnings.append
 
 
 class World:
@@ -44,7 +45,7 @@ class World:
 
     def __init__(self):
         self.engine, self.registry, self.book, self.builds = {}, {}, {"images": {}, "archives": {}}, 0
-        self.pulled, self.kept = [], set()
+        self.pulled, self.kept, self.cleaned = [], set(), []
 
     def config_digest(self, path, digest):
         return "config of " + digest
@@ -57,9 +58,9 @@ class World:
     def health(self):
         return True, "200"
 
-    def build(self, client, item, site, buildkit, progress, stages):
+    def build(self, client, item, site, buildkit, progress, traces, login):
         self.builds += 1
-        self.engine[item["ref"]] = {"id": "id%d" % self.builds, "hash": item["hash"], "digests": []}
+        self.engine[item["ref"]] = {"id": "id%d" % self.builds, "hash": item["hash"], "digests": [], "created": "2026-01-02T03:04:05.678901234Z"}
 
     def push(self, client, item, progress):
         digest = "sha256:" + hashlib.sha256(self.engine[item["ref"]]["id"].encode()).hexdigest()
@@ -73,7 +74,8 @@ class World:
         if name.startswith("localhost"):
             return
         entry = self.book["images"]["skp/%s:latest" % name]
-        self.engine["%s:latest" % repository] = {"id": "pulled", "hash": entry["hash"], "digests": ["%s@%s" % (repository, reference)]}
+        named = "%s@%s" % (repository, reference)
+        self.engine["%s:latest" % repository] = {"id": "pulled", "hash": entry["hash"], "digests": [named], "created": ""}
 
     def record(self, client, images=None, archives=None):
         self.book = {"images": dict(self.book["images"], **(images or {})), "archives": dict(self.book["archives"], **(archives or {}))}
@@ -84,15 +86,19 @@ class World:
 
 
 @pytest.fixture(name="world")
-def _world(monkeypatch):
+def _world(monkeypatch, tmp_path):
     world = World()
-    nothing = {"id": "", "hash": "", "digests": []}
+    nothing = {"id": "", "hash": "", "digests": [], "created": ""}
     for name, value in {
         "in_engine": lambda client, ref: dict(world.engine.get(ref, nothing)), "build": world.build, "push": world.push, "pull": world.pull,
         "registry_client": lambda registry: world, "has_buildkit": lambda *args, **options: False, "lock": contextlib.nullcontext,
+        "remove_superseded": lambda client, repository, keep, progress: world.cleaned.append((repository, keep)),
         "patient": lambda client: client, "pull_reference": lambda *args: None, "tag": lambda *args: None, "remove_image": lambda *args: None,
     }.items():
         monkeypatch.setattr(states.io, name, value)
+    monkeypatch.setattr(states.io, "UNFINISHED", str(tmp_path / "unfinished"))
+    monkeypatch.setattr(states.io, "WORK_DIRECTORY", str(tmp_path))
+    monkeypatch.setattr(states.io, "MEMORY", str(tmp_path))
     monkeypatch.setattr(states.engine, "connect", lambda **options: "client")
     for name, value in {"read": lambda client: world.book, "record": world.record, "manager": lambda module: "client"}.items():
         monkeypatch.setattr(states.ledger, name, value)
@@ -201,3 +207,64 @@ def test_a_base_in_the_registry_is_that_of_the_ledger(world):
     world.registry["skp/base:latest"] = "sha256:poisoned"
     world.run(images=child)
     assert world.pulled == [("localhost:5000/skp/base", world.book["images"]["skp/base:latest"]["digest"])]
+
+
+def test_what_a_killed_run_left_is_removed_by_the_next_one(world, monkeypatch, tmp_path):
+    """The stages of its builds hold the site's settings: unnamed images, caches, the directory of a bootstrap. What has got a name stays."""
+    world.run()
+    assert not (tmp_path / "unfinished").exists(), "a run that ends leaves no word"
+    killed = states.io.Traces(True)
+    for layer in ("aaa", "aaa", "bbb", "named"):
+        killed.layer("kafka", layer)
+    (tmp_path / "skp-bootstrap-x").mkdir()
+    (tmp_path / "skp-image-secrets-x").mkdir()
+    (tmp_path / "skp-bootstrap-x" / "sources.list").write_text("deb http://user:word@mirror")
+    images, removed, pruned = {"bbb": {}, "aaa": {"RepoTags": []}, "named": {"RepoTags": ["localhost:5000/skp/kafka:latest"]}}, [], []
+    monkeypatch.setattr(states.io.engine, "get", lambda client, path, **options: images[path.split("/")[2]])
+    monkeypatch.setattr(states.io, "remove_image", lambda client, layer: removed.append(layer))
+    monkeypatch.setattr(states.io, "forget_builds", pruned.append)
+    planned = world.run(plan_only=True)
+    assert planned["changed"] and planned["plan"] == [states.FORGET] and not removed and (tmp_path / "unfinished").exists()
+    done_now = world.run()
+    assert done_now["changed"] and removed == ["bbb", "aaa"] and pruned == ["client"]
+    assert [path.name for path in tmp_path.iterdir()] == [] and world.run()["changed"] is False
+
+
+def test_a_run_that_still_builds_has_left_nothing(world, monkeypatch, tmp_path):
+    world.run()
+    states.io.Traces(True).layer("kafka", "aaa")
+
+    @contextlib.contextmanager
+    def held():
+        raise Failure("Another run builds images", "build_running")
+        yield
+
+    monkeypatch.setattr(states.io, "lock", held)
+    assert world.run()["changed"] is False and (tmp_path / "unfinished").exists()
+
+
+def test_old_images_are_removed_when_a_new_one_comes(world):
+    """The new one and the one before it stay: services run that until they are updated."""
+    world.run()
+    old = world.registry["skp/kafka:latest"]
+    world.cleaned.clear()
+    world.run(images=[image("base"), image("kafka", "base", files=context("ARG BASE\nFROM ${BASE}\n# new\n"))])
+    new = world.registry["skp/kafka:latest"]
+    assert world.cleaned == [("localhost:5000/skp/kafka", {old, new})]
+    world.cleaned.clear()
+    world.engine["localhost:5000/skp/kafka:latest"]["digests"] = ["localhost:5000/skp/kafka@" + old]
+    world.run(state="pulled", names=["kafka"], digests={"kafka": new})
+    assert world.cleaned == [("localhost:5000/skp/kafka", {old, new})]
+    assert world.run(state="pulled", names=["kafka"], digests={"kafka": new})["changed"] is False and len(world.cleaned) == 1
+
+
+def test_old_images_are_warned_of(world):
+    """Debian's packages are never renewed by themselves."""
+    world.run()
+    module = Module(max_age_days=90)
+    assert states.built(module, "client", lambda text: None)["changed"] is False
+    (warning,) = module.warnings
+    assert "base, kafka: built " in warning and "skp_image_refresh" in warning
+    module = Module(max_age_days=0)
+    states.built(module, "client", lambda text: None)
+    assert module.warnings == []

@@ -35,7 +35,7 @@ for row in "notebook docker_gwbridge 172.18.0.3 172.18.0.1" "kafka docker_gwbrid
     set -- $row
     place $1; ip link set v-$1 master $2; ip -n $1 addr add $3/16 dev eth0; ip -n $1 route add default via $4
 done
-ip link add lan type bridge; ip link set lan up; ip addr add 10.0.0.1/8 dev lan; ip addr add 169.254.169.254/32 dev lan
+ip link add lan type bridge; ip link set lan up; ip addr add 10.0.0.1/8 dev lan; ip addr add 10.0.0.7/8 dev lan; ip addr add 169.254.169.254/32 dev lan
 ip -6 addr add fd00::1/64 dev lan nodad
 for row in "other 10.0.0.2 fd00::2" "office 10.1.0.9 fd00::9" "stranger 10.9.0.9 fd00::99"; do
     set -- $row
@@ -52,7 +52,7 @@ iptables -A INPUT -p tcp --dport 4 -j DROP; iptables -A DOCKER-USER -s 1.2.3.4 -
 python3 - <<'PY' &
 import selectors, socket
 ready = selectors.DefaultSelector()
-for family, port in [(socket.AF_INET, port) for port in (22, 53, 111, 2049, 3306, 9094)] + [(socket.AF_INET6, 9094), (socket.AF_INET6, 22)]:
+for family, port in [(socket.AF_INET, port) for port in (22, 53, 111, 2049, 2377, 3306, 9094)] + [(socket.AF_INET6, 9094), (socket.AF_INET6, 22)]:
     listener = socket.socket(family); listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     family == socket.AF_INET6 and listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
     listener.bind(("", port)); listener.listen(50); ready.register(listener, 1)
@@ -83,9 +83,10 @@ def works():
 
 pytestmark = pytest.mark.skipif(not works(), reason="needs root, network namespaces and iptables")
 
-WISH = {"nodes": ["10.0.0.1", "10.0.0.2"], "published": [9094], "published_anywhere": [9094], "allow_from": ["10.1.0.0/16", "fd00::9"], "allow_port_from": {},
-        "closed_ports": [22, 111, 2049, "2375-2377", 7946, 20048], "closed_networks": ["169.254.0.0/16"]}
-OFF = dict(WISH, allow_from=[], closed_ports=[], closed_networks=[])
+WISH = {"nodes": ["10.0.0.1", "10.0.0.2"], "published": [9094], "published_anywhere": [9094], "publish_addresses": [],
+        "allow_from": ["10.1.0.0/16", "fd00::9"], "allow_port_from": {}, "swarm_allow_from": [], "closed_ports": [22, 111, 2049, "2375-2377", 7946, 20048],
+        "closed_networks": ["169.254.0.0/16"], "registry_port": "5000", "registry_users": ["61003"]}
+OFF = dict(WISH, allow_from=[], closed_ports=[], closed_networks=[], registry_port="")
 
 
 def in_namespace(tmp_path, body, files):
@@ -159,13 +160,59 @@ def table(text):
         notebook 10.0.0.1 9094 yes
         notebook 10.0.0.1 22 yes
         notebook 169.254.169.254 3306 yes"""),
+    (dict(OFF, swarm_allow_from=["nodes", "10.1.0.0/16"]), """
+        stranger 10.0.0.1 2377 no
+        office 10.0.0.1 2377 yes
+        other 10.0.0.1 2377 yes
+        notebook 10.0.0.1 2377 no
+        stranger 10.0.0.1 9094 yes
+        stranger 10.0.0.1 22 yes"""),
+    (dict(OFF, publish_addresses=["10.0.0.1"]), """
+        stranger 10.0.0.1 9094 yes
+        stranger 10.0.0.7 9094 no
+        stranger 172.18.0.2 9094 no
+        stranger fd00::1 9094 no
+        other 10.0.0.7 9094 no
+        stranger 10.0.0.7 22 yes
+        notebook 10.0.0.7 9094 yes
+        notebook 10.0.0.2 9094 yes"""),
     (OFF, """
         stranger 10.0.0.1 9094 yes
+        stranger 10.0.0.7 9094 yes
+        stranger 10.0.0.1 2377 yes
         notebook 10.0.0.1 22 yes"""),
-], ids=["all", "every port closed", "one port", "off"])
+], ids=["all", "every port closed", "one port", "ports of the swarm", "one address", "off"])
 def test_who_reaches_what(tmp_path, wish, expected):
     expected = table(expected)
     assert reached(tmp_path, wish, list(expected)) == expected
+
+
+AS_USER = """
+import os, socket, sys
+os.setgid(int(sys.argv[1])); os.setuid(int(sys.argv[1]))
+try: socket.create_connection(("127.0.0.1", int(sys.argv[2])), 2).close()
+except OSError: print(sys.argv[1], sys.argv[2], "registry no")
+else: print(sys.argv[1], sys.argv[2], "registry yes")
+"""
+
+
+@pytest.mark.parametrize("wish, reached_by", [(WISH, {"0", "61003"}), (OFF, {"0", "61003", "1000"})], ids=["guarded", "off"])
+def test_who_of_the_node_reaches_its_registry(tmp_path, wish, reached_by):
+    """Every local account could fill the store, move tags and read all images. Another port of the loopback address is nobody's business."""
+    body = """
+        python3 -c '
+        import socket
+        listener = socket.create_server(("127.0.0.1", 5000))
+        while True: listener.accept()[0].close()' &
+        listens "" 5000
+        sh filter.sh
+        for uid in 0 61003 1000; do python3 as_user.py $uid 5000; done
+        python3 as_user.py 1000 3306
+    """
+    found = rows(in_namespace(tmp_path, body.replace("        import", "import").replace("        listener", "listener").replace("        while", "while"),
+                              {"filter.sh": plan.script(plan.check(wish)), "as_user.py": AS_USER}))
+    assert {row[0] for row in found if row[1:] == ("5000", "registry", "yes")} == reached_by and len(found) == 4
+    assert ("1000", "3306", "registry", "yes") in found
 
 
 def test_without_a_userland_proxy_a_container_reaches_the_published_port_of_its_node(tmp_path):
@@ -260,7 +307,7 @@ def test_missing_tools_are_named(paths, monkeypatch):
     monkeypatch.setattr(io.engine_facts, "read", lambda **_: {"installed": True, "running": True})
     with pytest.raises(io.Failure) as caught:
         io.converge(WISH, False)
-    assert "iptables-restore" in caught.value.msg and "skp_container_closed_ports: []" in caught.value.msg
+    assert "iptables-restore" in caught.value.msg and "skp_container_closed_ports" in caught.value.msg
     assert io.converge(OFF, False)["changed"] is False
     monkeypatch.setattr(io.engine_facts, "read", lambda **_: {"installed": False, "running": False})
     assert io.converge(WISH, True)["changed"] is True

@@ -11,7 +11,8 @@ from ansible_collections.skp.cluster.plugins.module_utils.network import plan
 
 NODES = ["10.0.0.1", "10.0.0.2"]
 CLOSED = [22, 111, 2049, "2375-2377"]
-NOTHING = {"nodes": NODES, "published": [], "published_anywhere": [9094], "allow_from": [], "allow_port_from": {}, "closed_ports": [], "closed_networks": []}
+NOTHING = {"nodes": NODES, "published": [], "published_anywhere": [9094], "publish_addresses": [], "allow_from": [], "allow_port_from": {},
+           "swarm_allow_from": [], "closed_ports": [], "closed_networks": [], "registry_port": "", "registry_users": []}
 REJECT = "-j REJECT --reject-with icmp-admin-prohibited"
 
 
@@ -24,7 +25,7 @@ def chains(family=4, bridges=(), **changes):
 
 
 def test_nothing_wished_is_no_rule():
-    assert not plan.wanted(wish()) and chains() == {"SKP-INPUT": [], "SKP-FORWARD": []}
+    assert not plan.wanted(wish()) and chains() == {"SKP-INPUT": [], "SKP-FORWARD": [], "SKP-OUTPUT": []}
     text = plan.script(wish())
     assert "unjump iptables INPUT SKP-INPUT" in text and "-restore" not in text and 'clean iptables ""' in text
 
@@ -89,6 +90,43 @@ def test_ipv6_is_closed_to_all_that_are_not_named():
     assert "SKP-NETWORKS" not in found
 
 
+@pytest.mark.parametrize("given, sources", [
+    (["nodes"], ["-s 10.0.0.1/32", "-s 10.0.0.2/32"]),
+    (["nodes", "10.1.0.0/16"], ["-s 10.0.0.1/32", "-s 10.0.0.2/32", "-s 10.1.0.0/16"]),
+    (["10.0.0.2"], ["-s 10.0.0.1/32", "-s 10.0.0.2/32"]),
+])
+def test_who_may_reach_the_ports_of_the_swarm(given, sources):
+    found = chains(swarm_allow_from=given)
+    assert found["SKP-SWARM"] == [text + " -j RETURN" for text in sources] + [REJECT]
+    assert found["SKP-INPUT"][2:] == ["-p tcp -m multiport --dports 2377,7946 -j SKP-SWARM", "-p udp -m multiport --dports 4789,7946 -j SKP-SWARM"]
+    assert "SKP-SWARM" not in "".join(found["SKP-FORWARD"]) and "SKP-SWARM" not in chains(closed_ports=CLOSED)
+    assert chains(6, swarm_allow_from=given)["SKP-SWARM"] == ["-j REJECT --reject-with icmp6-adm-prohibited"]
+
+
+def test_published_ports_at_one_address_of_the_node():
+    found = chains(publish_addresses=["10.0.0.1"], published=[8010, 9094])
+    assert found["SKP-ADDRESS"] == ["-m conntrack --ctorigdst 10.0.0.1/32 -j RETURN", REJECT]
+    assert found["SKP-ASKED"] == ["-j SKP-ADDRESS"] and found["SKP-LOCAL"] == ["-j SKP-ADDRESS"]
+    assert "-p tcp -m multiport --dports 8010,9094 -j SKP-PROXY" in found["SKP-INPUT"]
+    found = chains(publish_addresses=["10.0.0.1"], allow_port_from={"9094": ["10.1.0.0/16"]}, published=[8010, 9094])
+    assert found["SKP-ASKED"][0] == "-j SKP-ADDRESS" and found["SKP-LOCAL"] == ["-j SKP-ADDRESS", "-p tcp -m tcp --dport 9094 -g SKP-FROM-9094"]
+    # An address of IPv4 closes IPv6.
+    assert chains(6, publish_addresses=["10.0.0.1"], published=[8010])["SKP-ADDRESS"] == ["-j REJECT --reject-with icmp6-adm-prohibited"]
+
+
+@pytest.mark.parametrize("users, owners", [([], ["0"]), ([61003, "1000", "0"], ["0", "1000", "61003"])])
+def test_who_of_the_node_may_use_its_registry(users, owners):
+    found = chains(registry_port="5000", registry_users=users)
+    assert found["SKP-OUTPUT"] == ["-o lo -d 127.0.0.1/32 -p tcp -m tcp --dport 5000 -m conntrack --ctstate NEW -j SKP-REGISTRY"]
+    assert found["SKP-REGISTRY"] == ["-m owner --uid-owner %s -j RETURN" % owner for owner in owners] + [REJECT]
+    assert chains(6, registry_port="5000")["SKP-OUTPUT"] == [], "it listens on IPv4 only"
+
+
+@pytest.mark.parametrize("changes", [{"registry_port": "5000", "registry_users": ["all", "0"]}, {"registry_port": "", "registry_users": ["0"]}])
+def test_everybody_of_the_node_may_use_its_registry(changes):
+    assert not plan.wanted(wish(**changes)) and "SKP-REGISTRY" not in chains(closed_ports=CLOSED, **changes)
+
+
 @pytest.mark.parametrize("ports, lists", [
     ([], []),
     ([str(number) for number in range(1, 17)], ["1,2,3,4,5,6,7,8,9,10,11,12,13,14,15", "16"]),
@@ -110,6 +148,10 @@ def test_a_rule_holds_15_ports(ports, lists):
     ({"allow_port_from": {"8000-8010": []}}, "expected one port"),
     ({"allow_port_from": {"8010": 5}}, "expected a list of networks"),
     ({"nodes": ["c01.example"]}, "address of a node"),
+    ({"swarm_allow_from": ["node"]}, "skp_swarm_allow_from: found 'node'"),
+    ({"registry_users": ["nobody"]}, "skp_registry_users: found 'nobody', expected the number"),
+    ({"registry_port": "5000x"}, "skp_registry"),
+    ({"publish_addresses": ["eth0"]}, "skp_publish_addresses: found 'eth0'"),
 ])
 def test_what_is_no_network_or_port_is_refused(changes, words):
     with pytest.raises(Failure) as caught:

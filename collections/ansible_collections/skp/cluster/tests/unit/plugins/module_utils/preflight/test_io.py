@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import types
 
 import pytest
 
@@ -105,3 +106,11 @@ def test_a_full_disk_stores_no_secrets(tmp_path, monkeypatch):
     real = preflight_io.os.statvfs(tmp_path)
     monkeypatch.setattr(preflight_io.os, "statvfs", lambda path: type("Full", (), {"f_bavail": 0, "f_files": real.f_files, "f_favail": 9}))
     assert "is full" in preflight_io.secrets(str(tmp_path / "secrets"))
+
+
+def test_the_space_that_root_alone_may_use_is_not_free(monkeypatch):
+    """ext4 keeps 5 % for root: on 1 TB, 50 GB that Kafka and ZooKeeper never get."""
+    space = types.SimpleNamespace(f_frsize=4096, f_bfree=1000, f_bavail=10, f_blocks=5000, f_files=100, f_ffree=50, f_favail=7)
+    monkeypatch.setattr(preflight_io.os, "statvfs", lambda path: space)
+    found = preflight_io._disk("/")
+    assert (found["free"], found["total"], found["inodes_free"]) == (10 * 4096, 5000 * 4096, 7)

@@ -19,7 +19,8 @@ SETTINGS = {key[len("preflight_"):]: value for key, value in
             yaml.safe_load((ROOT / "roles/preflight/defaults/main.yml").read_text(encoding="utf-8")).items()}
 SETTINGS.update(volumes={"refusal": "", "hosts": {"c2": ["sshfs"]}}, engine_manage=True, store_mode="existing", encrypted=False,
                 store_nfs_server="10.0.0.1", image_groups=["kafka", "spark_worker"],
-                published=[{"group": "kafka", "port": 9094}, {"group": "jupyter", "port": "8010"}], allow_from=[], allow_port_from=[])
+                published=[{"group": "kafka", "port": 9094}, {"group": "jupyter", "port": "8010"}], allow_from=[], allow_port_from=[],
+                publish_addresses={"c1": [], "c2": []}, swarm_allow_from=["nodes"])
 GIB = plan.GIB
 
 
@@ -107,6 +108,8 @@ CASES = [
     ("address", "error", "c2", change(C2 + "address_local", False), "10.0.0.2"),
     ("address", "error", "c2, c3", change("hosts.c3.addr", "10.0.0.2"), "10.0.0.2"),
     ("exposed", "warning", "c2", change(C2 + "public", ["198.41.0.4"]), "198.41.0.4, and the published ports 9094"),
+    ("exposed", "warning", "c2", both(change("settings.swarm_allow_from", []), change("settings.published", []), change(C2 + "public", ["198.41.0.4"])),
+     "198.41.0.4, and the overlay network's port 4789/udp, which has no login"),
     ("peers", "error", "c2", change(C2 + "peers", {"c1": "no answer within 3 s"}), "no answer within 3 s"),
     ("clock", "error", "c2", change("hosts.c2.clock", {"before": 100, "start": 140, "end": 141, "after": 102}), "39 s ahead"),
     ("clock", "error", "c2", change("hosts.c2.clock", {"before": 3700, "start": 101, "end": 101, "after": 3702}), "3599 s behind"),
@@ -286,7 +289,8 @@ def test_every_threshold_is_used_and_documented():
 
 
 @pytest.mark.parametrize("more", [
-    change("settings.allow_from", ["10.1.0.0/16"]), change("settings.allow_port_from", ["9094"]), change("settings.published", []), change("groups.kafka", []),
+    change("settings.allow_from", ["10.1.0.0/16"]), change("settings.allow_port_from", ["9094"]), change("settings.publish_addresses", {"c2": ["10.0.0.2"]}),
+    change("settings.published", []), change("groups.kafka", []),
 ])
 def test_a_public_address_is_fine_where_ports_are_limited(more):
     site = good()

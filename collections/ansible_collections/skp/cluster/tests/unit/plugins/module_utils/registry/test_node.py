@@ -101,3 +101,20 @@ def test_a_registry_that_is_gone_is_settled(look):
     look.state["container"] = {"name": "registry-skp", "ours": True, "running": False, "status": "exited", "kind": "reader", "image": IMAGE,
                                "image_id": "i1", "store": "", "hash": ""}
     assert look(state="absent")["settled"] is False
+
+
+def test_nothing_is_collected_before_the_first_push(tmp_path, monkeypatch):
+    """The registry's own collector fails over a store without repositories, which was then called damaged."""
+    store = tmp_path / "registry"
+    store.mkdir()
+    (store / node.plan.MARKER).write_text("id-1\n")
+    monkeypatch.setattr(node, "connect_or_predict", lambda module, **options: "client")
+    container = {"ours": True, "running": True, "kind": "writer", "store": "id-1", "image_id": "i1", "user": "0:0", "status": "running", "name": "registry-skp"}
+    monkeypatch.setattr(node.io, "read_container", lambda client, name: None if name.endswith("-gc") else container)
+    monkeypatch.setattr(node.io, "store_is_stale", lambda container, store: False)
+    monkeypatch.setattr(node.io, "run_to_end", lambda *args: (1, "failed to garbage collect: failed to mark: filesystem: Path not found: /docker/registry/v2"))
+    found = node.RegistryNode(Module(tmp_path, delete_untagged=False, gc_timeout=5)).gc()
+    assert (found["changed"], found["gc"]["blobs"], found["gc"]["bytes"]) == (False, [], 0)
+    (store / node.store_walk.ROOT / "repositories").mkdir(parents=True)
+    with pytest.raises(Failure, match="ended with exit code 1"):
+        node.RegistryNode(Module(tmp_path, delete_untagged=False, gc_timeout=5)).gc()

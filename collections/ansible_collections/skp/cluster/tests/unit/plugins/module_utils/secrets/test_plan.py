@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.skp.cluster.plugins.module_utils.secrets.plan import copies, entries, entry, plan, rotation
+from ansible_collections.skp.cluster.plugins.module_utils.secrets.plan import copies, entries, entry, plan, rotation, stored
 
 
 def copy(value, generation, time=100):
@@ -18,6 +18,7 @@ OLD, NEW = copy("old", 1), copy("new", 2)
 
 KEPT = entry("a", "old", 2, 100)
 LOST = {"sha256": None, "fingerprint": None, "generation": 2, "time": 100}
+NEVER = dict(LOST, generation=0, time=0)
 
 
 @pytest.mark.parametrize(
@@ -27,14 +28,21 @@ LOST = {"sha256": None, "fingerprint": None, "generation": 2, "time": 100}
         ("as stored", {"a": ("old", 7)}, {"a": KEPT}, {"a": KEPT}),
         ("a file from before there was a history", {"a": ("old", 7)}, {}, {"a": entry("a", "old", 1, 7)}),
         ("edited by hand", {"a": ("mine", 7.5)}, {"a": KEPT}, {"a": entry("a", "mine", 3, 7)}),
-        ("removed by hand", {}, {"a": KEPT}, {"a": LOST}),
-        ("emptied", {"a": ("", 7)}, {"a": KEPT}, {"a": LOST}),
-        ("still lost", {}, {"a": LOST}, {"a": LOST}),
-        ("empty, never known", {"a": ("", 7)}, {}, {"a": dict(LOST, generation=0, time=0)}),
+        ("removed by hand", {}, {"a": KEPT}, {"a": dict(LOST, stored=KEPT)}),
+        ("emptied", {"a": ("", 7)}, {"a": KEPT}, {"a": dict(LOST, stored=KEPT)}),
+        ("still lost", {}, {"a": LOST}, {"a": dict(LOST, stored=LOST)}),
+        ("empty, never known", {"a": ("", 7)}, {}, {"a": dict(NEVER, stored=NEVER)}),
     ],
 )
 def test_entries_of_one_manager(case, files, history, expected):
     assert entries(files, history) == expected
+
+
+@pytest.mark.parametrize("files", [{}, {"a": ("", 7)}])
+def test_a_lost_secret_is_stored_as_it_was(files):
+    known = entries(files, {"a": KEPT})
+    assert stored(known) == {"a": KEPT} and copies(known) == {"a": {"fingerprint": None, "generation": 2, "time": 100}}
+    assert entries({"a": ("old", 9)}, stored(known)) == {"a": KEPT}
 
 
 def test_copies_have_no_plain_hash():

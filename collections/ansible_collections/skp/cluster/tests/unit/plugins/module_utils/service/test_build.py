@@ -13,6 +13,7 @@ from ansible_collections.skp.cluster.plugins.module_utils.service.build import (
     file_mode,
     image_reference,
     lowest_engine,
+    positive_ns,
     size_bytes,
     spec_hash,
 )
@@ -46,6 +47,14 @@ def container(**options):
 )
 def test_durations(text, value):
     assert duration_ns(text, "x") == value
+
+
+@pytest.mark.parametrize("options", [{"stop_grace_period": "0s"}, {"stop_grace_period": 0}, {"restart": {"delay": "0s"}}])
+def test_a_duration_that_the_engine_would_replace_by_its_own_is_refused(options):
+    """0 is not sent, so that 0s became the engine's 10 s."""
+    with pytest.raises(Failure, match="expected more than 0"):
+        build_service(service(**options), "web", "net", {})
+    assert positive_ns("1s", "x") == 10**9 and positive_ns(None, "x") is None
 
 
 @pytest.mark.parametrize(

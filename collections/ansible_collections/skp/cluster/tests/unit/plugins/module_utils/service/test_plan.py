@@ -22,6 +22,7 @@ from ansible_collections.skp.cluster.plugins.module_utils.service.plan import (
     plan_services,
     removed_elsewhere,
     running_names,
+    starting_names,
     stopped_on_paused,
     with_labels,
     with_names,
@@ -305,6 +306,18 @@ def test_what_runs(case, node_state, state, desired, running):
     snapshot = state_of(ONE, TWO, nodes=nodes)
     snapshot["tasks"] = [{"ServiceID": "id-web-1", "NodeID": "node-c1", "DesiredState": desired, "Status": {"State": state}}]
     assert running_names(snapshot) == ({"web-1"} if running else set())
+
+
+@pytest.mark.parametrize("task_state, node_state, waits", [("starting", "ready", True), ("running", "ready", False), ("starting", "down", False),
+                                                           ("failed", "ready", False)])
+def test_what_is_about_to_run_is_waited_for_before_the_order_is_decided(task_state, node_state, waits):
+    """Engines before 25 call a broker that serves "starting" for 10 s: taken for one that does not run, all would be updated at once, without the gate."""
+    nodes = [dict(node("c1"), ready=node_state == "ready", state=node_state)]
+    snapshot = state_of(ONE, TWO, nodes=nodes)
+    snapshot["tasks"] = [{"ServiceID": "id-web-1", "NodeID": "node-c1", "DesiredState": "running", "Status": {"State": task_state}}]
+    update = {"do": "update", "name": "web-1", "id": "id-web-1", "restarts": True}
+    assert starting_names(snapshot, [update, {"do": "create", "name": "web-3"}]) == ({"web-1"} if waits else set())
+    assert starting_names(snapshot, [dict(update, restarts=False)]) == set()
 
 
 @pytest.mark.parametrize("do, asked", [("update", True), ("replace", True), ("remove", False)])

@@ -147,3 +147,40 @@ def test_a_node_lets_people_log_in_while_the_master_is_away(tmp_path):
     unit = (tmp_path / "out" / "srv-skp.mount").read_text(encoding="utf-8")
     assert "Before=remote-fs.target" not in unit and "TimeoutSec=infinity" in unit
     assert not (tmp_path / "out" / "remote-fs.target.requires").exists()
+
+
+def role_tasks(name):
+    return yaml.safe_load((ROLES / "store/tasks" / name).read_text(encoding="utf-8"))
+
+
+def test_a_new_client_without_the_master_is_told_why():
+    """With --limit, the master's export does not name it: the server refused the mount, and nothing said that the limit is why."""
+    tasks = role_tasks("nfs.yml")
+    names = [task["name"] for task in tasks]
+    refusal = tasks[names.index("Refuse a new client without the master")]
+    assert names.index(refusal["name"]) < names.index("Install the packages") < names.index("Mount the store")
+    assert "--limit" in refusal["ansible.builtin.fail"]["msg"]
+    assert refusal["when"] == ["not __store_plan.serves", "not __store_plan.mounted", "groups['master'][0] not in ansible_play_hosts_all"]
+    assert planned("c2", found={"text": "/proc/self/mounts:" + NFS})["mounted"] and not planned("c2", found={"text": ""})["mounted"]
+
+
+def test_exports_are_repeated_by_every_run(tmp_path):
+    """They were exported by a handler only: after a failure, or when somebody had withdrawn them, never again."""
+    (task,) = [task for task in role_tasks("export.yml") if task["name"] == "Export what the file says, and nothing else"]
+    assert "when" not in task
+    (tmp_path / "exportfs").write_text('#!/bin/sh\ncase $1 in -s) cat "$0.now" 2>/dev/null || :;; -ra) cp "$0.file" "$0.now";; esac\n')
+    (tmp_path / "exportfs").chmod(0o755)
+    (tmp_path / "exportfs.file").write_text("/srv/skp 10.0.0.2(ro)\n")
+
+    def run():
+        argv = task["ansible.builtin.command"]["argv"]
+        return subprocess.run(argv, env={"PATH": "%s:/usr/bin:/bin" % tmp_path}, capture_output=True, text=True, check=True).stdout.strip()
+
+    assert [run(), run()] == ["changed", ""]
+    (tmp_path / "exportfs.now").unlink()
+    assert [run(), run()] == ["changed", ""], "withdrawn by hand"
+
+
+def test_the_nfs_server_is_ensured_by_every_run():
+    (task,) = [task for task in role_tasks("export.yml") if task["name"] == "Run the NFS server"]
+    assert task["ansible.builtin.systemd_service"] == {"name": "nfs-server", "state": "started", "enabled": True}

@@ -226,6 +226,7 @@ def test_nodes_of_nobody_are_reported_and_left():
     """A host that left hosts.json, and a node we never had."""
     result = plan.plan([node(1, "c1", role="manager"), node(7, "c7"), node(8)], NETWORK, wish({"c1": ("manager", {}, "n1")}))
     assert len(result["warnings"]) == 2 and "c7" in result["warnings"][0] and "n8" in result["warnings"][1]
+    assert "swarm_rotate_join_tokens" in result["warnings"][0], "who removes a node is told to make new tokens"
     assert result["stale"] == []
 
 
