@@ -28,9 +28,9 @@ def containers(nodes):
     for host in sorted(nodes):
         answer = nodes[host]["answer"]
         if answer is None:
-            rows.append((host, "does not answer: %s" % nodes[host]["error"], "", "", ""))
+            rows.append((host, "-", "NO ANSWER", "", nodes[host]["error"]))
         elif not answer["engine"]["running"]:
-            rows.append((host, "its Docker engine does not answer", "", "", ""))
+            rows.append((host, "-", "NO ENGINE", "", answer["engine"]["error"]))
         else:
             rows += [(host, item["name"], item["status"], ", ".join(item["ports"]), item["image"]) for item in answer["containers"]]
     return _table("", ("NODE", "CONTAINER", "STATUS", "PORTS", "IMAGE"), rows)[1:]
@@ -75,7 +75,9 @@ def _services(document):
     for service in document["services"]:
         running = "%d/%d" % (service["running"], service["wanted"]) + ("" if service["healthy"] else " !")
         login = service["login"] + (" on the managers" if service["login"].startswith("/") else "")
-        rows.append((service["name"], running, _few(service["hosts"]) or "-", _few(service["urls"]) or "inside the overlay only", login))
+        # A service that does not run has no address; one that publishes no port has one inside only.
+        address = _few(service["urls"]) or ("-" if service["ports"] else "inside the overlay only")
+        rows.append((service["name"], running, _few(service["hosts"]) or "-", address, login))
     return _table("", ("SERVICE", "RUNS", "ON", "ADDRESS", "PASSWORD"), rows)
 
 
