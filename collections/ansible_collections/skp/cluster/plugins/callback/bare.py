@@ -11,7 +11,7 @@ short_description: Shows only what a playbook shows itself, and errors
 version_added: 0.1.0
 author: skp.cluster contributors (@comafire)
 description:
-  - Prints no names of plays and tasks, no results and no recap. What M(skp.cluster.skp_show) prints is the whole of the standard output, so a script can read it.
+  - Prints no names of plays and tasks, no results and no recap. What M(skp.cluster.skp_show) prints is the whole standard output, so a script can read it.
   - Errors go to the standard error output, one line each. The exit code is that of C(ansible-playbook).
 requirements:
   - Set for one command, C(ANSIBLE_STDOUT_CALLBACK=skp.cluster.bare ansible-playbook playbooks/status.yml).

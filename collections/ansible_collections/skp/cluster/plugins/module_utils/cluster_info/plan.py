@@ -180,7 +180,8 @@ def _judge_facts(name, said, settings, findings):
             findings.problem("disk_full", disk["mount"], "only %d files more can be made on it" % disk["inodes_free"], "Remove files.", where=name)
     for item in facts["containers"]:
         if item["health"] == "unhealthy":
-            findings.problem("unhealthy", item["service"] or item["name"], "its container is unhealthy: %s" % item["status"], _logs(item["service"]), where=name)
+            findings.problem("unhealthy", item["service"] or item["name"], "its container is unhealthy: %s" % item["status"], _logs(item["service"]),
+                             where=name)
 
 
 def _disks(disks):
@@ -238,8 +239,8 @@ def _judge_service(service, settings, findings):
     if service["paused"]:
         findings.problem("paused", name, "an update of it failed and is paused", again)
     if service["image_state"] == "other":
-        findings.problem("image", name, "runs %s@%s, which is not what this cluster has pushed last under this name" % (service["image"], service["digest"][:19]),
-                         again)
+        findings.problem("image", name, "runs %s@%s, which is not what this cluster has pushed last under this name"
+                         % (service["image"], service["digest"][:19]), again)
     elif service["image_state"] in ("unknown", "untold"):
         findings.problem("image", name, "runs %s, which is not in the ledger of images" % service["image"], "ansible-playbook site.yml --tags images,%s" % role)
     error = service["last_error"]
@@ -320,7 +321,8 @@ def _registry(site, answer, findings):
     for host in sorted(site["nodes"], key=natural_key):
         facts = (site["nodes"][host]["answer"] or {}).get("registry") or {}
         if facts and not facts["answering"]:
-            findings.problem("registry", "registry", "does not answer: %s" % _line(facts["health"], 200), "ansible-playbook site.yml --tags registry", where=host)
+            findings.problem("registry", "registry", "does not answer: %s" % _line(facts["health"], 200), "ansible-playbook site.yml --tags registry",
+                             where=host)
         if facts.get("error"):
             findings.problem("registry", "registry", _line(facts["error"]), where=host)
         if facts.get("store"):
@@ -338,7 +340,9 @@ def _registry(site, answer, findings):
             findings.problem("registry_tag", name, "the registry has %s under this name, this cluster has pushed %s" % (found[name][:19], images[name][:19]),
                              "ansible-playbook site.yml --tags images, and find out who has pushed.")
         elif look.get("answering") and not look["more"] and images[name] and name not in found:
-            findings.problem("registry_tag", name, "this cluster has pushed it, and the registry does not have it", "ansible-playbook site.yml --tags images")
+            # An image that nothing runs may have gone with a purge of the registry; nobody pushes it again.
+            tell = findings.problem if any(item["image"].endswith("/" + name) for item in answer["services"]) else findings.note
+            tell("registry_tag", name, "this cluster has pushed it, and the registry does not have it", "ansible-playbook site.yml --tags images")
     return {"tags": rows, "images": [{"name": name, "digest": images[name], "in_registry": found.get(name) == images[name] if look.get("answering") else None}
                                      for name in sorted(images)]}
 
@@ -393,5 +397,5 @@ def ago(seconds):
 
 def explain(finding):
     """A finding as one line."""
-    line = "%s%s: %s" % (finding["subject"], " on %s" % finding["where"] if finding["where"] and finding["where"] != finding["subject"] else "", finding["found"])
-    return line + (" -> %s" % finding["next"] if finding["next"] else "")
+    where = " on %s" % finding["where"] if finding["where"] not in ("", finding["subject"]) else ""
+    return "%s%s: %s%s" % (finding["subject"], where, finding["found"], " -> %s" % finding["next"] if finding["next"] else "")

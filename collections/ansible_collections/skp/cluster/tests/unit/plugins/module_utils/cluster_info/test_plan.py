@@ -18,8 +18,8 @@ HOSTS = ("c1", "c2", "c3")
 
 def entry(host):
     """A host in the swarm."""
-    return {"id": "n-" + host, "host": host, "hostname": "h-" + host, "address": "10.0.0.9", "engine": "26.1.5", "role": "manager" if host == "c1" else "worker",
-            "leader": host == "c1", "reachability": "reachable" if host == "c1" else "", "state": "ready", "availability": "active", "message": "",
+    return {"id": "n-" + host, "host": host, "hostname": "h-" + host, "address": "10.0.0.9", "engine": "26.1.5",
+            "role": "manager" if host == "c1" else "worker", "leader": host == "c1", "reachability": "reachable" if host == "c1" else "", "state": "ready", "availability": "active", "message": "",
             "labels": {"kafka": "enable", "registry": "enable"}, "ours": ["kafka", "registry"]}
 
 
@@ -36,8 +36,8 @@ def facts():
             "containers": [{"id": "0", "name": "registry-skp", "service": "", "role": "registry", "image": "r", "state": "running", "status": "Up (healthy)",
                             "health": "healthy", "ports": []}],
             "disks": [disk, dict(disk, path="/var/lib/skp")], "store": {"path": "/srv/skp", "mounted": {"source": "c1:/srv/skp", "type": "nfs4"}},
-            "registry": {"answering": True, "health": "200", "store": "s1", "error": ""}, "volumes": {"lake": {"path": "/mnt/skp/lake", "state": "ok", "why": "",
-                                                                                                      "active": True}}}
+            "registry": {"answering": True, "health": "200", "store": "s1", "error": ""},
+            "volumes": {"lake": {"path": "/mnt/skp/lake", "state": "ok", "why": "", "active": True}}}
 
 
 def healthy():
@@ -115,7 +115,8 @@ CASES = {
     "service that nothing may run": (lambda site: swarm_service(site, "kafka-skp-2").update(running=[], wanted=0), [
         ("not_running", "kafka-skp-2", "", "no node of the swarm")]),
     "removed service": (lambda site: swarm(site)["services"].pop(1), [("service_missing", "kafka", "c2", "no service of it")]),
-    "label of a later version": (lambda site: [site["hosts"]["c2"]["labels"].update(mysql="enable"), swarm_node(site, "c2")["labels"].update(mysql="enable")], []),
+    "label of a later version": (lambda site: [labels.update(mysql="enable") for labels in (
+        site["hosts"]["c2"]["labels"], swarm_node(site, "c2")["labels"])], []),
     "edited service": (lambda site: swarm_service(site, "kafka-skp-2").update(edited=True), [("edited", "kafka-skp-2", "", "was changed")]),
     "paused update": (lambda site: swarm_service(site, "kafka-skp-2").update(paused=True), [("paused", "kafka-skp-2", "", "is paused")]),
     "another image": (lambda site: swarm_service(site, "kafka-skp-2").update(image_state="other", digest=OTHER), [
@@ -158,6 +159,7 @@ def test_what_is_found(change, expected):
     (lambda site: swarm(site)["nodes"].append(dict(entry("c9"), host="", hostname="laptop")), "foreign_node"),
     (lambda site: swarm(site)["services"].append(service("mine", role="", waiting=[{"host": "c1", "error": "x"}])), "foreign_service"),
     (lambda site: swarm_service(site, "kafka-skp-2").update(last_error={"host": "c2", "text": "exit (1)", "seconds": 90}), "failed_before"),
+    (lambda site: swarm(site)["images"].update({"skp/unused:latest": DIGEST}), "registry_tag"),
 ])
 def test_what_is_worth_a_note(change, kind):
     document = judged(change)
@@ -217,7 +219,8 @@ def test_addresses_of_ipv6():
 
 @pytest.mark.parametrize("item, label, host, answer", [
     (service("kafka-1", "c1"), "kafka", "c1", True), (service("kafka-1", "c1"), "kafka", "c2", False),
-    (service("spark-m", "c1", role="spark"), "spark-master", "c1", True), (service("spark-w", role="spark", labels=["spark-worker"]), "spark-worker", "c3", True),
+    (service("spark-m", "c1", role="spark"), "spark-master", "c1", True),
+    (service("spark-w", role="spark", labels=["spark-worker"]), "spark-worker", "c3", True),
     (service("kafka-1", "c1"), "jupyter", "c1", False)])
 def test_which_service_follows_a_label(item, label, host, answer):
     assert plan.serves(item, label, host) is answer
