@@ -296,8 +296,12 @@ def tag_of(label):
 
 
 def serves(service, label, host):
-    """Whether a service is there for a label on a host: by label, or pinned to the host by the label's role."""
-    return label in service["labels"] or (service["host"] == host and service["role"] in (label, tag_of(label)))
+    """Whether a service is there for a label on a host: by label, or pinned to the host by the label's role. Of a role with several labels the services have
+    the rest of the label in their names (spark-master: spark-skp-master, spark-skp-master-2).
+    """
+    role, _dash, part = label.partition("-")
+    pinned = service["host"] == host and (service["role"] == label or (service["role"] == role and (not part or part in service["name"].split("-"))))
+    return label in service["labels"] or pinned
 
 
 # --- what lies on the nodes -------------------------------------------------------------------------------------------------------------------------------

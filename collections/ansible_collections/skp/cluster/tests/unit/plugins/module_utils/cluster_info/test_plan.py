@@ -19,7 +19,8 @@ HOSTS = ("c1", "c2", "c3")
 def entry(host):
     """A host in the swarm."""
     return {"id": "n-" + host, "host": host, "hostname": "h-" + host, "address": "10.0.0.9", "engine": "26.1.5",
-            "role": "manager" if host == "c1" else "worker", "leader": host == "c1", "reachability": "reachable" if host == "c1" else "", "state": "ready", "availability": "active", "message": "",
+            "role": "manager" if host == "c1" else "worker", "leader": host == "c1", "reachability": "reachable" if host == "c1" else "", "state": "ready",
+            "availability": "active", "message": "",
             "labels": {"kafka": "enable", "registry": "enable"}, "ours": ["kafka", "registry"]}
 
 
@@ -219,7 +220,8 @@ def test_addresses_of_ipv6():
 
 @pytest.mark.parametrize("item, label, host, answer", [
     (service("kafka-1", "c1"), "kafka", "c1", True), (service("kafka-1", "c1"), "kafka", "c2", False),
-    (service("spark-m", "c1", role="spark"), "spark-master", "c1", True),
+    (service("spark-skp-master-2", "c1", role="spark"), "spark-master", "c1", True),
+    (service("spark-skp-history", "c1", role="spark"), "spark-master", "c1", False),
     (service("spark-w", role="spark", labels=["spark-worker"]), "spark-worker", "c3", True),
     (service("kafka-1", "c1"), "jupyter", "c1", False)])
 def test_which_service_follows_a_label(item, label, host, answer):
