@@ -131,5 +131,5 @@ def test_containers_and_logs(site):
 def test_a_run_of_the_site_ends_with_the_summary(site):
     """The same table, at the end of a run of everything; the run of one service stays short."""
     text = lablib.play("site.yml", "--tags", "summary").text
-    assert "Cluster lab: as it should be" in text and ":8010/jupyter-skp" in text
+    assert "Cluster lab: all services run" in text and ":8010/jupyter-skp" in text
     assert "Cluster lab" not in lablib.play("site.yml", "--tags", "jupyter").text

@@ -13,13 +13,13 @@ HOSTS_SHOWN = 3
 
 def full(document):
     """Lines of the complete table."""
-    return [*_head(document), *_nodes(document), *_services(document), *_containers(document), *_registry(document), *_volumes(document), *_store(document),
+    return [*_head(document, "as it should be"), *_nodes(document), *_services(document), *_containers(document), *_registry(document), *_volumes(document), *_store(document),
             *_findings(document)]
 
 
 def summary(document):
-    """Lines for the end of a run: services, addresses, what is wrong."""
-    return [*_head(document), *_services(document), *_volumes(document), *_findings(document)]
+    """Lines for the end of a run, in which only the swarm was asked: services, addresses, what is wrong."""
+    return [*_head(document, "all services run"), *_services(document), *_volumes(document), *_findings(document)]
 
 
 def containers(nodes):
@@ -52,9 +52,9 @@ def _few(names, more="and %d more"):
     return shown if len(names) <= HOSTS_SHOWN else "%s %s" % (shown, more % (len(names) - HOSTS_SHOWN))
 
 
-def _head(document):
+def _head(document, fine):
     number = len(document["problems"])
-    verdict = "as it should be" if not number else "1 problem" if number == 1 else "%d problems" % number
+    verdict = fine if not number else "1 problem" if number == 1 else "%d problems" % number
     asked = "asked %s" % document["swarm"]["asked"] if document["swarm"]["answered"] else "NO MANAGER ANSWERS"
     return ["Cluster %s: %s (%s, %s)" % (document["cluster"], verdict, document["time"], asked)]
 
@@ -76,8 +76,11 @@ def _services(document):
         running = "%d/%d" % (service["running"], service["wanted"]) + ("" if service["healthy"] else " !")
         login = service["login"] + (" on the managers" if service["login"].startswith("/") else "")
         # A service that does not run has no address; one that publishes no port has one inside only.
-        address = _few(service["urls"]) or ("-" if service["ports"] else "inside the overlay only")
-        rows.append((service["name"], running, _few(service["hosts"]) or "-", address, login))
+        first, *others = service["urls"] or ["-" if service["ports"] else "inside the overlay only"]
+        rows.append((service["name"], running, _few(service["hosts"]) or "-", first, login))
+        rows += [("", "", "", address, "") for address in others[:HOSTS_SHOWN - 1]]
+        if len(others) >= HOSTS_SHOWN:
+            rows.append(("", "", "", "and %d more" % (len(others) - HOSTS_SHOWN + 1), ""))
     return _table("", ("SERVICE", "RUNS", "ON", "ADDRESS", "PASSWORD"), rows)
 
 

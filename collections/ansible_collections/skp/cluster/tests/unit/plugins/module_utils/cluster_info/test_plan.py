@@ -238,10 +238,16 @@ def test_the_table():
     [jupyter] = [line for line in lines if line.startswith("jupyter-skp")]
     assert "5/5" in jupyter and "c1, c2, c3 and 2 more" in jupyter and jupyter.endswith("/etc/skp/secrets/jupyter_password on the managers")
     assert "http://10.0.0.1:8010/jupyter-skp" in jupyter
+    below = [line.strip() for line in lines[lines.index(jupyter) + 1:][:3]]
+    assert below == ["http://10.0.0.2:8010/jupyter-skp", "http://10.0.0.3:8010/jupyter-skp", "and 2 more"], "an address is a line of its own"
     assert any(line.split() == ["kafka-skp-2", "0/1", "!", "-", "-"] for line in lines)
     assert any(line.startswith("skp/x:latest") and "3.0 GB" in line and line.endswith("yes") for line in lines)
     assert any(line.startswith("lake") and line.endswith("ok") for line in lines) and any(line.startswith("/srv/skp") and "nfs4" in line for line in lines)
     assert lines[-1].startswith("- kafka-skp-2 on c2: exit (1) -> ansible-playbook playbooks/logs.yml")
+
+
+def test_the_end_of_a_run_claims_no_more_than_it_has_asked():
+    assert table.summary(plan.judge(dict(healthy(), nodes={})))[0] == "Cluster mine: all services run (2026-01-01 00:00:00 UTC, asked c1)"
 
 
 def test_the_containers_of_every_node():
