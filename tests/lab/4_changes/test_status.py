@@ -78,6 +78,12 @@ def test_a_drained_node(status):
         lablib.wait("the cluster is healthy", lablib.cluster_is_healthy, 300, every=2)
 
 
+def test_a_packet_filter_that_somebody_flushed(site, status):
+    lablib.on("c03", "iptables", "-F", "SKP-FORWARD")
+    assert status() == (2, {("packet_filter", "packet filter", "c03")})
+    lablib.play(site, "--tags", "nodes")
+
+
 def test_a_stopped_registry(status):
     lablib.on("c03", "docker", "stop", "registry-skp")
     try:

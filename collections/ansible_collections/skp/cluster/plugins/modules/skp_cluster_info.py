@@ -91,7 +91,7 @@ swarm:
     services:
       - {name: kafka-skp-2, role: kafka, host: c02, wanted: 1, running: [], waiting: [{host: c02, error: "task: non-zero exit (1)"}], edited: false}
 node:
-  description: C(engine), C(containers), and with V(node) C(disks), C(memory), C(store), C(registry) and C(volumes).
+  description: C(engine), C(containers), and with V(node) C(disks), C(memory), C(store), C(registry), C(volumes) and C(packet_filter).
   returned: O(parts) has V(node) or V(containers)
   type: dict
 logs:

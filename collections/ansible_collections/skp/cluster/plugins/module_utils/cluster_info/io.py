@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
+import os
 import time
 
 from ..engine import client as engine, facts as engine_facts
 from ..failure import Failure
 from ..image import ledger
+from ..network import io as network_io, plan as network_plan
 from ..preflight import io as preflight_io
 from ..registry import io as registry_io
 from ..registry.http import RegistryClient, RegistryError
@@ -99,14 +101,29 @@ def containers(timeout):
 
 
 def node(params):
-    """This node: `containers`, and {"disks", "memory", "store", "registry", "volumes"}; what does not answer has a text instead."""
+    """This node: `containers`, and {"disks", "memory", "store", "registry", "volumes", "packet_filter"}; what does not answer has a text instead."""
     facts = containers(params["timeout"])
     facts["disks"] = [preflight_io.disk(path) for path in dict.fromkeys(["/", params["data"], facts["engine"]["root"], params["home"]])]
     facts["memory"] = preflight_io.memory()
     facts["store"] = {"path": params["home"], "mounted": store_plan.mounted_at(preflight_io.mounts(), params["home"])}
     facts["registry"] = registry(params) if any(item["role"] == "registry" for item in facts["containers"]) else {}
     facts["volumes"] = volumes(params["volumes_dir"])
+    facts["packet_filter"] = packet_filter()
     return facts
+
+
+def packet_filter():
+    """Whether the rules of the last run are in force: {"made" (whether there are any), "changed" (others are there now), "unused" (the engine sends nothing
+    through them), "error"}.
+    """
+    state = {"made": os.path.exists(network_io.SCRIPT), "changed": False, "unused": False, "error": ""}
+    if state["made"]:
+        try:
+            found, saved = network_io.read()
+            state.update(changed=found["live"] != found["recorded"], unused=not network_plan.engine_uses_it(saved))
+        except (Failure, OSError) as exc:
+            state["error"] = str(exc)
+    return state
 
 
 def registry(params):

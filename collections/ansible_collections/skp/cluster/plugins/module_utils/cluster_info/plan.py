@@ -178,6 +178,10 @@ def _judge_facts(name, said, settings, findings):
                              "Free some space. `docker system df` and playbooks/registry_gc.yml help.", where=name)
         if disk["inodes_free"] is not None and disk["inodes_free"] < 1000:
             findings.problem("disk_full", disk["mount"], "only %d files more can be made on it" % disk["inodes_free"], "Remove files.", where=name)
+    rules = facts["packet_filter"]
+    if rules["error"] or rules["changed"] or (rules["unused"] and engine["running"]):
+        text = _line(rules["error"], 200) or ("its rules are not those of the last run" if rules["changed"] else "the engine sends nothing through DOCKER-USER")
+        findings.problem("packet_filter", "packet filter", text, "ansible-playbook site.yml --tags nodes. See docs/network.md.", where=name)
     for item in facts["containers"]:
         if item["health"] == "unhealthy":
             findings.problem("unhealthy", item["service"] or item["name"], "its container is unhealthy: %s" % item["status"], _logs(item["service"]),

@@ -13,8 +13,8 @@ HOSTS_SHOWN = 3
 
 def full(document):
     """Lines of the complete table."""
-    return [*_head(document, "as it should be"), *_nodes(document), *_services(document), *_containers(document), *_registry(document), *_volumes(document), *_store(document),
-            *_findings(document)]
+    return [*_head(document, "as it should be"), *_nodes(document), *_services(document), *_containers(document), *_registry(document),
+            *_volumes(document), *_store(document), *_findings(document)]
 
 
 def summary(document):

@@ -14,6 +14,7 @@ import urllib.parse
 import pytest
 
 from ansible_collections.skp.cluster.plugins.module_utils.cluster_info import io
+from ansible_collections.skp.cluster.plugins.module_utils.failure import Failure
 from ansible_collections.skp.cluster.plugins.module_utils.preflight import io as preflight_io
 from ansible_collections.skp.cluster.plugins.module_utils.registry import io as registry_io
 from ansible_collections.skp.cluster.plugins.module_utils.service.build import build_service
@@ -153,6 +154,7 @@ def test_a_registry_that_does_not_answer(registry):
 @pytest.fixture
 def params(tmp_path, monkeypatch):
     monkeypatch.setattr(io.volumes_io, "present", lambda: [])
+    monkeypatch.setattr(io.network_io, "SCRIPT", str(tmp_path / "no script"))
     return {"timeout": 5, "data": str(tmp_path / "data"), "home": str(tmp_path / "home"), "volumes_dir": str(tmp_path), "registry": "localhost:1",
             "registry_store": str(tmp_path / "store")}
 
@@ -166,6 +168,7 @@ def test_a_node(engine, params, monkeypatch):
     assert facts["registry"]["store"] == "s1" and facts["registry"]["answering"] is False
     assert [disk["path"] for disk in facts["disks"]] == ["/", params["data"], params["home"]], "the engine's is / here"
     assert facts["store"] == {"path": params["home"], "mounted": None} and facts["volumes"] == {}
+    assert facts["packet_filter"] == {"made": False, "changed": False, "unused": False, "error": ""}
 
 
 def test_a_node_without_an_engine_whose_store_is_silent(params, tmp_path, monkeypatch):
@@ -174,6 +177,26 @@ def test_a_node_without_an_engine_whose_store_is_silent(params, tmp_path, monkey
     facts = io.node(params)
     assert facts["engine"]["running"] is False and facts["engine"]["error"] and facts["containers"] == [] and facts["registry"] == {}
     assert {disk["silent"] for disk in facts["disks"]} == {"does not answer"}
+
+
+def no_tools():
+    raise Failure("no iptables-save", kind="network_rules")
+
+
+USED = "-A FORWARD -j DOCKER-USER\n"
+
+
+@pytest.mark.parametrize("read, expected", [
+    (lambda: ({"live": ["a"], "recorded": ["a"]}, USED), (False, False, "")),
+    (lambda: ({"live": [], "recorded": ["a"]}, USED), (True, False, "")),
+    (lambda: ({"live": ["a"], "recorded": ["a"]}, ""), (False, True, "")),
+    (no_tools, (False, False, "no iptables-save")),
+])
+def test_the_packet_filter(monkeypatch, tmp_path, read, expected):
+    monkeypatch.setattr(io.network_io, "SCRIPT", str(tmp_path))
+    monkeypatch.setattr(io.network_io, "read", read)
+    state = io.packet_filter()
+    assert (state["changed"], state["unused"], state["error"]) == expected and state["made"]
 
 
 def test_logs_of_a_service_and_of_its_role(engine):

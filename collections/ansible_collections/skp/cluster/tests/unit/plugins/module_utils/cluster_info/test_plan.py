@@ -38,7 +38,8 @@ def facts():
                             "health": "healthy", "ports": []}],
             "disks": [disk, dict(disk, path="/var/lib/skp")], "store": {"path": "/srv/skp", "mounted": {"source": "c1:/srv/skp", "type": "nfs4"}},
             "registry": {"answering": True, "health": "200", "store": "s1", "error": ""},
-            "volumes": {"lake": {"path": "/mnt/skp/lake", "state": "ok", "why": "", "active": True}}}
+            "volumes": {"lake": {"path": "/mnt/skp/lake", "state": "ok", "why": "", "active": True}},
+            "packet_filter": {"made": True, "changed": False, "unused": False, "error": ""}}
 
 
 def healthy():
@@ -135,6 +136,12 @@ CASES = {
         ("registry_tag", "skp/x:latest", "", "the registry has sha256:bbbb")]),
     "tag that is gone": (lambda site: swarm(site)["registry"].update(tags=[]), [("registry_tag", "skp/x:latest", "", "does not have it")]),
     "tags not all seen": (lambda site: swarm(site)["registry"].update(tags=[], more=7), []),
+    "changed packet filter": (lambda site: site["nodes"]["c2"]["answer"]["packet_filter"].update(changed=True), [
+        ("packet_filter", "packet filter", "c2", "not those of the last run")]),
+    "packet filter without effect": (lambda site: site["nodes"]["c2"]["answer"]["packet_filter"].update(unused=True), [
+        ("packet_filter", "packet filter", "c2", "DOCKER-USER")]),
+    "packet filter that cannot be read": (lambda site: site["nodes"]["c2"]["answer"]["packet_filter"].update(error="no iptables-save"), [
+        ("packet_filter", "packet filter", "c2", "no iptables-save")]),
     "dead volume": (lambda site: site["nodes"]["c2"]["answer"]["volumes"]["lake"].update(state="stale", why="Transport endpoint is not connected"), [
         ("volume", "lake", "c2", "Transport endpoint")]),
     "missing volume": (lambda site: site["nodes"]["c2"]["answer"].update(volumes={}), [("volume", "lake", "c2", "is not mounted")]),
