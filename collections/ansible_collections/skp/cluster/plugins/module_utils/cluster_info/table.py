@@ -13,13 +13,13 @@ HOSTS_SHOWN = 3
 
 def full(document):
     """Lines of the complete table."""
-    return [*_head(document, "as it should be"), *_nodes(document), *_services(document), *_containers(document), *_registry(document),
+    return [*_head(document, "as it should be"), *_nodes(document), *_services(document, True), *_containers(document), *_registry(document),
             *_volumes(document), *_store(document), *_findings(document)]
 
 
 def summary(document):
     """Lines for the end of a run, in which only the swarm was asked: services, addresses, what is wrong."""
-    return [*_head(document, "all services run"), *_services(document), *_volumes(document), *_findings(document)]
+    return [*_head(document, "all services run"), *_services(document, False), *_volumes(document), *_findings(document)]
 
 
 def containers(nodes):
@@ -70,18 +70,21 @@ def _nodes(document):
     return _table("", ("NODE", "ADDRESS", "ROLE", "SWARM", "REACHED", "ENGINE", "FREE ON", "LABELS"), rows)
 
 
-def _services(document):
+def _services(document, images):
+    """images: whether the image of each is shown, by its short name and the beginning of its digest."""
     rows = []
     for service in document["services"]:
         running = "%d/%d" % (service["running"], service["wanted"]) + ("" if service["healthy"] else " !")
         login = service["login"] + (" on the managers" if service["login"].startswith("/") else "")
         # A service that does not run has no address; one that publishes no port has one inside only.
         first, *others = service["urls"] or ["-" if service["ports"] else "inside the overlay only"]
-        rows.append((service["name"], running, _few(service["hosts"]) or "-", first, login))
-        rows += [("", "", "", address, "") for address in others[:HOSTS_SHOWN - 1]]
-        if len(others) >= HOSTS_SHOWN:
-            rows.append(("", "", "", "and %d more" % (len(others) - HOSTS_SHOWN + 1), ""))
-    return _table("", ("SERVICE", "RUNS", "ON", "ADDRESS", "PASSWORD"), rows)
+        image = service["image"].rpartition("/")[2] + ("@" + service["digest"][7:19] if service["digest"] else "")
+        rows.append((service["name"], running, _few(service["hosts"]) or "-", image, first, login))
+        more = others[:HOSTS_SHOWN - 1] + (["and %d more" % (len(others) - HOSTS_SHOWN + 1)] if len(others) >= HOSTS_SHOWN else [])
+        rows += [("", "", "", "", address, "") for address in more]
+    shown = [0, 1, 2, 3, 4, 5] if images else [0, 1, 2, 4, 5]
+    heading = ("SERVICE", "RUNS", "ON", "IMAGE", "ADDRESS", "PASSWORD")
+    return _table("", tuple(heading[column] for column in shown), [tuple(row[column] for column in shown) for row in rows])
 
 
 def _containers(document):

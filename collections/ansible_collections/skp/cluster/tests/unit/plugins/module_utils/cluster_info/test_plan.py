@@ -247,7 +247,7 @@ def test_the_table():
     assert "http://10.0.0.1:8010/jupyter-skp" in jupyter
     below = [line.strip() for line in lines[lines.index(jupyter) + 1:][:3]]
     assert below == ["http://10.0.0.2:8010/jupyter-skp", "http://10.0.0.3:8010/jupyter-skp", "and 2 more"], "an address is a line of its own"
-    assert any(line.split() == ["kafka-skp-2", "0/1", "!", "-", "-"] for line in lines)
+    assert any(line.split() == ["kafka-skp-2", "0/1", "!", "-", "x:latest@aaaaaaaaaaaa", "-"] for line in lines)
     assert any(line.startswith("skp/x:latest") and "3.0 GB" in line and line.endswith("yes") for line in lines)
     assert any(line.startswith("lake") and line.endswith("ok") for line in lines) and any(line.startswith("/srv/skp") and "nfs4" in line for line in lines)
     assert lines[-1].startswith("- kafka-skp-2 on c2: exit (1) -> ansible-playbook playbooks/logs.yml")
