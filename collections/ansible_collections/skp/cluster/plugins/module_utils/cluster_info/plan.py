@@ -25,6 +25,9 @@ from ..members.plan import natural_key
 VERSION = 1
 """Of the document that `judge` returns. It grows when a key changes its meaning or goes; new keys do not count."""
 
+PLAIN = ("registry",)
+"""Labels whose service is a plain container, of which only the node knows."""
+
 GB = 1024 ** 3
 _PORT = re.compile(r"^[a-z][a-z0-9+.-]*://[^/]*:(\d+)(?:[/?#]|$)")
 _DEFAULT_PORTS = {"http://": 80, "https://": 443}
@@ -288,10 +291,14 @@ def _missing(site, answer, containers, findings):
                 continue
             served = [item for item in answer["services"] if serves(item, label, name)]
             plain = [item for item in containers if item["host"] == name and item["role"] == label]
-            # A label whose service is a plain container is judged by what the node says.
-            if not served and not plain and (label != "registry" or (site["nodes"].get(name) or {}).get("answer")):
+            if not served and not plain and (label not in PLAIN or _engine_runs(site["nodes"].get(name))):
                 findings.problem("service_missing", label, "hosts.json has the label, and no service of it is there", "ansible-playbook site.yml --tags %s"
                                  % tag_of(label), where=name)
+
+
+def _engine_runs(said):
+    """Whether a node was asked and its engine has listed its containers."""
+    return bool(((said or {}).get("answer") or {}).get("engine", {}).get("running"))
 
 
 def tag_of(label):

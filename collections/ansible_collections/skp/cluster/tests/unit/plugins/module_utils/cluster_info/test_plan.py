@@ -105,7 +105,7 @@ CASES = {
     "unreachable": (lambda site: site["nodes"].update(c2={"answer": None, "error": "no route to host"}), [("unreachable", "c2", "c2", "no route to host")]),
     "not asked": (lambda site: site["nodes"].pop("c2"), []),
     "engine": (lambda site: site["nodes"]["c2"]["answer"].update(engine={"running": False, "error": "refused", "version": ""}, containers=[], registry={}), [
-        ("engine", "c2", "c2", "refused"), ("service_missing", "registry", "c2", "no service of it is there")]),
+        ("engine", "c2", "c2", "refused")]),
     "full disk": (lambda site: site["nodes"]["c2"]["answer"]["disks"][0].update(free=4 * GB), [("disk_full", "/", "c2", "4.0 GB free of 100.0 GB (4 %)")]),
     "no inodes": (lambda site: site["nodes"]["c2"]["answer"]["disks"][0].update(inodes_free=10), [("disk_full", "/", "c2", "only 10 files")]),
     "silent store": (lambda site: site["nodes"]["c2"]["answer"]["disks"].append({"path": "/srv/skp", "silent": "does not answer"}), [
