@@ -35,8 +35,8 @@ up: venv ## Start the three-node lab, run site.yml on it, show services and addr
 	@python tests/tools/suite.py up
 
 .PHONY: status
-status: venv ## Show the services and addresses of the running lab
-	@ansible-playbook playbooks/status.yml
+status: venv ## Show the state of the running lab; ends with 2 if anything is not as it should be (FORMAT=json for scripts)
+	@ANSIBLE_STDOUT_CALLBACK=skp.cluster.bare ansible-playbook playbooks/status.yml -e status_format=$(or $(FORMAT),table)
 
 .PHONY: down
 down: venv ## Remove the lab's containers, networks and volumes, nothing else

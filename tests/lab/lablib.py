@@ -56,7 +56,7 @@ class PlayResult:
         """Rows of modules that really ran on a host (skipped and controller-side tasks do not count, nor results that an earlier visit gave)."""
         local = {"ansible.builtin.debug", "ansible.builtin.assert", "ansible.builtin.set_fact", "ansible.builtin.fail",
                  "ansible.builtin.include_tasks", "ansible.builtin.include_role", "ansible.builtin.import_role", "ansible.builtin.meta",
-                 "ansible.builtin.validate_argument_spec"}
+                 "ansible.builtin.validate_argument_spec", "skp.cluster.skp_show"}
         return [r for r in self.rows if (r["delegated_to"] or r["host"]) == host and r["status"] in ("ok", "failed") and r["called"]
                 and r["action"] not in local]
 

@@ -63,6 +63,46 @@ def test_a_purge_is_refused_before_a_service_is_removed(cluster, tmp_path):
     assert (data / "meta.properties").exists()
 
 
+@pytest.fixture(scope="module")
+def nowhere(tmp_path_factory):
+    """A cluster of which no host answers, and none keeps the caller waiting: nothing listens on their port."""
+    path = tmp_path_factory.mktemp("nowhere") / "mine"
+    path.mkdir()
+    groups = {"c01": ["master"], "c02": ["manager"], "c03": ["worker"]}
+    hosts = {name: {"ipv4": f"192.0.2.{name[-1]}", "labels": {"kafka": "enable"}, "groups": groups[name]} for name in groups}
+    (path / "hosts.json").write_text(json.dumps(hosts), encoding="utf-8")
+    (path / "host_vars").mkdir()
+    for name in hosts:
+        (path / f"host_vars/{name}.yml").write_text("ansible_port: 1\nansible_host: 127.0.0.1\n", encoding="utf-8")
+    return path
+
+
+def test_the_state_of_a_cluster_that_does_not_answer(nowhere, tmp_path):
+    """A row for each node and an exit code, no error of Ansible. With the callback for scripts the output is JSON and nothing else."""
+    code, text = play("-i", nowhere, "playbooks/status.yml", "-e", f"status_file={tmp_path}/status.json")
+    assert code == 2 and "Cluster mine: 4 problems" in text and "- c03: does not answer" in text and "Traceback" not in text
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "SKP_"))}
+    program = pathlib.Path(sys.executable).with_name("ansible-playbook")
+    done = subprocess.run([program, "-i", nowhere, "playbooks/status.yml", "-e", "status_format=json"], cwd=ROOT, capture_output=True, text=True,
+                          env=environment | {"ANSIBLE_STDOUT_CALLBACK": "skp.cluster.bare"}, timeout=120, check=False)
+    document = json.loads(done.stdout)
+    assert done.returncode == 2 and "4 problems" in done.stderr
+    assert [item["kind"] for item in document["problems"]] == ["no_manager", *["unreachable"] * 3]
+    assert document["swarm"]["asked"] == "c01, c02", "every manager was asked"
+    written = json.loads((tmp_path / "status.json").read_text(encoding="utf-8"))
+    assert dict(written, time="") == dict(document, time="")
+
+
+def test_the_end_of_a_run_does_not_fail_it(nowhere):
+    code, text = play("-i", nowhere, "playbooks/summary.yml")
+    assert code == 0 and "NO MANAGER ANSWERS" in text
+
+
+def test_logs_of_nobody(nowhere):
+    code, text = play("-i", nowhere, "playbooks/logs.yml")
+    assert code == 2 and "Whose logs?" in text and "UNREACHABLE" not in text
+
+
 def test_a_forgotten_inventory(tmp_path):
     (tmp_path / "skp.yml").write_bytes((ROOT / "inventory/lab/skp.yml").read_bytes())
     code, text = play("-i", tmp_path, "site.yml")

@@ -58,7 +58,7 @@ def test_every_module_is_in_the_action_group():
     assert load(COLLECTION / "meta/runtime.yml")["action_groups"]["cluster"] == [module.stem for module in modules()]
 
 
-PURE = ("failure", "logins", "plan", "spec", "build", "diff", "watch", "args", "config", "observe")
+PURE = ("failure", "logins", "plan", "spec", "build", "diff", "watch", "args", "config", "observe", "table")
 """Files of module_utils that are functions of plain data. All others may touch the engine, the network or files."""
 
 

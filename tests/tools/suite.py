@@ -47,12 +47,12 @@ def lab(name: str) -> list[str]:
 
 
 def up() -> list[tuple[str, phases.Commands]]:
-    """The lab, the cluster on it, the table of its services."""
+    """The lab, the cluster on it, the table of its state."""
     return [
         ("lab", {"": lab("up")}),
         ("site.yml", {"": playbook("site.yml")}),
         ("cache", {"": lab("cache")}),
-        ("services", {"": playbook("playbooks/status.yml")}),
+        ("status", {"": make("status")}),
     ]
 
 

@@ -11,9 +11,10 @@ from witness import definitions
 MASTER = "c01"
 
 # Module calls of a second run of the site: on a node for what lies on it (preflight, node, registry; preflight sees that the engine needs nothing), whatever
-# the number of services; on the master besides, for the cluster (labels, secrets, images) and for each service, which learns its member ids from the visit.
+# the number of services; on the master besides, for the cluster (labels, secrets, images, the table at the end) and for each service, which learns its member
+# ids from the visit.
 ON_A_NODE = 3
-FOR_THE_CLUSTER = 3
+FOR_THE_CLUSTER = 4
 FOR_A_SERVICE = 1
 # Its role builds its image itself.
 WITH_AN_IMAGE_OF_ITS_OWN = {"echo"}

@@ -44,7 +44,8 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description: >-
-    C(refusal) (text, empty if there is none), C(names), C(drivers), C(hosts) (inventory name to drivers), C(servers) (each
+    C(refusal) (text, empty if there is none), C(names), C(drivers), C(hosts) (inventory name to drivers), C(names_of) (inventory name
+    to names of volumes that are to be mounted), C(servers) (each
     C(volume), C(host), C(port), C(user), C(pinned), a list of keys, and C(known_hosts)),
     C(ask) (their C(host) and C(port)), C(needs_key) (names of sshfs volumes that use the cluster's key).
   type: dict
@@ -66,9 +67,11 @@ def volumes_plan(volumes, groups, settings, directory):
         plan.check(stood_in, directory)
     except Failure as exc:
         refusal = exc.msg
-    hosts = {}
+    hosts, names_of = {}, {}
     for volume in plain:
         for name in sorted({name for label in volume["labels"] for name in groups.get(label.replace("-", "_"), [])}):
+            if (volume.get("state") or "mounted") == "mounted":
+                names_of.setdefault(name, []).append(volume["name"])
             hosts.setdefault(name, [])
             if volume.get("driver") not in hosts[name]:
                 hosts[name].append(volume.get("driver"))
@@ -78,7 +81,7 @@ def volumes_plan(volumes, groups, settings, directory):
         for volume in plain if volume["driver"] == "sshfs"]
     ask = [{"host": server["host"], "port": server["port"]} for server in servers]
     return {"refusal": refusal, "ask": ask, "names": [volume["name"] for volume in plain], "drivers": sorted({str(volume.get("driver")) for volume in plain}),
-            "hosts": hosts, "servers": servers, "needs_key": needs_key}
+            "hosts": hosts, "names_of": names_of, "servers": servers, "needs_key": needs_key}
 
 
 class FilterModule:

@@ -420,7 +420,10 @@ options:
             description: Options of the log driver.
             type: dict
       labels:
-        description: More labels of the service.
+        description:
+          - More labels of the service. Two of them are for the table of C(playbooks/status.yml).
+          - C(skp.url) is the address for people, such as C(http://{host}:8010/lab), where C({host}) stands for the address of each host that runs the service.
+          - C(skp.login) says where the password lies, the path of a file on the managers or the name of a variable. Never the password itself.
         type: dict
       owns_data:
         description: Path on the node of the data that belongs to this service. If the label moves to another host, O(data_policy) applies.

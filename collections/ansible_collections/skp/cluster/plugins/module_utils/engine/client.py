@@ -40,11 +40,12 @@ class EngineError(Failure):
 class Engine:
     """This machine's engine.
 
-    socket: its path. version: of the API, as text. timeout: seconds for each request.
+    socket: its path. version: of the API, as text. timeout: seconds for each request. patience: seconds to wait for a leader of the swarm, None for
+    LEADER_PATIENCE; who only says how things are sets it lower.
     """
 
     def __init__(self, socket, version, timeout):
-        self.socket, self.version, self.timeout = socket, version, timeout
+        self.socket, self.version, self.timeout, self.patience = socket, version, timeout, None
         self._api = None
 
     @property
@@ -135,7 +136,7 @@ def request(client, method, path, params=None, body=None, what=None, headers=Non
     """One call of the engine's HTTP API. path is without the version, e.g. `/services/create`.
 
     params: query dict; a dict or list in it is sent as JSON (as the engine expects `filters`). body: JSON-able, or None.
-    While the swarm elects a leader, the call is repeated for up to LEADER_PATIENCE seconds where that is safe.
+    While the swarm elects a leader, the call is repeated for up to client.patience seconds where that is safe.
     Returns the decoded JSON (None for an empty answer), or the bytes with decode=False.
     Raises EngineError(kind="api", status=...) whose message starts with `what` (default: method and path).
     """
@@ -146,7 +147,8 @@ def request(client, method, path, params=None, body=None, what=None, headers=Non
     if body is not None:
         data, headers = json.dumps(body).encode(), dict(headers or {}, **{"Content-Type": "application/json"})
     label = what or "%s %s" % (method, path)
-    deadline = time.monotonic() + LEADER_PATIENCE
+    patience = getattr(client, "patience", None)
+    deadline = time.monotonic() + (LEADER_PATIENCE if patience is None else patience)
     while True:
         try:
             status, content = client.exchange(method, path, query, data, headers, timeout or client.timeout)

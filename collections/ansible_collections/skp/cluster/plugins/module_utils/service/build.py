@@ -15,7 +15,7 @@ import json
 import re
 
 from ..failure import Failure
-from .spec import GATE_LABEL, HASH_LABEL, HOST_CONSTRAINT, ROLE_LABEL, SECRETS_LABEL, capabilities, in_order, prune
+from .spec import GATE_LABEL, HASH_LABEL, HOST_CONSTRAINT, ROLE_LABEL, SECRETS_LABEL, capabilities, content_hash, in_order, prune
 
 START_INTERVAL_ENGINE = 25
 """First engine with StartInterval for a healthcheck (API 1.44, https://docs.docker.com/reference/api/engine/version-history/)."""
@@ -331,4 +331,4 @@ def lowest_engine(nodes):
 def spec_hash(payload):
     """sha256 of a complete payload (with image digest and content hashes), without its own hash label."""
     labels = {key: value for key, value in payload["Labels"].items() if key != HASH_LABEL}
-    return hashlib.sha256(json.dumps(dict(payload, Labels=labels), sort_keys=True).encode()).hexdigest()
+    return content_hash(dict(payload, Labels=labels))

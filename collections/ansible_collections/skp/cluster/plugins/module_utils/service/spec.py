@@ -13,6 +13,10 @@ import json
 
 ROLE_LABEL = "skp.role"
 HASH_LABEL = "skp.hash"
+URL_LABEL = "skp.url"
+"""Label of a service: where people open it, such as `http://{host}:8010/jupyter-skp`; {host} stands for the address of each host that runs it."""
+LOGIN_LABEL = "skp.login"
+"""Label of a service: where its password lies: the path of a file on the managers, or the name of the variable that holds it. Never the password."""
 SECRETS_LABEL = "skp.secrets"
 """Label of a service: `name=generation` of the cluster's secrets that it was made with, with commas between."""
 GATE_LABEL = "skp.stop-gate"
@@ -99,9 +103,21 @@ class Spec:
         return mine != others
 
     @property
+    def edited(self):
+        """Whether the service is not what the last run has made of it. False without the label of that run."""
+        found = self.labels.get(HASH_LABEL)
+        labels = {key: value for key, value in self.labels.items() if key != HASH_LABEL}
+        return bool(found) and found != content_hash(normalise(dict(self.raw, Labels=labels), self._networks))
+
+    @property
     def fingerprint(self):
         """Hash of the content: the same for the payload built here and for the engine's answer to it."""
-        return hashlib.sha256(json.dumps(self.comparable, sort_keys=True).encode()).hexdigest()
+        return content_hash(self.comparable)
+
+
+def content_hash(plain):
+    """sha256 of plain data."""
+    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
 
 
 def matches(constraints, facts):

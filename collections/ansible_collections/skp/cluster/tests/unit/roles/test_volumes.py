@@ -79,6 +79,7 @@ def test_the_plan_has_no_secret_and_says_who_needs_the_key():
     found = volumes_plan(volumes, GROUPS, SETTINGS, "/mnt/skp")
     assert found["refusal"] == "" and found["needs_key"] == ["lake"] and found["drivers"] == ["rclone", "s3fs", "sshfs"]
     assert found["hosts"] == {"c01": ["sshfs", "s3fs"], "c02": ["sshfs", "rclone", "s3fs"], "c03": ["sshfs", "rclone", "s3fs"]}
+    assert found["names_of"]["c01"] == ["lake", "s3"] and sorted(found["names_of"]) == ["c01", "c02", "c03"]
     assert found["servers"][0]["known_hosts"] == "data.example %s\n" % HOST_KEY and found["ask"] == [{"host": "data.example", "port": 22}]
     assert not any(secret in str(found) for secret in SECRETS)
 

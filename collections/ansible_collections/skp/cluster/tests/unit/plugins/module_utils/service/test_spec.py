@@ -65,6 +65,7 @@ def engine_answer():
 def test_the_engines_answer_compares_equal():
     answer, ours = Spec(engine_answer(), {"netid": "net-skp"}), Spec(payload(**FULL))
     assert answer.changes_to(ours) == [] and answer.fingerprint == ours.fingerprint
+    assert not answer.edited and not ours.edited, "the label of the last run tells the same, without the wish"
 
 
 @pytest.mark.parametrize(
@@ -87,6 +88,7 @@ def test_what_a_person_changed_is_seen(change, field):
     fields = answer.changes_to(ours)
     assert answer.fingerprint != ours.fingerprint
     assert len(fields) == 1 and fields[0].startswith(field)
+    assert answer.edited
 
 
 def test_whose_it_is_and_what_it_uses():
