@@ -13,7 +13,7 @@ NEW = {"config": {"create": {"kafka-conf-2": {"hash": "2", "data": "", "text": "
 PLAN = {"configs": NEW["config"], "secrets": {"create": {}, "drop": {}},
         "actions": [{"do": "update", "name": "kafka-skp-1", "id": "s1", "fields": ["config"], "payload": {}, "host": "c01", "restarts": True}]}
 STATE = {"services": {"kafka-skp-1": {"id": "s1"}}, "tasks": [{"ServiceID": "s1", "NodeID": "n1", "Status": {"State": "running"}, "DesiredState": "running"}],
-         "nodes": {"n1": {"state": "ready"}}, "configs": {}, "secrets": {}, "networks": {}}
+         "nodes": [{"id": "n1", "ready": True, "state": "ready"}], "configs": {}, "secrets": {}, "networks": {}}
 
 
 def test_a_gate_that_stays_closed_leaves_nothing_behind(monkeypatch):
@@ -21,7 +21,6 @@ def test_a_gate_that_stays_closed_leaves_nothing_behind(monkeypatch):
     asked = []
     monkeypatch.setattr(io.engine, "post", lambda client, path, *args, **more: asked.append(path) or {"ID": "x"})
     monkeypatch.setattr(io, "wait_for", lambda *args: {})
-    monkeypatch.setattr(io.service_plan, "running_names", lambda state: {"kafka-skp-1"})
 
     def closed(*args):
         raise Failure("a replica is not in sync", kind="gate")
