@@ -107,11 +107,22 @@ def reveals(task):
     return "skp.cluster.skp_secret" in task or "community.docker.docker_swarm_info" in task or swarm.get("state") == "token"
 
 
+def all_tasks():
+    """Return the tasks of all roles and playbooks."""
+    return [task for path in files() if path.is_relative_to(COLLECTION) and path.suffix == ".yml" and {"tasks", "playbooks", "handlers"} & set(path.parts)
+            for task in tasks(load(path))]
+
+
 def test_tasks_whose_result_holds_a_secret_are_not_logged():
     """community.docker.docker_swarm_info returns the join tokens; a manager's token is root on the cluster."""
-    found = [task for path in files() if path.is_relative_to(COLLECTION) and path.suffix == ".yml" and {"tasks", "playbooks", "handlers"} & set(path.parts)
-             for task in tasks(load(path)) if reveals(task)]
+    found = [task for task in all_tasks() if reveals(task)]
     assert len(found) > 5 and [task["name"] for task in found if task.get("no_log") is not True] == []
+
+
+def test_a_host_that_does_not_answer_is_not_everybodys_end():
+    """With run_once, ignore_unreachable alone ends the play of all hosts, before the task that would say why: Ansible looks at ignore_errors there."""
+    found = [task for task in all_tasks() if task.get("run_once") and task.get("ignore_unreachable")]
+    assert found and [task["name"] for task in found if not task.get("ignore_errors")] == []
 
 
 def test_no_default_passwords():
