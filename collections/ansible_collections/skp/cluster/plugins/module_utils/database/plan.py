@@ -153,7 +153,8 @@ def start(root_password):
 
 def login(user, password, **settings):
     """MySQL's option file of a client, so that a password is in no command line. settings: host, port, socket, database."""
-    lines = ["[client]", "user=%s" % user, 'password="%s"' % password.replace("\\", "\\\\")]
+    # Without the \ before it, a quotation mark would end the value, and a # behind it begin a comment.
+    lines = ["[client]", "user=%s" % user, 'password="%s"' % password.replace("\\", "\\\\").replace('"', '\\"')]
     lines += ["%s=%s" % (key, value) for key, value in sorted(settings.items()) if key != "database"]
     if settings.get("database"):
         lines += ["[mysql]", "database=%s" % settings["database"]]

@@ -101,7 +101,7 @@ def test_files_of_mysql():
     found = plan.files("mysql", items({"name": "air_flow"}, {"name": "b", "server": "postgresql"}), SECRETS, 'ro"o\\t', "/run/x.sock")
     assert sorted(found) == ["air_flow.cnf", "databases.sql", "root.cnf", "start.sql"]
     assert found["air_flow.cnf"] == '[client]\nuser=air_flow\npassword="word"\nhost=mysql-skp\nport=3306\n[mysql]\ndatabase=air_flow\n'
-    assert found["root.cnf"] == '[client]\nuser=root\npassword="ro"o\\\\t"\nsocket=/run/x.sock\n'
+    assert found["root.cnf"] == '[client]\nuser=root\npassword="ro\\"o\\\\t"\nsocket=/run/x.sock\n'
     assert found["start.sql"].splitlines() == ["ALTER USER 'root'@'localhost' IDENTIFIED BY 'ro\"o\\\\t';", "DROP USER IF EXISTS 'root'@'%';"]
 
 
