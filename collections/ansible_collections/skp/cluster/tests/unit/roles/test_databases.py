@@ -36,7 +36,7 @@ def value(role, name, groups=None, **given):
     needs = found["__%s_needs" % role]
     found.update(role_path=str(ROLES / "_database"), groups=dict(GROUPS, **(groups or {})), inventory_hostname="c1", hostvars={}, __skp_secrets=SECRETS,
                  __service_needs={role: needs}, database_role=role, database_title=TITLES[role], database_label=LABELS[role],
-                 database_problems=found["__%s_problems" % role], skp_databases=DATABASES, ansible_play_hosts_all=[])
+                 database_timeout=600, database_problems=found["__%s_problems" % role], skp_databases=DATABASES, ansible_play_hosts_all=[])
     found.update(given)
     return Templar(loader=loader, variables=found).template(found[name])
 
