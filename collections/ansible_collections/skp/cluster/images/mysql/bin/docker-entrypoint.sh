@@ -31,10 +31,10 @@ quoted() { # TEXT as a literal of SQL
     printf "'%s'" "${text//\'/\'\'}"
 }
 
-if [[ ${1:-mysqld} == -* ]]; then
+if [[ $# -eq 0 || $1 == -* ]]; then
     set -- mysqld "$@"
 fi
-[[ ${1:-} == mysqld ]] || exec "$@"
+[[ $1 == mysqld ]] || exec "$@"
 shift
 
 data=$(mysqld "$@" --verbose --help 2>/dev/null | sed -n 's/^datadir  *//p') || data=''

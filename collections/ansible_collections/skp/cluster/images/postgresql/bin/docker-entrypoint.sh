@@ -14,10 +14,10 @@ refuse() {
     exit 78
 }
 
-if [[ ${1:-postgres} == -* ]]; then
+if [[ $# -eq 0 || $1 == -* ]]; then
     set -- postgres "$@"
 fi
-[[ ${1:-} == postgres ]] || exec "$@"
+[[ $1 == postgres ]] || exec "$@"
 shift
 
 export PGDATA=${PGDATA:-/var/lib/postgresql/data}

@@ -134,6 +134,8 @@ def test_two_hosts_with_the_label_are_refused(role):
     ("postgresql", {"skp_databases": [{"name": "a", "server": "postgresql"}], "groups": {"pgsql": []}}, "no host has its label"),
     ("redis", {"redis_config": {"requirepass": "x"}}, "requirepass"),
     ("redis", {"redis_password": "a\nb"}, "line break"),
+    ("mysql", {"mysql_root_password": "a\nb"}, "line break"),
+    ("postgresql", {"postgresql_password": "a\nb"}, "line break"),
 ])
 def test_what_cannot_work_is_refused(role, given, words):
     refused = value(role, "__database_refused", **given)
