@@ -146,7 +146,10 @@ def test_the_roles_start_of_mysql(start, tmp_path):
     assert done.returncode == REFUSED and "data/" in done.stderr
 
 
-SITE = "deb http://user:word@mirror.example/debian trixie main\ndeb http://mirror.example/debian trixie-updates main\ndeb http://sec.example trixie-security main\n"
+SITE = """deb http://user:word@mirror.example/debian trixie main
+deb http://mirror.example/debian trixie-updates main
+deb http://sec.example trixie-security main
+"""
 PARAGRAPHS = """Types: deb
 # a comment
 URIs: http://one.example/debian
@@ -163,7 +166,8 @@ Components: main
 
 @pytest.mark.parametrize("name, text, line", [
     ("site", SITE, "deb [check-valid-until=no ] http://user:word@mirror.example/debian sid main"),
-    ("apt/sources.list", "# x\ndeb [signed-by=/k.gpg] http://m/debian trixie main contrib\n", "deb [check-valid-until=no signed-by=/k.gpg] http://m/debian sid main"),
+    ("apt/sources.list", "# x\ndeb [signed-by=/k.gpg] http://m/debian trixie main contrib\n",
+     "deb [check-valid-until=no signed-by=/k.gpg] http://m/debian sid main"),
     ("apt/sources.list.d/debian.sources", PARAGRAPHS,
      "deb [check-valid-until=no signed-by=/usr/share/keyrings/key.gpg] http://one.example/debian sid main"),
 ])
