@@ -164,6 +164,15 @@ def test_the_settings_of_redis():
     assert {"appendfsync always", "appendonly yes", "lazyfree-lazy-eviction yes", 'save ""', "bind * -::*"} <= set(content["redis.conf"].splitlines())
 
 
+@pytest.mark.parametrize("policy, holds, refused", [("moved", False, True), ("moved", True, False), ("leave", False, False), ("refuse", False, False)])
+def test_a_move_without_the_data_is_refused(policy, holds, refused):
+    visit = {"services": {"mysql": {"directories": [{"path": "/d", "holds": holds}, {"path": "/d/run", "holds": None}]}}}
+    given = {"database_data_policy": policy, "hostvars": {"c2": {"__service_visit": visit}}}
+    assert value("mysql", "__database_not_moved", **given) is refused
+    assert value("mysql", "__database_not_moved", database_data_policy="moved", hostvars={"c2": {}}) is False, "not visited in this run"
+    assert value("mysql", "__database_not_moved", groups={"mysql": []}, **given) is False
+
+
 def test_either_label_is_postgresqls():
     assert value("postgresql", "__postgresql_hosts", groups={"pgsql": [], "postgresql": ["c1"]}) == ["c1"]
     assert value("postgresql", "__postgresql_hosts", groups={"postgresql": ["c3"]}) == ["c3"]
