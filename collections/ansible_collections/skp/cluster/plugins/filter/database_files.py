@@ -52,8 +52,8 @@ _value:
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.skp.cluster.plugins.module_utils.database.plan import files
 from ansible_collections.skp.cluster.plugins.module_utils.failure import Failure
+from ansible_collections.skp.cluster.plugins.plugin_utils._databases import files
 
 
 def database_files(items, server, secrets, password, socket=""):

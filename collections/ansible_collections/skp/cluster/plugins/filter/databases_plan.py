@@ -51,7 +51,7 @@ _value:
     problems: {mysql: [], postgresql: []}
 """
 
-from ansible_collections.skp.cluster.plugins.module_utils.database.plan import databases
+from ansible_collections.skp.cluster.plugins.plugin_utils._databases import databases
 
 
 class FilterModule:

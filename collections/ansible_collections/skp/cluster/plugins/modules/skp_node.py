@@ -189,7 +189,11 @@ services:
       whether it existed, its file system type, free bytes, the identity found, and whether O(services[].directories[].holds) was there.
   returned: success
   type: dict
-  sample: {kafka: {id: 1, directories: [{path: /var/lib/skp/kafka, existed: true, fstype: ext4, free_bytes: 8123456789, identity: {broker.id: "1"}, id: 1, holds: null}]}}
+  sample:
+    kafka:
+      id: 1
+      directories:
+        - {path: /var/lib/skp/kafka, existed: true, fstype: ext4, free_bytes: 8123456789, identity: {broker.id: "1"}, id: 1, holds: null}
 removes:
   description: Directories that O(state=absent) removes, or would remove in check mode.
   returned: O(state=absent)

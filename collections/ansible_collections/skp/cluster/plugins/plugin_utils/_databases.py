@@ -1,7 +1,7 @@
 # Copyright (c) 2026 skp.cluster contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Private to skp.cluster. The databases of applications, one with one user for each, and the statements that make them.
+"""PRIVATE to skp.cluster: the databases of applications, one with one user for each, and the statements that make them.
 
 Pure functions of plain data. Nothing here removes a database or a table: the statements create what is missing, and set password and rights of the users.
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 
-from ..failure import Failure
+from ansible_collections.skp.cluster.plugins.module_utils.failure import Failure
 
 SERVERS = ("mysql", "postgresql")
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,31}\Z")

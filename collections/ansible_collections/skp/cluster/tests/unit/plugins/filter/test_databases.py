@@ -5,10 +5,10 @@
 from __future__ import annotations
 
 import pytest
+from ansible.errors import AnsibleFilterError
 
 from ansible_collections.skp.cluster.plugins.filter.database_files import database_files
-from ansible_collections.skp.cluster.plugins.module_utils.database import plan
-from ansible.errors import AnsibleFilterError
+from ansible_collections.skp.cluster.plugins.plugin_utils import _databases as plan
 
 SERVERS = {"mysql": {"host": "mysql-skp", "port": "3306", "hosts": ["c02"]}, "postgresql": {"host": "pgsql-skp", "port": 5432, "hosts": ["c03"]}}
 SECRETS = {"mysql_air_flow_password": "word", "postgresql_air_flow_password": "pg:word"}
