@@ -179,9 +179,9 @@ def test_either_label_is_postgresqls():
     assert value("postgresql", "__postgresql_hosts", groups={"postgresql": ["c3"]}) == ["c3"]
 
 
-@pytest.mark.parametrize("database, words", [("", ["-U", "postgres", "-d", "postgres"]), ("reports", ["-U", "reports", "-d", "reports"])])
+@pytest.mark.parametrize("database, words", [("", ["psql", "-X"]), ("reports", ["-U", "reports", "-d", "reports"])])
 def test_the_client_of_postgresql(database, words):
-    assert value("postgresql", "__postgresql_command", postgresql_database=database)[-4:] == words
+    assert value("postgresql", "__postgresql_command", postgresql_database=database)[-len(words):] == words
 
 
 def test_address_and_port_are_those_of_the_roles():
