@@ -63,7 +63,8 @@ JVMS = ("kafka-skp", "spark-skp-master", "spark-skp-worker", "spark-skp-history"
 
 # {(rule, service): why it is not kept}.
 EXCEPTIONS = {
-    **{("a limit of memory", name): MEMORY for name in ("registry-skp", "zookeeper-skp", *JVMS, "jupyter-skp", "jupyter-skp-gateway", "echo-skp")},
+    **{("a limit of memory", name): MEMORY for name in (
+        "registry-skp", "zookeeper-skp", *JVMS, "jupyter-skp", "jupyter-skp-gateway", "mysql-skp", "pgsql-skp", "redis-skp", "echo-skp")},
     **{("a read-only root", name): NATIVE for name in JVMS},
     ("a read-only root", "jupyter-skp"): "people install packages and unpack data in their container; a restart removes both",
     ("a read-only root", "jupyter-skp-gateway"): "as jupyter-skp: its kernels do the same",

@@ -38,6 +38,8 @@ TABLE = (
     (r"%s/plugins/modules/skp_fuse_volume|%s/plugins/filter/volumes_|%s/images/rclone/" % (COLLECTION, COLLECTION, COLLECTION), ("volumes",)),
     (r"tests/lab/datastores\.py", ("volumes",)),
     (r"tests/lab/messages\.py", ("kafka",)),
+    (r"tests/lab/databases\.py|%s/roles/_database/" % COLLECTION, ("mysql", "postgresql", "redis")),
+    (r"%s/plugins/(plugin_utils/_|filter/)database" % COLLECTION, ("mysql", "postgresql")),
     (r"tests/lab/znodes\.py", ("zookeeper",)),
     (r"tests/lab/faults\.py", ("zookeeper", "kafka", "registry")),
     (r"tests/lab/sparks\.py", ("spark",)),

@@ -32,6 +32,7 @@ NODE_COUNTS = (1, 3, 5)
 MANAGERS = 3
 MANAGER_LABELS = ("zookeeper", "kafka")
 FIRST_LABELS = ("spark-master", "jupyter")
+SECOND_LABELS = ("mysql", "pgsql", "redis")
 NODE_LABELS = ("spark-worker",)
 
 
@@ -289,10 +290,11 @@ def default_host(number, count):
     """The entry of a node in hosts.json before any edit (first format).
 
     ZooKeeper and Kafka run on the managers, so both have an odd number of members with any lab_nodes. Single services are on the first node, whose
-    web UIs this machine publishes.
+    web UIs this machine publishes. What has its data on one node only is on the second, which no test of `make test` wipes.
     """
     managers = min(count, MANAGERS)
-    labels = ["registry"] + (list(MANAGER_LABELS) if number <= managers else []) + (list(FIRST_LABELS) if number == 1 else []) + list(NODE_LABELS)
+    labels = ["registry"] + (list(MANAGER_LABELS) if number <= managers else []) + (list(FIRST_LABELS) if number == 1 else [])
+    labels += (list(SECOND_LABELS) if number == min(count, 2) else []) + list(NODE_LABELS)
     groups = ["master", "manager"] if number == 1 else ["manager"] if number <= managers else ["worker"]
     return {"labels": [{label: "enable"} for label in labels], "groups": groups}
 

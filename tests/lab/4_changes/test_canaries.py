@@ -11,9 +11,13 @@ import pytest
 import sweeps
 
 WORDS = {name: f"skpcanary{uuid.uuid4().hex}" for name in (
-    "jupyter_password", "jupyter_gateway_token", "spark_auth_secret", "registry_http_secret", "proxy")}
+    "jupyter_password", "jupyter_gateway_token", "spark_auth_secret", "registry_http_secret", "mysql_root_password", "postgresql_password", "redis_password",
+    "database", "proxy")}
 VARIABLES = {
-    **{name: WORDS[name] for name in ("jupyter_password", "jupyter_gateway_token", "spark_auth_secret", "registry_http_secret")},
+    **{name: WORDS[name] for name in (
+        "jupyter_password", "jupyter_gateway_token", "spark_auth_secret", "registry_http_secret", "mysql_root_password", "postgresql_password",
+        "redis_password")},
+    "skp_databases": [{"name": "reports", "server": server, "password": WORDS["database"]} for server in ("mysql", "postgresql")],
     "engine_daemon_config_extra": {"proxies": {"http-proxy": f"http://user:{WORDS['proxy']}@proxy.example:3128"}},
 }
 NOWHERE = "localhost:5000/skp/nowhere:none"
@@ -22,6 +26,9 @@ FAILURES = {
     "registry": {"registry_user": "nobody"},
     "zookeeper": {"zookeeper_image": NOWHERE},
     "kafka": {"kafka_image": NOWHERE},
+    "mysql": {"mysql_image": NOWHERE},
+    "postgresql": {"postgresql_image": NOWHERE},
+    "redis": {"redis_image": NOWHERE},
     "spark": {"spark_image": NOWHERE},
     "jupyter": {"jupyter_image": NOWHERE},
 }
@@ -49,7 +56,7 @@ def test_a_dry_run_shows_no_secret(site, given):
     before = lablib.snapshot()
     result = lablib.play(site, "--check", *TALKATIVE, *given())
     changed = set().union(*(row["play"] for row in result.rows if row["changed"]))
-    assert shown(result.text) == [] and {"engine", "registry", "spark", "jupyter"} <= changed
+    assert shown(result.text) == [] and {"engine", "registry", "mysql", "postgresql", "redis", "spark", "jupyter"} <= changed
     assert lablib.snapshot() == before
 
 

@@ -14,6 +14,9 @@ from next_service.witness import Echo
 from witness.base import REMOVED, Change, Witness
 from witness.jupyter import Jupyter
 from witness.kafka import Kafka
+from witness.mysql import MySQL
+from witness.postgresql import PostgreSQL
+from witness.redis import Redis
 from witness.registry import Registry
 from witness.spark import Spark
 from witness.volumes import Volumes
@@ -21,7 +24,7 @@ from witness.zookeeper import ZooKeeper
 
 __all__ = ["ALL", "REMOVED", "Change", "Witness", "change", "check", "healthy", "keep", "services"]
 
-ALL = (Registry(), ZooKeeper(), Kafka(), Spark(), Jupyter(), Volumes(), Echo())
+ALL = (Registry(), ZooKeeper(), Kafka(), MySQL(), PostgreSQL(), Redis(), Spark(), Jupyter(), Volumes(), Echo())
 
 PATIENCE = 240
 """Seconds until the cluster must have recovered. All nodes share two cores."""

@@ -40,6 +40,9 @@ class Witness:
     data = ()
     """Paths on a node of the label that hold the service's data; they stay when the service is taken down."""
 
+    single = False
+    """Whether the data is on the node of the label only: who wipes that node has wiped the data."""
+
     def nodes(self):
         """Nodes that carry the service's label."""
         return lablib.labelled(self.name)

@@ -35,6 +35,9 @@ C = quick.COLLECTION
     ("tests/lab/3_services/spark/test_spark.py", {"spark"}),
     ("tests/lab/5_outages/test_outages.py", {"tests/lab/5_outages/test_outages.py"}),
     ("tests/lab/sparks.py", {"spark"}),
+    ("tests/lab/databases.py", {"mysql", "postgresql", "redis"}),
+    (C + "/roles/_database/vars/main.yml", {"mysql", "postgresql", "redis"}),
+    (C + "/playbooks/mysql_client.yml", {"mysql"}),
     ("tests/lab/lablib.py", {"all"}),
     ("something/new", {"all"}),
 ])

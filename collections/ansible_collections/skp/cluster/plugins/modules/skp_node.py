@@ -58,6 +58,9 @@ options:
             description: Accept network and FUSE file systems, for example for a directory below which data volumes are mounted.
             type: bool
             default: false
+          holds:
+            description: Path below the directory that is there once a service has made its data. Whether it is there is returned.
+            type: str
           identity:
             description: File in the data that contains the member id.
             type: dict
@@ -205,10 +208,14 @@ RETURN = r"""
 services:
   description:
     - By name of the service. C(id) is the member id found in its directories, or null. C(directories) has, for each directory, its path,
-      whether it existed, its file system type, free bytes and the identity found.
+      whether it existed, its file system type, free bytes, the identity found, and whether O(services[].directories[].holds) was there.
   returned: success
   type: dict
-  sample: {kafka: {id: 1, directories: [{path: /var/lib/skp/kafka, existed: true, fstype: ext4, free_bytes: 8123456789, identity: {broker.id: "1"}, id: 1}]}}
+  sample:
+    kafka:
+      id: 1
+      directories:
+        - {path: /var/lib/skp/kafka, existed: true, fstype: ext4, free_bytes: 8123456789, identity: {broker.id: "1"}, id: 1, holds: null}
 removes:
   description: Directories that O(state=absent) removes, or would remove in check mode.
   returned: O(state=absent)
@@ -305,7 +312,7 @@ def plan_of(service, mounts, present):
 
 def facts(rows):
     """The returned facts of each directory."""
-    keys = ("path", "fstype", "free_bytes", "identity", "id")
+    keys = ("path", "fstype", "free_bytes", "identity", "id", "holds")
     return [dict({key: found[key] for key in keys}, existed=found["kind"] == "directory") for found, _owner, _steps in rows]
 
 
@@ -347,7 +354,7 @@ def argument_spec():
         mode=dict(type="str", default="0755"),
     )
     identity = dict(file=dict(type="str", required=True), keys=dict(type="list", elements="str", default=[], no_log=False))
-    local = dict(directory, any_filesystem=dict(type="bool", default=False), identity=dict(type="dict", options=identity))
+    local = dict(directory, any_filesystem=dict(type="bool", default=False), holds=dict(type="str"), identity=dict(type="dict", options=identity))
     service = dict(
         name=dict(type="str", required=True),
         directories=dict(type="list", elements="dict", default=[], options=local),

@@ -21,7 +21,7 @@ TEXT, PORT, SWITCH, SECRET, IMAGE, TAG, UNUSED, LATER = "text", "port", "switch"
 OWN_IMAGES = "skp/"
 """Prefix of the images that st-kilda-pier built itself (no registry, no tag). The roles have their own images instead."""
 
-NOT_YET = ("MYSQL", "PGSQL", "AIRFLOW", "PORTAINER", "FLASK", "NGINX")
+NOT_YET = ("AIRFLOW", "PORTAINER", "FLASK", "NGINX")
 """First parts of the names of services that this version does not run."""
 
 
@@ -110,6 +110,12 @@ VARIABLES = {
     "SPARK_MPORT": "spark_ui_port",
     "ZOOKEEPER_VOLUME": "zookeeper_data_dir",
     "KAFKA_VOLUME": "kafka_data_dir",
+    "MYSQL_VOLUME": "mysql_data_dir",
+    "PGSQL_VOLUME": "postgresql_data_dir",
+    "PGSQL_NAME": "postgresql_name",
+    "PGSQL_PORT": "postgresql_port",
+    "PGSQL_PASSWORD": "postgresql_password",
+    "PGSQL_IMAGE": "postgresql_image",
     **{name: "volumes_" + name.lower() for name in (
         "SSHFS_ID", "SSHFS_HOST", "SSHFS_VOLUME", "S3_ACCOUNT", "S3_BUCKET", "S3_ACCESS_ID", "S3_ACCESS_KEY", "BLOB_ACCOUNT_NAME", "BLOB_ACCOUNT_KEY",
         "BLOB_CONTAINER_NAME")},

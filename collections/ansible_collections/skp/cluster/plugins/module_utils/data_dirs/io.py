@@ -52,7 +52,8 @@ def inspect(directory, mounts):
     """The present state of one directory's path.
 
     Returns {"path", "real": without links, "kind": directory|missing|symlink|other, "owner": (uid, gid, mode) or None, "fstype", "source", "mountpoint": bool,
-    "mounts_below": [...], "free_bytes", "missing_parents": [...], "marked": bool, "identity": {...}, "id": int or None}.
+    "mounts_below": [...], "free_bytes", "missing_parents": [...], "marked": bool, "identity": {...}, "id": int or None, "holds": bool, or None if the
+    directory has no option `holds`}.
     """
     path = directory["path"]
     if os.path.normpath(path) != path or not path.startswith("/"):
@@ -76,6 +77,7 @@ def inspect(directory, mounts):
         "marked": os.path.basename(path) in read_marker(path),
         "identity": {},
         "id": None,
+        "holds": os.path.lexists(os.path.join(path, directory["holds"])) if directory.get("holds") else None,
     }
     parent = os.path.dirname(path)
     while not os.path.lexists(parent):

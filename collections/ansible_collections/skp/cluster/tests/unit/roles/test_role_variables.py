@@ -137,7 +137,7 @@ def test_ports_of_the_filter_are_those_of_the_roles():
     found = {str(entry["port"]) for entry in value("_common", "__skp_ports")}
     assert found == {str(value(role, name)) for role, name in (
         ("jupyter", "jupyter_port"), ("jupyter", "jupyter_restapiport"), ("spark", "spark_ui_port"), ("spark", "spark_history_port"),
-        ("kafka", "kafka_outside_port"))}
+        ("kafka", "kafka_outside_port"), ("mysql", "mysql_port"), ("postgresql", "postgresql_port"))}
 
 
 def test_a_port_that_is_not_published_may_be_used_by_others():

@@ -151,7 +151,10 @@ def test_a_value_is_what_bash_makes_of_it(text: str) -> None:
         ("JUPYTER_TAG=latest", {}),
         ("SKP_USER=me", {}),
         ("KAFKA_IMAGE=skp/docker-kafka", {}),
-        ("MYSQL_IMAGE=mysql/mysql-server", {"mysql_image": "mysql/mysql-server"}),
+        ("MYSQL_IMAGE=mysql\nMYSQL_TAG=8.4", {"mysql_image": "mysql:8.4"}),
+        ("MYSQL_VOLUME=/d/mysql\nPGSQL_VOLUME=/d/pg", {"mysql_data_dir": "/d/mysql", "postgresql_data_dir": "/d/pg"}),
+        ("PGSQL_NAME=db\nPGSQL_PORT=5433\nPGSQL_PASSWORD=x", {"postgresql_name": "db", "postgresql_port": 5433, "postgresql_password": "x"}),
+        ("AIRFLOW_IMAGE=apache/airflow", {"airflow_image": "apache/airflow"}),
         ("", {}),
         ("\r\nexport SKP_NET=net\r\n", {"skp_net": "net"}),
         ("\ufeffexport SKP_NET=net", {"skp_net": "net"}),
@@ -186,8 +189,8 @@ def test_unknown_names_warn_and_can_be_referred_to(text: str, warning: str) -> N
         ("SPARK_MNAME=m-master\nSPARK_WNAME=m-worker\nSPARK_URL=spark://$SPARK_MNAME:7077", ()),
         ("SPARK_WNAME=other", ("line 1: SPARK_WNAME: has no effect: name of the Spark workers' service; follows from SPARK_MNAME",)),
         (
-            "MYSQL_PORT=1\nPGSQL_PORT=2\nS3_BUCKET=b",
-            ("MYSQL_PORT, PGSQL_PORT: of a service that this version does not have; the variables are set, and no role reads them",),
+            "AIRFLOW_PORT=1\nNGINX_PORT=2\nS3_BUCKET=b",
+            ("AIRFLOW_PORT, NGINX_PORT: of a service that this version does not have; the variables are set, and no role reads them",),
         ),
     ],
 )

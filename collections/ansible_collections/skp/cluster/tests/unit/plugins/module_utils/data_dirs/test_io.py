@@ -127,3 +127,11 @@ def test_owner_and_mode_are_not_given_to_what_a_link_points_to(tmp_path):
     with pytest.raises(OSError):
         io.apply(str(tmp_path / "web"), [("mode", 0o777)])
     assert (tmp_path / "victim").stat().st_mode & 0o777 == 0o700
+
+
+def test_whether_a_directory_holds_its_data(tmp_path):
+    path = tmp_path / "mysql"
+    assert io.inspect({"path": str(path), "holds": "data/mysql"}, [])["holds"] is False
+    (path / "data/mysql").mkdir(parents=True)
+    assert io.inspect({"path": str(path), "holds": "data/mysql"}, [])["holds"] is True
+    assert io.inspect({"path": str(path)}, [])["holds"] is None
