@@ -27,7 +27,8 @@ def items(*entries):
 
 def test_an_entry_is_completed():
     [one] = items({"name": "reports"})
-    assert one == {"name": "reports", "server": "mysql", "user": "reports", "password": "", "secret": "mysql_reports_password", "host": "mysql-skp", "port": 3306}
+    assert one == {"name": "reports", "server": "mysql", "user": "reports", "password": "", "secret": "mysql_reports_password",
+                   "host": "mysql-skp", "port": 3306}
     [other] = items({"name": "a", "server": "postgresql", "user": "b", "password": "c"})
     assert (other["user"], other["password"], other["secret"], other["host"], other["port"]) == ("b", "c", "", "pgsql-skp", 5432)
 
