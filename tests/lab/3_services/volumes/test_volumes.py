@@ -44,7 +44,7 @@ def test_a_second_run_changes_nothing(volumes):
     assert pids == {name: datastores.daemon(notebooks.node(), name) for name in pids}
 
 
-@pytest.mark.parametrize("name", ["lake", "s3", "blob"])
+@pytest.mark.parametrize("name", datastores.NAMES)
 def test_what_a_notebook_writes_is_at_the_server(volumes, kernel, name):
     """1,000 small files and a large one; checksums by another path. Drivers that upload in the background have a minute for it."""
     told = kernel.run(
@@ -138,12 +138,12 @@ def test_one_changed_option_restarts_one_volume(volumes):
     """On every node that one program is new, the others are not; credentials that others can read are closed without a restart."""
     nodes = datastores.nodes()
     before = {node: pids(node, volumes) for node in nodes}
-    lablib.look("chmod 644 /etc/skp/volumes/s3/passwd; chown 61000 /etc/skp/volumes/blob/rclone.conf", nodes)
+    lablib.look("chmod 644 /etc/skp/volumes/s3/passwd; chown 61000 /etc/skp/volumes/lake/key", nodes)
     changed = [{**one, "options": {"max_stat_cache_size": 5000}} if one["name"] == "s3" else one for one in volumes]
     assert {host for _task, host in datastores.play(changed).changed} == set(nodes)
     for node in nodes:
         assert {name for name, pid in pids(node, volumes).items() if pid != before[node][name]} == {"s3"}
-        assert set(lablib.on(node, "sh", "-c", "stat -c '%a %U' /etc/skp/volumes/*/passwd /etc/skp/volumes/*/rclone.conf").splitlines()) == {"600 root"}
+        assert set(lablib.on(node, "sh", "-c", "stat -c '%a %U' /etc/skp/volumes/*/passwd /etc/skp/volumes/*/key").splitlines()) == {"600 root"}
     datastores.play(volumes)
 
 
@@ -159,6 +159,7 @@ def test_a_directory_with_files_is_not_mounted_over(volumes):
         datastores.play(volumes)
 
 
+@pytest.mark.skipif(not datastores.BLOB, reason="only rclone uploads later than a file is closed, and it is compiled for minutes: make soak")
 def test_a_volume_with_files_that_are_not_uploaded_is_kept(volumes, kernel):
     """The Blob server hangs, a notebook writes 100 files, a run shall remove the volume: it is refused. Afterwards all files are at the server."""
     rest = [one for one in volumes if one["name"] != "blob"]

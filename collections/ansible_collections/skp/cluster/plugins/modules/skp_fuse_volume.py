@@ -179,9 +179,8 @@ failure:
   type: dict
 """
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.skp.cluster.plugins.module_utils.failure import Failure, fail
+from ansible_collections.skp.cluster.plugins.module_utils.journal import QuietModule
 from ansible_collections.skp.cluster.plugins.module_utils.volumes import io, plan
 
 
@@ -214,7 +213,7 @@ def argument_spec():
 
 def main():
     """Converge, and end with every volume that failed."""
-    module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
+    module = QuietModule(argument_spec=argument_spec(), supports_check_mode=True)
     params = module.params
     node = io.Node(params["directory"], params["cache"], params["timeout"], params["flush_timeout"], params["force"], params["programs"])
     try:

@@ -483,6 +483,8 @@ HINTS = (
      r"Network is unreachable",
      "nothing answers there: is the backend running, and do address and port fit? The volume is mounted by itself when it answers"),
     (r"No such file or directory", "the directory does not exist on the server: check source.path; it is not created here"),
+    (r"didn't find backend called", "this rclone was built without that backend, as Debian's is without Azure Blob: leave volumes_rclone_path empty, and "
+     "`ansible-playbook site.yml --tags images,volumes` builds one with all of them"),
     (r"fusermount3?: (exec|.*not found)|fuse: device not found|/dev/fuse", "the node has no FUSE: install the package fuse3, load the module fuse"),
     (r"command not found|: not found|No such file.*bin", "the program is not installed on this node"),
 )

@@ -36,6 +36,15 @@ def test_check_mode_shows_everything_but_the_secrets(tmp_path, capsys):
     assert not any(secret in text for secret in SECRETS) and not (tmp_path / "etc").exists()
 
 
+def test_the_journal_has_no_line_of_a_private_key(tmp_path, capsys, monkeypatch):
+    """AnsibleModule writes its arguments to the journal as one line, in which a secret of several lines looks different."""
+    written = []
+    monkeypatch.setattr(skp_fuse_volume.QuietModule, "log", lambda module, text, log_args=None: written.append("%s %s" % (text, log_args)))
+    key = "-----BEGIN OPENSSH PRIVATE KEY-----\nb3Blbn\nc2VjcmV0\n-----END OPENSSH PRIVATE KEY-----\n"
+    call(skp_fuse_volume, capsys, volumes=[volume("sshfs", credentials={"private_key": key})], directory=str(tmp_path / "mnt"), _ansible_check_mode=True)
+    assert "lake" in written[0] and not any(line in text for text in written for line in key.splitlines())
+
+
 def test_an_error_has_no_secret(tmp_path, capsys):
     result, text = call(skp_fuse_volume, capsys, volumes=[volume("s3fs", options={"allow_other": False})], directory=str(tmp_path / "mnt"))
     assert "must stay True" in result["msg"] and result["failure"]["kind"] == "volume_value" and not any(secret in text for secret in SECRETS)

@@ -359,6 +359,7 @@ def test_progress(shown, mount, expected):
         ("s3fs: invalid credentials(host=http://x) - result of checking service.", "refuses the credentials"),
         ("2026 [CRT] s3fs.cpp:s3fs_check_service(3597): unable to connect(host=http://x) - result of checking service.", "nothing answers there"),
         ("NoSuchBucket: The specified bucket does not exist", "does not exist: check its spelling"),
+        ('CRITICAL: Failed to create file system for "skp:sales": didn\'t find backend called "azureblob"', "built without that backend"),
         ("Failed to lsf with 2 errors: directory not found", "does not exist: check its spelling"),
         ("data:/nope: No such file or directory", "check source.path"),
         ("RequestTimeTooSkewed", "the clock of this node is wrong"),
