@@ -12,11 +12,10 @@ import time
 
 import pytest
 
-from vm_io import INVENTORY, cut, ok, on, play, pid, run, start, wait, wait_login
+from vm_io import INVENTORY, boot_id, cut, ok, on, pid, play, start, wait, wait_boot, wait_login
 
 MASTER, NODE = "c01", "c02"
 HOME = "/srv/skp"
-WRITER = "su -s /bin/sh skp-writer -c"
 TAGS = "preflight,engine,store,swarm,nodes,registry"
 # Emulated machines: these limits say "not without end", the figures say how long it took.
 SOON, LATER = 90, 240
@@ -53,7 +52,7 @@ def test_the_store_is_mounted_over_nfs():
     assert {"vers=4.2", "hard", "nosuid", "nodev", "noatime", "lookupcache=pos"} <= set(line[3].split(","))
     assert re.search(r"^/srv/skp\s+10\.77\.0\.12\(", on(MASTER, "exportfs -s"), re.MULTILINE)
     assert on(MASTER, "exportfs -s").count("/srv/skp ") == 1, "exported to the one node, and to nobody else"
-    on(NODE, "systemctl is-system-running")
+    assert on(NODE, "systemctl --failed --plain --no-legend").strip() == ""
 
 
 def test_a_second_run_changes_nothing(figure):
@@ -74,18 +73,19 @@ def test_an_image_is_pulled_by_its_digest_at_once(figure):
 # --- who may do what --------------------------------------------------------------------------------------------------------------------------------------
 
 def test_nobody_on_a_node_changes_an_image():
-    for text in ("touch %s/registry/x", "touch %s/images/x", "touch %s/x", "rm -rf %s/registry/docker", "chmod 777 %s/registry", "mv %s/images %s/other"):
-        # As root, as the user of the services, as nobody.
-        for start_as in ("", "setpriv --reuid=61000 --regid=61000 --clear-groups ", "setpriv --reuid=65534 --regid=65534 --clear-groups "):
-            assert not ok(NODE, start_as + text.replace("%s", HOME)), (start_as, text)
-    on(MASTER, "test -d %s/registry/docker; test \"$(stat -c %%a:%%u %s/registry)\" = 755:0" % (HOME, HOME))
+    """Not as root, not as the user of the services, not as nobody."""
+    tries = ("touch S/registry/x", "touch S/images/x", "touch S/x", "rm -rf S/registry/docker", "chmod 777 S/registry", "mv S/images S/other", "ls S/registry")
+    users = ("", "setpriv --reuid=61000 --regid=61000 --clear-groups ", "setpriv --reuid=65534 --regid=65534 --clear-groups ")
+    text = "".join("if %s >/dev/null 2>&1; then echo 'DONE %s'; fi\n" % ((user + words).replace("S/", HOME + "/"), words) for words in tries for user in users)
+    assert on(NODE, text).splitlines() == ["DONE ls S/registry"] * 3
+    assert on(MASTER, "stat -c %%a:%%u %s/registry %s/images" % (HOME, HOME)).split() == ["755:0"] * 2 and ok(MASTER, "test -d %s/registry/docker" % HOME)
 
 
 def test_a_writer_writes_as_one_user_only():
-    on(MASTER, "test \"$(stat -c %%u:%%a %s/jupyter)\" = 61000:2770 || stat %s/jupyter" % (HOME, HOME))
     on(NODE, "cd /; rm -f {0}/jupyter/mine; setpriv --reuid=61000 --regid=61000 --clear-groups sh -c 'echo x > {0}/jupyter/mine'".format(HOME))
     # Root of the node, and any other user, are the same user there; a file of root cannot be made, nor one given away.
-    on(NODE, "echo y > {0}/jupyter/of-root; ! chown 0:0 {0}/jupyter/of-root; ! mknod {0}/jupyter/device b 254 0".format(HOME))
+    on(NODE, "echo y > {0}/jupyter/of-root".format(HOME))
+    assert not ok(NODE, "chown 0:0 {0}/jupyter/of-root".format(HOME)) and not ok(NODE, "mknod {0}/jupyter/device b 254 0".format(HOME))
     assert on(MASTER, "stat -c %u {0}/jupyter/mine {0}/jupyter/of-root".format(HOME)).split() == ["61000", "61000"]
 
 
@@ -118,6 +118,7 @@ ip netns exec stranger ip addr add 10.77.0.99/24 dev mv0
 ip netns exec stranger ip link set mv0 up
 ip netns exec stranger ip link set lo up
 mkdir -p /mnt/stranger
+ip netns exec stranger python3 -c "import socket; socket.create_connection(('10.77.0.11', 2049), 10)"
 if ip netns exec stranger timeout -k 1 60 mount -t nfs4 -o nfsvers=4.2,retry=0 10.77.0.11:/srv/skp /mnt/stranger; then echo MOUNTED; else echo REFUSED; fi
 """
 
@@ -126,7 +127,7 @@ def test_a_neighbour_cannot_mount_the_store():
     lan = on(NODE, "ip -o -4 addr show | awk '/10.77.0.12/ {print $2}'").strip()
     text = on(NODE, STRANGER.replace("eth1", lan), 120)
     assert "REFUSED" in text and "MOUNTED" not in text, text
-    assert "denied" in text or "not permitted" in text, "it was the server that refused: " + text
+    assert "by server" in text or "not permitted" in text, "it was the server that refused: " + text
 
 
 def test_a_container_reaches_no_nfs():
@@ -150,16 +151,11 @@ def test_a_node_boots_while_the_master_is_away(figure):
     assert "true" not in on(NODE, "docker inspect --format '{{.State.Running}}' registry-skp"), "the registry runs over the bare directory"
     assert not ok(NODE, "touch %s/x" % HOME) and on(NODE, "ls -A %s" % HOME) == ""
     started = time.monotonic()
-    run([*ansible(), NODE, "-m", "ansible.builtin.setup"], timeout=SOON)
+    play(NODE, "-m", "ansible.builtin.setup", timeout=SOON, program="ansible")
     figure("facts of a node without the master", round(time.monotonic() - started, 1))
     start(MASTER)
     figure("the master boots: login", wait_login(MASTER))
     all_well(figure, "the master is back")
-
-
-def ansible():
-    """The start of a command of Ansible for one module."""
-    return ["env", "ANSIBLE_CONFIG=ansible.cfg", "ansible", "-i", INVENTORY / "skp.yml"]
 
 
 WRITE = """
@@ -181,7 +177,8 @@ def test_the_master_loses_power_while_a_node_writes(figure):
              "systemd-run --quiet --collect --unit=writer --uid=0 python3 /var/tmp/write.py".format(HOME, WRITE))
 
     def count():
-        return int(on(NODE, "wc -l < /var/tmp/acked"))
+        return int(on(NODE, "cat /var/tmp/acked 2>/dev/null | wc -l"))
+
     wait(lambda: count() > 40, SOON, "the first lines")
     cut(MASTER)
     time.sleep(2)
@@ -241,12 +238,12 @@ def test_both_lose_power_and_start_together(figure):
 
 def test_both_are_rebooted_in_order(figure):
     """The orderly way: the master first, so that the node has no server while it goes down."""
+    before = {name: boot_id(name) for name in (MASTER, NODE)}
     ok(MASTER, "systemctl reboot", 20)
     ok(NODE, "systemctl reboot", 20)
-    time.sleep(10)
-    figure("both rebooted: login on both", round(wait_login(NODE) + wait_login(MASTER), 1))
+    figure("both rebooted: login on both", round(wait_boot(NODE, before[NODE]) + wait_boot(MASTER, before[MASTER]), 1))
     all_well(figure, "both rebooted")
-    on(NODE, "! systemctl is-failed srv-skp.mount skp-store.service skp-store-containers.service docker.service")
+    assert on(NODE, "systemctl --failed --plain --no-legend").strip() == ""
 
 
 # --- another master ---------------------------------------------------------------------------------------------------------------------------------------

@@ -217,6 +217,19 @@ def wait_login(name, seconds=BOOT_SECONDS):
     return wait(lambda: ok(name, "true"), seconds, "a login on %s; its console is %s" % (name, STATE / (name + ".console")))
 
 
+def boot_id(name):
+    """Which boot of a machine this is, "" while nobody can log in."""
+    try:
+        return on(name, "cat /proc/sys/kernel/random/boot_id", 20).strip()
+    except (Failed, subprocess.TimeoutExpired):
+        return ""
+
+
+def wait_boot(name, before):
+    """Seconds until a person can log in to another boot than `before`."""
+    return wait(lambda: boot_id(name) not in ("", before), BOOT_SECONDS, "another boot of %s" % name)
+
+
 def up():
     """All machines run and take logins, with the tools' image in their engines."""
     prepare()
@@ -236,7 +249,7 @@ def down():
         path.unlink()
 
 
-def play(playbook, *args, check=True, timeout=1800):
-    """ansible-playbook on the machines. Returns CompletedProcess."""
-    argv = [pathlib.Path(sys.executable).parent / "ansible-playbook", "-i", INVENTORY / "skp.yml", playbook, *args]
+def play(playbook, *args, check=True, timeout=1800, program="ansible-playbook"):
+    """A run of Ansible on the machines. Returns CompletedProcess."""
+    argv = [pathlib.Path(sys.executable).parent / program, "-i", INVENTORY / "skp.yml", playbook, *args]
     return run(argv, check=check, timeout=timeout, env=dict(os.environ, ANSIBLE_CONFIG=str(ROOT / "ansible.cfg"), ANSIBLE_NOCOLOR="1"))

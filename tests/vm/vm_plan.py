@@ -15,7 +15,7 @@ LAN_GROUP = "230.77.77.77"
 
 PACKAGES = (
     "systemd-sysv", "dbus", "udev", "kmod", "iproute2", "iptables", "procps", "netbase", "openssh-server", "sudo", "python3", "ca-certificates",
-    "linux-image-cloud-amd64", "docker.io", "python3-docker", "nfs-common", "e2fsprogs",
+    "linux-image-cloud-amd64", "apparmor", "docker.io", "python3-docker", "nfs-common", "e2fsprogs",
 )
 """What a machine has. The NFS server is not there: the role has to install it."""
 
