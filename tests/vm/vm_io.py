@@ -28,6 +28,8 @@ SUITE = os.environ.get("SKP_VM_SUITE", "bookworm")
 MACHINES = [vm_plan.Machine(number, int(os.environ.get("SKP_VM_PORT", "22770"))) for number in range(1, COUNT + 1)]
 BY_NAME = {machine.name: machine for machine in MACHINES}
 BOOT_SECONDS = 300
+SLOW = float(os.environ.get("SKP_VM_SLOW", "1"))
+"""All time limits are multiplied with it: for a host that does other things too."""
 
 
 class Failed(AssertionError):
@@ -36,7 +38,7 @@ class Failed(AssertionError):
 
 def run(argv, timeout=600, check=True, stdin=None, env=None):
     """A command on this host. Returns CompletedProcess with text."""
-    done = subprocess.run([str(word) for word in argv], input=stdin, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=timeout, check=False,
+    done = subprocess.run([str(word) for word in argv], input=stdin, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=timeout * SLOW, check=False,
                           env=env, cwd=ROOT)
     if check and done.returncode:
         raise Failed("%s ended with %d:\n%s" % (" ".join(map(str, argv))[:300], done.returncode, done.stdout[-6000:]))
@@ -191,8 +193,8 @@ def wait(condition, seconds, what, poll=0.5):
     """Seconds until the condition is true. Raises Failed after the limit."""
     begun = time.monotonic()
     while not condition():
-        if time.monotonic() - begun > seconds:
-            raise Failed("waited %d s for %s" % (seconds, what))
+        if time.monotonic() - begun > seconds * SLOW:
+            raise Failed("waited %d s for %s" % (seconds * SLOW, what))
         time.sleep(poll)
     return round(time.monotonic() - begun, 1)
 

@@ -59,7 +59,7 @@ def qemu(machine, state, memory, cpus):
     Software emulation: on some hosts /dev/kvm is there and guests hang. Its kernel is booted directly. Disk without `unsafe`: a killed machine is a power cut,
     and what it had synced must be there.
     """
-    append = "root=/dev/vda rw console=ttyS0 net.ifnames=0 quiet systemd.hostname=%s" % machine.name
+    append = "root=/dev/vda rw console=ttyS0 net.ifnames=0 quiet systemd.mask=serial-getty@ttyS0.service systemd.hostname=%s" % machine.name
     return [
         "qemu-system-x86_64", "-name", "%s-%s" % (PREFIX, machine.name), "-machine", "pc", "-accel", "tcg,thread=multi", "-cpu", "max",
         "-smp", str(cpus), "-m", str(memory), "-display", "none", "-nodefaults", "-no-user-config", "-daemonize",
@@ -100,7 +100,7 @@ def ssh_config(machines, state):
     """Lets Ansible reach the machines under their own addresses, through ports of loopback."""
     parts = ["Host %s %s\n  HostName 127.0.0.1\n  Port %d\n" % (machine.address, machine.name, machine.port) for machine in machines]
     parts.append("Host *\n  User skp\n  IdentityFile %s/ssh/id_ed25519\n  IdentitiesOnly yes\n  UserKnownHostsFile %s/ssh/known_hosts\n  HostKeyAlias skp-vm\n"
-                 "  StrictHostKeyChecking yes\n  ConnectTimeout 10\n  LogLevel ERROR\n" % (state, state))
+                 "  StrictHostKeyChecking yes\n  ConnectTimeout 60\n  LogLevel ERROR\n" % (state, state))
     return "".join(parts)
 
 
@@ -122,6 +122,9 @@ skp_cluster_name: vm
 ansible_user: skp
 ansible_python_interpreter: /usr/bin/python3
 ansible_ssh_common_args: "-F %s/ssh/config"
+# A machine that starts its engine may be busy for longer than the 45 s after which a connection counts as lost elsewhere.
+ansible_timeout: 120
+ansible_ssh_args: -o ControlMaster=auto -o ControlPersist=60s -o ServerAliveInterval=60 -o ServerAliveCountMax=10
 store_mode: nfs
 registry_image: skp-vm/tools:1
 registry_wait_timeout: 180
