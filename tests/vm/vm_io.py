@@ -38,7 +38,8 @@ class Failed(AssertionError):
 
 def run(argv, timeout=600, check=True, stdin=None, env=None):
     """A command on this host. Returns CompletedProcess with text."""
-    done = subprocess.run([str(word) for word in argv], input=stdin, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=timeout * SLOW, check=False,
+    done = subprocess.run([str(word) for word in argv], input=stdin, text=True, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, timeout=timeout * SLOW, check=False,
                           env=env, cwd=ROOT)
     if check and done.returncode:
         raise Failed("%s ended with %d:\n%s" % (" ".join(map(str, argv))[:300], done.returncode, done.stdout[-6000:]))

@@ -319,7 +319,8 @@ def store(path, host, marker):
     """The shared store as this node sees it: {"exists", "writable", "error", "markers": {host: random text},
     "nfs_client", "nfs_server" (whether these programs are installed), "directories" (names of those below it that root owns, mode 0755),
     "mounted" (the mount at exactly this path, or None), "exports" (text of the NFS server's file), "own" (not mounted, and it holds images),
-    "entries" (some names in it, if it is not mounted), "boot" (digest of the files of role store)} and disk(path). If it does not answer: "silent" (text) instead of what only it can tell.
+    "entries" (some names in it, if it is not mounted), "boot" (digest of the files of role store)} and disk(path). If it does not answer: "silent"
+    (text) instead of what only it can tell.
 
     marker: "new" writes a marker of this host with a new random text, "keep" only if there is none, "none" writes nothing. The marker is written before the
     directory is listed: if two nodes share the directory, the later one sees the marker of the earlier one; if neither sees the marker of the other,
