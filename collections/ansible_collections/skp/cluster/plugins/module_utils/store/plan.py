@@ -220,6 +220,7 @@ look() {{
 wait_for_store() {{
     # A directory of the site's own without a registry: nothing waits for it.
     test "$mode" = client || test -s "$record" || return 0
+    ready || echo "waiting for $store (mode $mode, $(cat -- "$record" 2> /dev/null || echo no registry here))"
     until ready; do
         # systemd tries to mount once.
         test "$mode" != client || mounted || systemctl start --no-block "$unit"

@@ -270,7 +270,7 @@ def test_a_registry_starts_when_its_own_store_is_there(tmp_path, mode):
         process.wait(0.5)
     assert not any(line.startswith("docker") for line in machine.calls())
     (machine.home / "registry/.skp-registry-store").write_text("1234\n", encoding="utf-8")
-    assert process.wait(10) == 0
+    assert process.wait(10) == 0 and "waiting for %s (mode %s, 1234)" % (machine.home, mode) in process.stdout.read()
     calls = [line for line in machine.calls() if line.startswith("docker")]
     assert calls[0] == "docker ps --all --quiet --filter label=skp.store=1234" and calls[-1] == "docker restart c0ffee"
 
