@@ -60,6 +60,10 @@ quick: venv ## The tests of the changed files, on the running lab (BASE=<commit>
 soak: venv ## Before a release: rounds of outages, all orders, large data, default time-outs, each scenario alone (hours)
 	@python tests/tools/suite.py soak
 
+.PHONY: test-vm
+test-vm: venv ## Small real machines under QEMU: NFS, reboots, the master away (as root, about 30 minutes, estimated)
+	@pytest -q -s tests/vm
+
 .PHONY: lint
 lint: venv ## yamllint, flake8, shellcheck, ansible-lint (production profile)
 	@tests/tools/lint.sh

@@ -91,6 +91,7 @@ def soak() -> list[tuple[str, phases.Commands]]:
         *(("molecule " + name, {"": ["molecule", "test", "-s", name]}) for name in scenarios),
         *((path, {"": tests(path)}) for path in ("2_second_run", "3_services", "4_changes", "5_outages", "soak", "6_last")),
         ("benchmarks", {"": python("tests/bench/run.py")}),
+        ("machines", {"": make("test-vm")}),
     ]
 
 

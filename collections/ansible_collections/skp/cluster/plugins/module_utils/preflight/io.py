@@ -27,9 +27,6 @@ from ..volumes import io as volumes_io
 MARKERS = ".skp-preflight"
 """Directory in the shared store with one marker file per host."""
 
-ENGINE_UNIT = "/etc/systemd/system/docker.service.d/skp-store.conf"
-"""Lets the engine wait for the store at boot; written by role store."""
-
 CONTAINER_ID = re.compile(r"[0-9a-f]{64}")
 
 
@@ -322,15 +319,16 @@ def store(path, host, marker):
     """The shared store as this node sees it: {"exists", "writable", "error", "markers": {host: random text},
     "nfs_client", "nfs_server" (whether these programs are installed), "directories" (names of those below it that root owns, mode 0755),
     "mounted" (the mount at exactly this path, or None), "exports" (text of the NFS server's file), "own" (not mounted, and it holds images),
-    "engine_waits" (the engine waits for it at boot)} and disk(path). If it does not answer: "silent" (text) instead of what only it can tell.
+    "entries" (some names in it, if it is not mounted), "boot" (digest of the files of role store)} and disk(path). If it does not answer: "silent"
+    (text) instead of what only it can tell.
 
     marker: "new" writes a marker of this host with a new random text, "keep" only if there is none, "none" writes nothing. The marker is written before the
     directory is listed: if two nodes share the directory, the later one sees the marker of the earlier one; if neither sees the marker of the other,
     they do not share it. writable: None if not tested.
     """
     mounted = store_plan.mounted_at(mounts(), path)
-    facts = {"path": path, "exists": True, "writable": None, "error": "", "markers": {}, "directories": [], "own": False, "mounted": mounted,
-             "exports": read_file(store_plan.EXPORTS), "engine_waits": "RequiresMountsFor=%s" % path in read_file(ENGINE_UNIT).splitlines(),
+    facts = {"path": path, "exists": True, "writable": None, "error": "", "markers": {}, "directories": [], "own": False, "entries": [], "mounted": mounted,
+             "exports": read_file(store_plan.EXPORTS), "boot": store_plan.digest([read_file(name) for name in store_plan.BOOT_FILES]),
              "nfs_client": bool(shutil.which("mount.nfs4", path=engine_facts.SEARCH_PATH)),
              "nfs_server": bool(shutil.which("exportfs", path=engine_facts.SEARCH_PATH))}
     try:
@@ -345,6 +343,7 @@ def _look_at_store(path, host, marker, mounted):
     directory = os.path.join(path, MARKERS)
     if not os.path.isdir(path):
         return dict(facts, exists=False)
+    facts["entries"] = [] if mounted else sorted(os.listdir(path))[:5]
     if marker == "new" or (marker == "keep" and not os.path.exists(os.path.join(directory, host))):
         try:
             os.makedirs(directory, mode=0o755, exist_ok=True)

@@ -84,7 +84,15 @@ def test_the_store_is_that_of_the_master_as_nodes_see_it():
     assert "10.0.0.2(rw,all_squash,anonuid=" in text and "10.0.0.3(ro,all_squash," in text
 
 
-def test_the_engine_waits_for_the_store_in_both_modes():
+@pytest.mark.parametrize("mode, host, words", [
+    ("nfs", "c1", "mode=serve"), ("nfs", "c2", "mode=client"), ("existing", "c1", "mode=existing"), ("existing", "c2", "mode=existing")])
+def test_each_node_waits_for_the_store_in_its_own_way(mode, host, words):
+    files = value("store", "__store_boot", host, store_mode=mode)["files"]
+    assert words in files[0]["content"] and "record=/etc/skp/registry/store_id" in files[0]["content"]
+    assert "marker=/nas/images/.skp-registry-store" in value("store", "__store_boot", host, store_mode=mode, registry_store="/nas/images")["files"][0]["content"]
+
+
+def test_the_containers_wait_for_the_store_in_both_modes():
     tasks = DataLoader().load_from_file(str(ROLES / "store/tasks/main.yml"))
     boot = [task for task in tasks if task.get("ansible.builtin.include_tasks") == "boot.yml"]
     assert len(boot) == 1 and "store_mode" not in str(boot[0])

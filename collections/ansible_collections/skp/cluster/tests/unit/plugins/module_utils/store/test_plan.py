@@ -8,10 +8,12 @@ import os
 import pathlib
 import shutil
 import subprocess
+import time
 
 import pytest
 import yaml
 
+from ansible_collections.skp.cluster.plugins.filter.store_boot import store_boot
 from ansible_collections.skp.cluster.plugins.filter.store_plan import store_plan
 from ansible_collections.skp.cluster.plugins.module_utils.store import plan
 
@@ -70,10 +72,11 @@ def test_settings_that_let_clients_change_images_are_refused(settings, words):
     assert words in found["refusal"] and found["exports"] == ""
 
 
-def grep(mounts="", exports="", own=False):
+def grep(mounts="", exports="", own=False, entries=()):
     """The lines that the role reads on a node."""
     text = "".join("/proc/self/mounts:%s\n" % line for line in ["/dev/sda1 / ext4 rw 0 0", *mounts.splitlines()])
     text += "".join("%s:%s\n" % (plan.EXPORTS, line) for line in exports.splitlines())
+    text += "".join("entry:%s\n" % name for name in entries)
     return {"text": text + ("%s/%s:abc\n" % (HOME, plan.MARKER) if own else "")}
 
 
@@ -88,6 +91,9 @@ PLACES = [
     ("a client with a disk there", "c2", grep("/dev/sdb1 /srv/skp ext4 rw 0 0"), "/dev/sdb1 (ext4)"),
     ("the old master exports", "c2", grep(exports="/srv/skp 10.0.0.1(ro)"), "was the master"),
     ("the old master has images", "c2", grep(own=True), "was the master"),
+    ("files below the mount point", "c2", grep(entries=["jupyter", "a b"]), "holds jupyter, a b"),
+    ("the master's files", "c1", grep(entries=["jupyter"]), ""),
+    ("files of a mounted store", "c2", dict(grep(NFS)), ""),
     ("a mount with a blank in its name", "c2", grep("//nas/a\\040b /srv/skp cifs rw 0 0"), "//nas/a b (cifs)"),
 ]
 
@@ -138,14 +144,14 @@ GENERATOR = "/usr/lib/systemd/system-generators/systemd-fstab-generator"
 
 @pytest.mark.skipif(not os.access(GENERATOR, os.X_OK), reason="needs systemd")
 def test_a_node_lets_people_log_in_while_the_master_is_away(tmp_path):
-    """Logging in waits for remote-fs.target, so this mount must not be part of it. The engine still pulls the mount in, and waits for it without end."""
+    """Logging in waits for remote-fs.target, so this mount must not be part of it. A node that is shut down does not wait without end either."""
     options = yaml.safe_load((ROLES / "store/defaults/main.yml").read_text(encoding="utf-8"))["store_nfs_options"]
-    assert {"nosuid", "nodev"} <= set(options.split(","))
+    assert {"nosuid", "nodev", "hard"} <= set(options.split(","))
     (tmp_path / "fstab").write_text("10.0.0.1:/srv/skp /srv/skp nfs4 %s 0 0\n" % options, encoding="utf-8")
     (tmp_path / "out").mkdir()
     subprocess.run([GENERATOR] + [str(tmp_path / "out")] * 3, check=True, env=dict(os.environ, SYSTEMD_FSTAB=str(tmp_path / "fstab")))
     unit = (tmp_path / "out" / "srv-skp.mount").read_text(encoding="utf-8")
-    assert "Before=remote-fs.target" not in unit and "TimeoutSec=infinity" in unit
+    assert "Before=remote-fs.target" not in unit and "TimeoutSec=30s" in unit
     assert not (tmp_path / "out" / "remote-fs.target.requires").exists()
 
 
@@ -155,10 +161,9 @@ def role_tasks(name):
 
 def test_a_new_client_without_the_master_is_told_why():
     """With --limit, the master's export does not name it: the server refused the mount, and nothing said that the limit is why."""
-    tasks = role_tasks("nfs.yml")
-    names = [task["name"] for task in tasks]
-    refusal = tasks[names.index("Refuse a new client without the master")]
-    assert names.index(refusal["name"]) < names.index("Install the packages") < names.index("Mount the store")
+    (refusal,) = [task for task in role_tasks("nfs_check.yml") if task["name"] == "Refuse a new client without the master"]
+    included = [task["ansible.builtin.include_tasks"] for task in role_tasks("main.yml") if "ansible.builtin.include_tasks" in task]
+    assert included.index("nfs_check.yml") < included.index("nfs.yml")
     assert "--limit" in refusal["ansible.builtin.fail"]["msg"]
     assert refusal["when"] == ["not __store_plan.serves", "not __store_plan.mounted", "groups['master'][0] not in ansible_play_hosts_all"]
     assert planned("c2", found={"text": "/proc/self/mounts:" + NFS})["mounted"] and not planned("c2", found={"text": ""})["mounted"]
@@ -184,3 +189,164 @@ def test_exports_are_repeated_by_every_run(tmp_path):
 def test_the_nfs_server_is_ensured_by_every_run():
     (task,) = [task for task in role_tasks("export.yml") if task["name"] == "Run the NFS server"]
     assert task["ansible.builtin.systemd_service"] == {"name": "nfs-server", "state": "started", "enabled": True}
+
+
+@pytest.mark.parametrize("path", ["/srv/skp", "/srv/skp/", "/", "/a-b/c d", "/.hidden/x", "/mnt//nas", "/d\u00e4ten"])
+def test_the_mount_unit_has_systemds_own_name(path):
+    tool = shutil.which("systemd-escape")
+    if not tool:
+        pytest.skip("needs systemd")
+    wanted = subprocess.run([tool, "--path", "--suffix=mount", path], capture_output=True, text=True, check=True).stdout.strip()
+    assert plan.unit_of(path) == wanted
+
+
+def boot(mode="client", home=HOME):
+    return {item["path"]: item["content"] for item in store_boot(mode, home, home + "/registry", "/etc/skp/registry")["files"]}
+
+
+def test_only_the_engine_of_a_client_does_not_depend_on_the_mount():
+    """The other services of a node that boots without the master have to start; a directory of the site's own has no guard below it."""
+    for mode, depends in (("client", False), ("serve", True), ("existing", True)):
+        assert ("RequiresMountsFor=/srv/skp" in boot(mode)[plan.ENGINE_UNIT]) is depends
+        assert "Wants=skp-store.service" in boot(mode)[plan.ENGINE_UNIT]
+
+
+def test_preflight_recognises_the_files_on_a_node():
+    found = store_boot("client", HOME, HOME + "/registry", "/etc/skp/registry/")
+    assert [item["path"] for item in found["files"]] == list(plan.BOOT_FILES)
+    assert plan.digest([item["content"].strip() for item in found["files"]]) == found["digest"]
+    assert plan.digest([""] * 4) != found["digest"] != store_boot("serve", HOME, HOME + "/registry", "/etc/skp/registry")["digest"]
+
+
+class Machine:
+    """The script of a node, with the programs that it calls replaced by ones that write down how they were called."""
+
+    def __init__(self, path, mode="client", home="srv"):
+        self.path, self.home = path, path / home
+        self.log, self.mounts, self.record = path / "log", path / "mounts", path / "store_id"
+        self.log.touch()
+        self.mounts.touch()
+        files = {item["path"]: item["content"] for item in plan.boot_files(mode, str(self.home), str(self.home / "registry"), str(self.record))}
+        text = files[plan.SCRIPT].replace("/proc/self/mounts", str(self.mounts)).replace("patience=15", "patience=1").replace("sleep 5", "sleep 0.1")
+        self.script = path / "store.sh"
+        self.script.write_text(text, encoding="utf-8")
+        (path / "bin").mkdir()
+        for name, body in (("systemctl", ""), ("umount", ""), ("chattr", ""), ("lsattr", "echo '--------------e------- x'"), ("docker", DOCKER)):
+            self.program(name, body)
+
+    def program(self, name, body):
+        program = self.path / "bin" / name
+        program.write_text('#!/bin/sh\necho "%s $*" >> "%s"\n%s\n' % (name, self.log, body), encoding="utf-8")
+        program.chmod(0o755)
+
+    def mount(self, store="1234"):
+        self.mounts.write_text("server:/x %s nfs4 rw 0 0\n" % str(self.home).replace(" ", "\\040"), encoding="utf-8")
+        (self.home / "registry").mkdir(parents=True)
+        (self.home / "registry/.skp-registry-store").write_text(store + "\n", encoding="utf-8")
+
+    def start(self, verb):
+        return subprocess.Popen(["sh", str(self.script), verb], env=dict(os.environ, PATH="%s/bin:%s" % (self.path, os.environ["PATH"])),
+                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+    def run(self, verb):
+        process = self.start(verb)
+        text, _none = process.communicate(timeout=20)
+        assert process.returncode == 0, text
+        return text
+
+    def calls(self):
+        return self.log.read_text(encoding="utf-8").splitlines()
+
+
+DOCKER = """case "$1" in ps) echo c0ffee ;; exec) exit 1 ;; esac"""
+
+
+@pytest.mark.parametrize("home", ["srv", "a b"])
+def test_the_engine_starts_at_once_over_a_store_that_is_there(tmp_path, home):
+    machine = Machine(tmp_path, home=home)
+    machine.mount()
+    machine.record.write_text("1234\n", encoding="utf-8")
+    assert machine.run("look") == "" and machine.calls() == []
+
+
+def test_the_engine_starts_without_a_master_that_is_away(tmp_path):
+    machine = Machine(tmp_path)
+    machine.home.mkdir()
+    assert "the engine starts without it" in machine.run("look")
+    assert [line for line in machine.calls() if not line.startswith("lsattr")] == ["chattr +i -- %s" % machine.home]
+
+
+def test_a_silent_mount_is_taken_out_of_the_engines_way(tmp_path):
+    machine = Machine(tmp_path)
+    machine.mount()
+    machine.program("timeout", "exit 137")
+    assert "mounted again when its server is back" in machine.run("look")
+    calls = [line for line in machine.calls() if not line.startswith("timeout")]
+    assert calls == ["umount --lazy --internal-only --no-canonicalize %s" % machine.home, "systemctl start --no-block %s" % plan.unit_of(str(machine.home))]
+
+
+@pytest.mark.parametrize("mode", ["serve", "existing"])
+def test_a_mount_of_the_site_is_never_unmounted(tmp_path, mode):
+    machine = Machine(tmp_path, mode)
+    machine.mount()
+    machine.program("timeout", "exit 137")
+    machine.run("look")
+    assert [line for line in machine.calls() if line.startswith(("umount", "systemctl"))] == []
+
+
+@pytest.mark.parametrize("mode", ["client", "existing"])
+def test_a_registry_starts_when_its_own_store_is_there(tmp_path, mode):
+    """Not over the bare directory, and not over another store."""
+    machine = Machine(tmp_path, mode)
+    machine.record.write_text("1234\n", encoding="utf-8")
+    process = machine.start("wait")
+    wait_for(lambda: mode == "existing" or "systemctl" in machine.log.read_text(encoding="utf-8"))
+    machine.mount("another")
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(0.5)
+    assert not any(line.startswith("docker") for line in machine.calls())
+    (machine.home / "registry/.skp-registry-store").write_text("1234\n", encoding="utf-8")
+    assert process.wait(10) == 0 and "waiting for %s (mode %s, 1234)" % (machine.home, mode) in process.stdout.read()
+    calls = [line for line in machine.calls() if line.startswith("docker")]
+    assert calls[0] == "docker ps --all --quiet --filter label=skp.store=1234" and calls[-1] == "docker restart c0ffee"
+
+
+def test_a_registry_that_sees_its_store_is_left_alone(tmp_path):
+    machine = Machine(tmp_path)
+    machine.mount()
+    machine.record.write_text("1234\n", encoding="utf-8")
+    machine.program("docker", "test $1 != ps || echo c0ffee")
+    machine.run("wait")
+    assert not any("restart" in line for line in machine.calls())
+
+
+def test_a_node_without_a_registry_waits_for_its_mount_only(tmp_path):
+    machine = Machine(tmp_path)
+    machine.mount()
+    machine.run("wait")
+    assert machine.calls() == []
+    alone = tmp_path / "alone"
+    alone.mkdir()
+    machine = Machine(alone, "existing")
+    machine.run("wait")
+    assert machine.calls() == []
+
+
+@pytest.mark.parametrize("mode, attributes, call", [
+    ("client", "--------------e-------", "chattr +i"), ("client", "----i---------e-------", ""),
+    ("serve", "----i---------e-------", "chattr -i"), ("serve", "--------------e-------", ""), ("existing", "--------------e-------", ""),
+])
+def test_the_bare_directory_of_a_client_is_guarded(tmp_path, mode, attributes, call):
+    machine = Machine(tmp_path, mode)
+    machine.home.mkdir()
+    machine.program("lsattr", "echo '%s x'" % attributes)
+    text = machine.run("guard")
+    assert [line for line in machine.calls() if line.startswith("chattr")] == (["%s -- %s" % (call, machine.home)] if call else [])
+    assert text.startswith("changed") is bool(call)
+
+
+def wait_for(condition, seconds=10):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
