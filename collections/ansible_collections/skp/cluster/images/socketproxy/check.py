@@ -188,7 +188,7 @@ def main(haproxy, directory):
         for mode in ("manager", "node"):
             text = pathlib.Path(directory, mode + ".cfg").read_text(encoding="utf-8").replace("/etc/haproxy/filter.lua", directory + "/filter.lua")
             # There is no DNS of the engine here.
-            text = text.replace('server-template manager 7 "${SKP_MANAGERS}:2375" check inter 5s fall 2 rise 1 resolvers overlay resolve-prefer ipv4 init-addr none',
+            text = text.replace('server-template manager 7 "${SKP_MANAGERS}" check inter 5s fall 2 rise 1 resolvers overlay resolve-prefer ipv4 init-addr none',
                                 "server manager 127.0.0.1:%d check inter 1s" % port)
             pathlib.Path(work, mode + ".cfg").write_text(text, encoding="utf-8")
             proxies.append(subprocess.Popen([haproxy, "-db", "-q", "-f", "%s/%s.cfg" % (work, mode)], env=settings, stdout=subprocess.DEVNULL))

@@ -43,7 +43,7 @@ SERVICES: dict[str, str] = {
 """Labels that switch a service or feature on; the value must be "enable" or "disable"."""
 
 NOT_YET = frozenset(
-    ("mysql", "pgsql", "postgresql", "airflow", "airflow-worker", "portainer", "portainer-agent", "flask", "nginx", "redis")
+    ("mysql", "pgsql", "postgresql", "portainer", "portainer-agent", "flask", "nginx", "redis")
 )
 """Labels of SERVICES without a role in this version. They are a warning, not an error: the hosts.json of an existing st-kilda-pier stays readable."""
 
