@@ -150,3 +150,14 @@ def test_needs(groups, options, hosts, secrets):
 def test_own_settings_win():
     env = services(LOCAL, airflow_config={"core.parallelism": 3, "scheduler.max_tis_per_query": 4}, airflow_env={"A": "b"})["airflow-skp"]["env"]
     assert (env["AIRFLOW__CORE__PARALLELISM"], env["AIRFLOW__SCHEDULER__MAX_TIS_PER_QUERY"], env["A"]) == (3, 4, "b")
+
+
+@pytest.mark.parametrize("groups, options", [
+    (BASE, {}), (LOCAL, {}), (LOCAL, {"airflow_database": "postgresql"}), (dict(BASE, pgsql=["c2"]), {"airflow_db": "other"}), (CELERY, {}),
+    (LOCAL, {"airflow_sql_alchemy_conn": "mysql://a:b@db.example/airflow"}), (LOCAL, {"airflow_sql_alchemy_conn": "mysql://a:b@mysql-skp/airflow"}),
+    (LOCAL, {"airflow_database": "sqlite"}),
+])
+def test_the_server_makes_the_database_that_airflow_uses(groups, options):
+    [made] = value("__skp_own_databases", groups, **options) or [{"server": None, "name": None}]
+    secret = value("__airflow_db_secret", groups, **options)
+    assert secret == ("%s_%s_password" % (made["server"], made["name"]) if made["server"] else "")
