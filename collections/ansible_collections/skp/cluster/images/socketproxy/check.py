@@ -118,7 +118,7 @@ ALLOWED = [
     ("GET", "/_ping", None), ("HEAD", "/_ping", None), ("GET", "/version", None), ("GET", "/v1.45/images/json?filters=x", None),
     ("POST", "/v1.41/images/create?fromImage=localhost%3A5000%2Fskp%2Fa&tag=latest", None),
     ("POST", CREATE, container()), ("POST", CREATE + "?name=airflow-mine", container()),
-    ("POST", CREATE, container(Mounts=bind("/mnt/skp"))),
+    ("POST", CREATE, container(NetworkMode="default")), ("POST", CREATE, container(Mounts=bind("/mnt/skp"))),
     ("POST", CREATE, container(Mounts=[{"Type": "tmpfs", "Target": "/x", "TmpfsOptions": {"SizeBytes": 1}}])),
     ("POST", "/v1.41/containers/own/start", None), ("POST", "/v1.41/containers/own/attach?stream=1", None), ("POST", "/v1.41/containers/own/wait", None),
     ("GET", "/v1.41/containers/own/json", None), ("DELETE", "/v1.41/containers/own?force=1", None), ("GET", "/v1.41/containers/own/archive?path=/x", None),

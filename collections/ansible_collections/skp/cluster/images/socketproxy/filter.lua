@@ -175,6 +175,7 @@ local function image(value, name) image_name(text(value, name), name) end
 
 local function network(value, name)
     local found = text(value, name)
+    if found == "default" then found = "bridge" end -- the same, for a container
     if not among(found, NETWORKS) then refuse(name .. " is " .. found .. ", allowed: " .. table.concat(NETWORKS, ", ")) end
 end
 
@@ -186,7 +187,7 @@ local function labels(value, name)
 end
 
 local function own_name(found, name)
-    if not found:find("^airflow[-_][%w_.-]+$") or begins(found, {OWN}) then
+    if not found:find("^airflow[-_][%w_.-]+$") or found == OWN or begins(found, {OWN .. "-"}) then
         refuse(name .. " is " .. found .. ", expected a name that begins with airflow- and not with " .. OWN)
     end
 end
