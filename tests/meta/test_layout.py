@@ -47,7 +47,7 @@ def test_site_imports_the_whole_menu_in_order():
     assert order.index("skp.cluster.zookeeper") < order.index("skp.cluster.kafka")
 
 
-SERVICES = ("zookeeper", "kafka", "spark", "jupyter")
+SERVICES = ("zookeeper", "kafka", "spark", "jupyter", "airflow")
 EVERY_HOST = "skp"
 
 

@@ -31,8 +31,9 @@ FIRST_ADDRESS = 10
 NODE_COUNTS = (1, 3, 5)
 MANAGERS = 3
 MANAGER_LABELS = ("zookeeper", "kafka")
-FIRST_LABELS = ("spark-master", "jupyter")
+FIRST_LABELS = ("spark-master", "jupyter", "airflow")
 NODE_LABELS = ("spark-worker",)
+WORKER_LABELS = ("airflow-worker",)
 
 
 class LabError(Exception):
@@ -293,6 +294,8 @@ def default_host(number, count):
     """
     managers = min(count, MANAGERS)
     labels = ["registry"] + (list(MANAGER_LABELS) if number <= managers else []) + (list(FIRST_LABELS) if number == 1 else []) + list(NODE_LABELS)
+    # Not on the first of several: the tests give it the label later.
+    labels += list(WORKER_LABELS) if number in (2, 3) or count == 1 else []
     groups = ["master", "manager"] if number == 1 else ["manager"] if number <= managers else ["worker"]
     return {"labels": [{label: "enable"} for label in labels], "groups": groups}
 

@@ -201,7 +201,8 @@ def test_new_hosts_in_the_seeds_form(count, managers):
     assert [name for name, entry in hosts.items() if "master" in entry["groups"]] == ["c01"]
     assert sum("manager" in entry["groups"] for entry in hosts.values()) == managers
     for label, members in (
-            ("registry", count), ("zookeeper", managers), ("kafka", managers), ("spark-worker", count), ("spark-master", 1), ("jupyter", 1)):
+            ("registry", count), ("zookeeper", managers), ("kafka", managers), ("spark-worker", count), ("spark-master", 1), ("jupyter", 1),
+            ("airflow", 1), ("airflow-worker", 1 if count == 1 else 2)):
         assert sum({label: "enable"} in entry["labels"] for entry in hosts.values()) == members
 
 
