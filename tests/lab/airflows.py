@@ -12,6 +12,8 @@ import requests
 PORT = 8040
 COMPONENTS = ("", "-metadata", "-scheduler", "-dag-processor", "-triggerer")
 ENDED = ("success", "failed")
+TOKEN = []
+"""Of the last login, if there was one."""
 
 
 def url(path=""):
@@ -29,12 +31,24 @@ def token(user="admin", word=None):
     return requests.post(url("/auth/token"), json={"username": user, "password": password() if word is None else word}, timeout=30)
 
 
+def request(method, path, **more):
+    """An answer of the API. A token serves until it is refused."""
+    for _turn in (1, 2):
+        if not TOKEN:
+            login = token()
+            login.raise_for_status()
+            TOKEN.append(login.json()["access_token"])
+        answer = requests.request(method, url("/api/v2" + path), headers={"Authorization": "Bearer " + TOKEN[0]}, timeout=60, **more)
+        if answer.status_code != 401:
+            break
+        TOKEN.clear()
+    return answer
+
+
 def call(method, path, **more):
     """JSON of an answer of the API; Failed while there is none."""
     try:
-        login = token()
-        login.raise_for_status()
-        answer = requests.request(method, url("/api/v2" + path), headers={"Authorization": "Bearer " + login.json()["access_token"]}, timeout=60, **more)
+        answer = request(method, path, **more)
         answer.raise_for_status()
         return answer.json() if answer.content else {}
     except (requests.RequestException, ValueError, KeyError) as exc:

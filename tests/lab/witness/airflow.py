@@ -12,7 +12,6 @@ import lablib
 from witness.base import Change, Witness
 
 PLAIN = "example_plain"
-URL = "env AIRFLOW__API__BASE_URL"
 
 
 class Airflow(Witness):
@@ -54,12 +53,11 @@ class Airflow(Witness):
         return {"arguments": "skp-airflow", "environment": "AIRFLOW__CORE__EXECUTOR=", "logs": "skp-airflow: "}
 
     def change(self):
-        moved = {f"airflow-skp{part}": {URL} for part in airflows.COMPONENTS}
-        moved["airflow-skp-metadata"] |= {"placement", "env SKP_AIRFLOW_KEEP_DAYS"}
+        moved = [f"airflow-skp{part}" for part in airflows.COMPONENTS]
         return Change(
             variables={"airflow_keep_days": 30},
             labels={"airflow": ["c02"], "airflow-worker": ["c01", "c03"]},
             diff=("SKP_AIRFLOW_KEEP_DAYS=30",),
-            parts=moved | {"airflow-skp-worker": {URL, "config /etc/spark/spark-defaults.conf"}},
+            parts={"airflow-skp-metadata": {"placement", "env SKP_AIRFLOW_KEEP_DAYS"}, "airflow-skp-worker": {"config /etc/spark/spark-defaults.conf"}},
             places={**dict.fromkeys(moved, ["c02"]), "airflow-skp-worker": ["c01", "c03"], "airflow-skp-docker": ["c01", "c03"]},
         )
