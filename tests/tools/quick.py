@@ -38,6 +38,8 @@ TABLE = (
     (r"%s/plugins/modules/skp_fuse_volume|%s/plugins/filter/volumes_|%s/images/rclone/" % (COLLECTION, COLLECTION, COLLECTION), ("volumes",)),
     (r"tests/lab/datastores\.py", ("volumes",)),
     (r"tests/lab/messages\.py", ("kafka",)),
+    (r"%s/plugins/filter/(airflow_|fernet_)|%s/images/(socketproxy|example)/" % (COLLECTION, COLLECTION), ("airflow",)),
+    (r"tests/lab/airflows\.py", ("airflow",)),
     (r"tests/lab/znodes\.py", ("zookeeper",)),
     (r"tests/lab/faults\.py", ("zookeeper", "kafka", "registry")),
     (r"tests/lab/sparks\.py", ("spark",)),

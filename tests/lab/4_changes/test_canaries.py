@@ -11,9 +11,12 @@ import pytest
 import sweeps
 
 WORDS = {name: f"skpcanary{uuid.uuid4().hex}" for name in (
-    "jupyter_password", "jupyter_gateway_token", "spark_auth_secret", "registry_http_secret", "proxy")}
+    "jupyter_password", "jupyter_gateway_token", "spark_auth_secret", "registry_http_secret", "airflow_admin_password", "airflow_fernet_key",
+    "airflow_db_password", "airflow_flower_password", "proxy")}
 VARIABLES = {
-    **{name: WORDS[name] for name in ("jupyter_password", "jupyter_gateway_token", "spark_auth_secret", "registry_http_secret")},
+    **{name: WORDS[name] for name in ("jupyter_password", "jupyter_gateway_token", "spark_auth_secret", "registry_http_secret",
+                                            "airflow_admin_password", "airflow_fernet_key", "airflow_db_password", "airflow_flower_password")},
+    "airflow_flower": True,
     "engine_daemon_config_extra": {"proxies": {"http-proxy": f"http://user:{WORDS['proxy']}@proxy.example:3128"}},
 }
 NOWHERE = "localhost:5000/skp/nowhere:none"
@@ -24,6 +27,7 @@ FAILURES = {
     "kafka": {"kafka_image": NOWHERE},
     "spark": {"spark_image": NOWHERE},
     "jupyter": {"jupyter_image": NOWHERE},
+    "airflow": {"airflow_image": NOWHERE},
 }
 TALKATIVE = ("-vvv", "--diff")
 
@@ -49,7 +53,7 @@ def test_a_dry_run_shows_no_secret(site, given):
     before = lablib.snapshot()
     result = lablib.play(site, "--check", *TALKATIVE, *given())
     changed = set().union(*(row["play"] for row in result.rows if row["changed"]))
-    assert shown(result.text) == [] and {"engine", "registry", "spark", "jupyter"} <= changed
+    assert shown(result.text) == [] and {"engine", "registry", "spark", "jupyter", "airflow"} <= changed
     assert lablib.snapshot() == before
 
 

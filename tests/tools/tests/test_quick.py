@@ -35,6 +35,8 @@ C = quick.COLLECTION
     ("tests/lab/3_services/spark/test_spark.py", {"spark"}),
     ("tests/lab/5_outages/test_outages.py", {"tests/lab/5_outages/test_outages.py"}),
     ("tests/lab/sparks.py", {"spark"}),
+    ("tests/lab/airflows.py", {"airflow"}),
+    (C + "/images/socketproxy/filter.lua", {"airflow"}),
     ("tests/lab/lablib.py", {"all"}),
     ("something/new", {"all"}),
 ])
