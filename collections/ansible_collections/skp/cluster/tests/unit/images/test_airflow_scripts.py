@@ -87,7 +87,8 @@ def test_an_old_version_on_a_newer_schema_ends_with_a_sentence(entry, metadata, 
 def test_components_become_commands(entry, metadata, database, monkeypatch, arguments, command):
     database(alembic_version="c", alembic_version_fab="y")
     monkeypatch.setattr(metadata, "schema", lambda: SCHEMA)
-    monkeypatch.setenv("AIRFLOW__CORE__PARALLELISM", "")
+    monkeypatch.setenv("AIRFLOW__CORE__PARALLELISM", "0")
+    monkeypatch.delenv("AIRFLOW__CORE__PARALLELISM")
     monkeypatch.setenv("AIRFLOW__CELERY__WORKER_CONCURRENCY", "3")
     started = []
     monkeypatch.setattr(entry.os, "execvp", lambda name, words: started.append((name, words)))
