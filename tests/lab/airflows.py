@@ -129,4 +129,3 @@ def ask_docker(calls):
     """[(status, text)]: what the proxy before Docker answers to a task. calls: [(method, path, body)]."""
     lines = execute("airflow-skp-worker", "python", "-c", ASK, stdin=json.dumps(calls)).splitlines()
     return [tuple(json.loads(line)) for line in lines]
-

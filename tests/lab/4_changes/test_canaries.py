@@ -14,8 +14,9 @@ WORDS = {name: f"skpcanary{uuid.uuid4().hex}" for name in (
     "jupyter_password", "jupyter_gateway_token", "spark_auth_secret", "registry_http_secret", "airflow_admin_password", "airflow_fernet_key",
     "airflow_db_password", "airflow_flower_password", "proxy")}
 VARIABLES = {
-    **{name: WORDS[name] for name in ("jupyter_password", "jupyter_gateway_token", "spark_auth_secret", "registry_http_secret",
-                                            "airflow_admin_password", "airflow_fernet_key", "airflow_db_password", "airflow_flower_password")},
+    **{name: WORDS[name] for name in (
+        "jupyter_password", "jupyter_gateway_token", "spark_auth_secret", "registry_http_secret", "airflow_admin_password", "airflow_fernet_key",
+        "airflow_db_password", "airflow_flower_password")},
     "airflow_flower": True,
     "engine_daemon_config_extra": {"proxies": {"http-proxy": f"http://user:{WORDS['proxy']}@proxy.example:3128"}},
 }

@@ -58,7 +58,8 @@ def test_what_a_task_may_not_ask_of_docker():
     refused = [("POST", "/v1.41/containers/create", dict(plain, HostConfig=host)) for host in (
         {"Privileged": True}, {"Binds": ["/:/host"]}, {"NetworkMode": "host"}, {"PidMode": "host"}, {"CapAdd": ["SYS_ADMIN"]},
         {"Mounts": [{"Type": "bind", "Source": "/", "Target": "/host"}]})]
-    refused += [("GET", "/v1.41/containers/json", None), ("GET", "/v1.41/info", None), ("GET", "/v1.41/nodes", None), ("DELETE", "/v1.41/services/kafka-skp-1", None),
+    refused += [("GET", "/v1.41/containers/json", None), ("GET", "/v1.41/info", None), ("GET", "/v1.41/nodes", None),
+                ("DELETE", "/v1.41/services/kafka-skp-1", None),
                 ("POST", "/v1.41/services/create", {"Name": "airflow-x1", "TaskTemplate": {"ContainerSpec": {"Image": IMAGE, "Secrets": [
                     {"SecretID": "x", "SecretName": "mysql-root.cnf-0", "File": {"Name": "x", "UID": "0", "GID": "0", "Mode": 256}}]}}})]
     answers = airflows.ask_docker(refused)

@@ -14,7 +14,8 @@ def volumes():
     return [pathlib.Path(path) for path in re.findall(r"^\S+ (/mnt/\S+) ", text, re.MULTILINE)]
 
 
-@dag(schedule=None, catchup=False, tags=["example"], doc_md=__doc__, params={"volume": Param("", type="string", description="Name of a volume; empty for the first")})
+@dag(schedule=None, catchup=False, tags=["example"], doc_md=__doc__,
+     params={"volume": Param("", type="string", description="Name of a volume; empty for the first")})
 def example_volumes():
     @task
     def write(run_id=None, params=None):
