@@ -193,15 +193,14 @@ def main(haproxy, directory):
             text = pathlib.Path(directory, mode + ".cfg").read_text(encoding="utf-8").replace("/etc/haproxy/filter.lua", directory + "/filter.lua")
             # There is no DNS of the engine here.
             text = text.replace('server-template manager 7 "${SKP_MANAGERS}" check inter 5s fall 2 rise 1 resolvers overlay resolve-prefer ipv4 init-addr none',
-                                "server manager 127.0.0.1:%d check inter 1s" % port)
+                                "server manager 127.0.0.1:%d check inter 1s rise 1" % port)
             pathlib.Path(work, mode + ".cfg").write_text(text, encoding="utf-8")
             proxies.append(subprocess.Popen([haproxy, "-db", "-q", "-f", "%s/%s.cfg" % (work, mode)], env=settings, stdout=subprocess.DEVNULL))
         try:
-            for _turn in range(100):
-                if os.path.exists(front):
+            for _turn in range(300):
+                if os.path.exists(front) and call(front, "GET", "/v1.41/tasks")[0] == 200:
                     break
                 time.sleep(0.1)
-            time.sleep(0.5)
             return judge(front, port)
         finally:
             for proxy in proxies:
