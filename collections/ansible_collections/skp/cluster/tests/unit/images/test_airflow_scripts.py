@@ -48,8 +48,11 @@ def database_url(tmp_path, monkeypatch):
     path = tmp_path / "airflow.db"
     monkeypatch.setenv("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", "sqlite:////%s" % path)
 
-    def made(**revisions):
+    def made(users=1, **revisions):
         with sqlite3.connect(path) as connection:
+            if users is not None:
+                connection.execute("CREATE TABLE ab_user (id INTEGER)")
+                connection.executemany("INSERT INTO ab_user VALUES (?)", [(number,) for number in range(users)])
             for table, revision in revisions.items():
                 connection.execute("CREATE TABLE %s (version_num TEXT)" % table)
                 connection.execute("INSERT INTO %s VALUES (?)" % table, (revision,))
@@ -62,6 +65,8 @@ def database_url(tmp_path, monkeypatch):
     ({"alembic_version": "a"}, "older", "at revision a"),
     ({"alembic_version": "c"}, "older", "without alembic_version_fab"),
     ({"alembic_version": "c", "alembic_version_fab": "y"}, "ready", "that of Airflow 3.3.2"),
+    ({"alembic_version": "c", "alembic_version_fab": "y", "users": 0}, "empty", "no admin yet"),
+    ({"alembic_version": "c", "alembic_version_fab": "y", "users": None}, "empty", "no admin yet"),
     ({"alembic_version": "d", "alembic_version_fab": "y"}, "newer", "a newer version has migrated it. Nothing was changed."),
     ({"alembic_version": "a", "alembic_version_fab": "z"}, "newer", "revision z (alembic_version_fab)"),
 ])

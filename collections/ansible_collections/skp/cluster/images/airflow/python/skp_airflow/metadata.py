@@ -9,7 +9,8 @@ import urllib.parse
 SCHEMA = "/opt/airflow/share/skp/schema.json"
 """Written by the build: {"version": ..., "tables": {table of the revision: {"head": revision, "known": [revisions]}}}."""
 
-READY, OLDER, NEWER = "ready", "older", "newer"
+READY, OLDER, NEWER, EMPTY = "ready", "older", "newer", "empty"
+"""EMPTY is READY without a user: the admin is made after the migration, by programs that must not meet others that do the same."""
 
 
 class Unavailable(Exception):
@@ -95,10 +96,13 @@ def judge(found, schema):
 
 
 def look(target, schema):
-    """The judgement of the database behind a URL. Raises Unavailable."""
+    """The judgement of the database behind a URL, and whether there is a user. Raises Unavailable."""
     connection, _kind = connect(target)
     try:
-        return judge(revisions(connection, schema["tables"]), schema)
+        state, sentence = judge(revisions(connection, schema["tables"]), schema)
+        if state == READY and not ask(connection, "SELECT id FROM ab_user LIMIT 1"):
+            return EMPTY, "the metadata has no admin yet"
+        return state, sentence
     finally:
         connection.close()
 
