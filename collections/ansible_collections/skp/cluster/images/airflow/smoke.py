@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Build step: migrates a database, makes the admin, loads the executors and the examples, and writes which schemas of the metadata this version knows."""
 
+import importlib
 import json
 import os
 import pathlib
+import runpy
 import subprocess
 import sys
 
@@ -17,28 +19,27 @@ os.environ.update(
     AIRFLOW__FAB__CONFIG_FILE="/etc/airflow/webserver_config.py", SKP_AIRFLOW_POOLS='[{"name": "smoke", "slots": 2}]',
     AIRFLOW__CORE__DAGS_FOLDER="/opt/airflow/examples")
 subprocess.run(["airflow", "db", "migrate"], check=True)
-for _turn in (1, 2):
-    subprocess.run([sys.executable, "-m", "skp_airflow.accounts"], check=True)
+subprocess.run([sys.executable, "-m", "skp_airflow.accounts"], check=True)
 
 from airflow.models.pool import Pool  # noqa: E402
 from airflow.providers.fab.auth_manager.models.db import FABDBManager  # noqa: E402
 from airflow.utils.db import _get_script_object  # noqa: E402
-from airflow.utils.module_loading import import_string  # noqa: E402
 from airflow.utils.session import create_session  # noqa: E402
 from airflow.version import version  # noqa: E402
 
 with create_session() as session:
     assert Pool.get_pool("smoke", session=session).slots == 2
     scripts = {"alembic_version": _get_script_object(), "alembic_version_fab": FABDBManager(session).get_script_object()}
-for executor in ("airflow.executors.local_executor.LocalExecutor", "airflow.providers.celery.executors.celery_executor.CeleryExecutor",
+for path in ("airflow.executors.local_executor.LocalExecutor", "airflow.providers.celery.executors.celery_executor.CeleryExecutor",
                  "airflow.providers.cncf.kubernetes.executors.kubernetes_executor.KubernetesExecutor",
                  "airflow.providers.docker.operators.docker_swarm.DockerSwarmOperator",
                  "airflow.providers.cncf.kubernetes.operators.pod.KubernetesPodOperator"):
-    import_string(executor)
+    module, _dot, name = path.rpartition(".")
+    getattr(importlib.import_module(module), name)
 for module in ("MySQLdb", "aiomysql", "psycopg2", "asyncpg", "redis", "confluent_kafka"):
-    __import__(module)
+    importlib.import_module(module)
 for example in sorted(pathlib.Path("/opt/airflow/examples").glob("*.py")):
-    subprocess.run([sys.executable, str(example)], check=True)
+    runpy.run_path(str(example))
 
 tables = {table: {"head": script.get_current_head(), "known": sorted(revision.revision for revision in script.walk_revisions())}
           for table, script in scripts.items()}
