@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A task on the data volumes: it writes a file below /mnt, where notebooks and Spark's executors see the same files, and reads it again."""
 
+import os
 import pathlib
 import re
 
@@ -9,9 +10,9 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 
 def volumes():
-    """Directories below /mnt on which something is mounted."""
+    """Directories below /mnt on which something is mounted that can be written."""
     text = pathlib.Path("/proc/self/mounts").read_text(encoding="utf-8")
-    return [pathlib.Path(path) for path in re.findall(r"^\S+ (/mnt/\S+) ", text, re.MULTILINE)]
+    return [pathlib.Path(path) for path in re.findall(r"^\S+ (/mnt/\S+) ", text, re.MULTILINE) if os.access(path, os.W_OK)]
 
 
 @dag(schedule=None, catchup=False, tags=["example"], doc_md=__doc__,
