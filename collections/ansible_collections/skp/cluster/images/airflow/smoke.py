@@ -31,9 +31,9 @@ with create_session() as session:
     assert Pool.get_pool("smoke", session=session).slots == 2
     scripts = {"alembic_version": _get_script_object(), "alembic_version_fab": FABDBManager(session).get_script_object()}
 for path in ("airflow.executors.local_executor.LocalExecutor", "airflow.providers.celery.executors.celery_executor.CeleryExecutor",
-                 "airflow.providers.cncf.kubernetes.executors.kubernetes_executor.KubernetesExecutor",
-                 "airflow.providers.docker.operators.docker_swarm.DockerSwarmOperator",
-                 "airflow.providers.cncf.kubernetes.operators.pod.KubernetesPodOperator"):
+             "airflow.providers.cncf.kubernetes.executors.kubernetes_executor.KubernetesExecutor",
+             "airflow.providers.docker.operators.docker_swarm.DockerSwarmOperator",
+             "airflow.providers.cncf.kubernetes.operators.pod.KubernetesPodOperator"):
     module, _dot, name = path.rpartition(".")
     getattr(importlib.import_module(module), name)
 for module in ("MySQLdb", "aiomysql", "psycopg2", "asyncpg", "redis", "confluent_kafka"):
