@@ -161,3 +161,15 @@ def test_the_server_makes_the_database_that_airflow_uses(groups, options):
     [made] = value("__skp_own_databases", groups, **options) or [{"server": None, "name": None}]
     secret = value("__airflow_db_secret", groups, **options)
     assert secret == ("%s_%s_password" % (made["server"], made["name"]) if made["server"] else "")
+
+
+def test_what_the_proxies_allow_follows_the_settings():
+    env = services(CELERY, airflow_docker_networks="net-skp,bridge", airflow_docker_images=["localhost:5000/", "mirror:5000/x/"])["airflow-skp-docker"]["env"]
+    assert (env["SKP_IMAGES"], env["SKP_NETWORKS"], env["SKP_OWN"]) == ("localhost:5000/,mirror:5000/x/", "net-skp,bridge", "airflow-skp")
+    assert env["SKP_MOUNTS"] == "/mnt/skp,/srv/skp/spark/events"
+
+
+def test_pods_alone_need_no_proxy():
+    found = services(LOCAL, airflow_executor="KubernetesExecutor", airflow_kubeconfig="apiVersion: v1\nkind: Config\n")
+    assert [name for name in found if "docker" in name or "swarm" in name or "worker" in name] == []
+    assert str(found["airflow-skp"]["env"]["AIRFLOW__CORE__PARALLELISM"]) == "32"
