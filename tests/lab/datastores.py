@@ -53,7 +53,7 @@ export RCLONE_CONFIG_BLOB_KEY={BLOB_KEY}
 
 def nodes():
     """Nodes that get the volumes."""
-    return sorted({*lablib.labelled("jupyter"), *lablib.labelled("spark-worker")})
+    return sorted({node for label in ("jupyter", "spark-worker", "airflow", "airflow-worker") for node in lablib.labelled(label)})
 
 
 @contextlib.contextmanager

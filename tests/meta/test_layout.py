@@ -47,7 +47,7 @@ def test_site_imports_the_whole_menu_in_order():
     assert order.index("skp.cluster.zookeeper") < order.index("skp.cluster.kafka")
 
 
-SERVICES = ("zookeeper", "kafka", "mysql", "redis", "spark", "jupyter")
+SERVICES = ("zookeeper", "kafka", "mysql", "redis", "spark", "jupyter", "airflow")
 EVERY_HOST = "skp"
 
 

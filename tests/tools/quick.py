@@ -40,6 +40,8 @@ TABLE = (
     (r"tests/lab/messages\.py", ("kafka",)),
     (r"tests/lab/databases\.py|%s/roles/_database/" % COLLECTION, ("mysql", "postgresql", "redis")),
     (r"%s/plugins/(plugin_utils/_|filter/)database" % COLLECTION, ("mysql", "postgresql")),
+    (r"%s/plugins/filter/(airflow_|fernet_)|%s/images/(socketproxy|example)/" % (COLLECTION, COLLECTION), ("airflow",)),
+    (r"tests/lab/airflows\.py", ("airflow",)),
     (r"tests/lab/znodes\.py", ("zookeeper",)),
     (r"tests/lab/faults\.py", ("zookeeper", "kafka", "registry")),
     (r"tests/lab/sparks\.py", ("spark",)),

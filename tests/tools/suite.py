@@ -17,7 +17,7 @@ import phases
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 LAB = "tests/lab"
 
-LANES = {"a": ("spark", "jupyter", "volumes"), "b": ("zookeeper", "kafka", "registry", "mysql", "postgresql", "redis")}
+LANES = {"a": ("spark", "jupyter", "volumes", "airflow"), "b": ("zookeeper", "kafka", "registry", "mysql", "postgresql", "redis")}
 """Directories of 3_services per lane. Two lanes run at once, on two processors: Spark and its users beside the rest. Kafka follows ZooKeeper."""
 
 

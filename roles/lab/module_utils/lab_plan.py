@@ -31,9 +31,10 @@ FIRST_ADDRESS = 10
 NODE_COUNTS = (1, 3, 5)
 MANAGERS = 3
 MANAGER_LABELS = ("zookeeper", "kafka")
-FIRST_LABELS = ("spark-master", "jupyter")
+FIRST_LABELS = ("spark-master", "jupyter", "airflow")
 SECOND_LABELS = ("mysql", "pgsql", "redis")
 NODE_LABELS = ("spark-worker",)
+WORKER_LABELS = ("airflow-worker",)
 
 
 class LabError(Exception):
@@ -295,6 +296,8 @@ def default_host(number, count):
     managers = min(count, MANAGERS)
     labels = ["registry"] + (list(MANAGER_LABELS) if number <= managers else []) + (list(FIRST_LABELS) if number == 1 else [])
     labels += (list(SECOND_LABELS) if number == min(count, 2) else []) + list(NODE_LABELS)
+    # Not on the first of several: the tests give it the label later.
+    labels += list(WORKER_LABELS) if number in (2, 3) or count == 1 else []
     groups = ["master", "manager"] if number == 1 else ["manager"] if number <= managers else ["worker"]
     return {"labels": [{label: "enable"} for label in labels], "groups": groups}
 

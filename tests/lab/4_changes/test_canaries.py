@@ -12,11 +12,12 @@ import sweeps
 
 WORDS = {name: f"skpcanary{uuid.uuid4().hex}" for name in (
     "jupyter_password", "jupyter_gateway_token", "spark_auth_secret", "registry_http_secret", "mysql_root_password", "postgresql_password", "redis_password",
-    "database", "proxy")}
+    "database", "airflow_admin_password", "airflow_fernet_key", "airflow_db_password", "airflow_flower_password", "proxy")}
 VARIABLES = {
     **{name: WORDS[name] for name in (
         "jupyter_password", "jupyter_gateway_token", "spark_auth_secret", "registry_http_secret", "mysql_root_password", "postgresql_password",
-        "redis_password")},
+        "redis_password", "airflow_admin_password", "airflow_fernet_key", "airflow_db_password", "airflow_flower_password")},
+    "airflow_flower": True,
     "skp_databases": [{"name": "reports", "server": server, "password": WORDS["database"]} for server in ("mysql", "postgresql")],
     "engine_daemon_config_extra": {"proxies": {"http-proxy": f"http://user:{WORDS['proxy']}@proxy.example:3128"}},
 }
@@ -31,6 +32,7 @@ FAILURES = {
     "redis": {"redis_image": NOWHERE},
     "spark": {"spark_image": NOWHERE},
     "jupyter": {"jupyter_image": NOWHERE},
+    "airflow": {"airflow_image": NOWHERE},
 }
 TALKATIVE = ("-vvv", "--diff")
 
@@ -56,7 +58,7 @@ def test_a_dry_run_shows_no_secret(site, given):
     before = lablib.snapshot()
     result = lablib.play(site, "--check", *TALKATIVE, *given())
     changed = set().union(*(row["play"] for row in result.rows if row["changed"]))
-    assert shown(result.text) == [] and {"engine", "registry", "mysql", "postgresql", "redis", "spark", "jupyter"} <= changed
+    assert shown(result.text) == [] and {"engine", "registry", "mysql", "postgresql", "redis", "spark", "jupyter", "airflow"} <= changed
     assert lablib.snapshot() == before
 
 

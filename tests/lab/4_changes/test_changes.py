@@ -122,7 +122,7 @@ def test_a_dry_run_counts_the_images_that_the_run_would_build(site):
     """New images mean new containers: a dry run that says only "images" would hide that all services restart."""
     dry = {task for task, _host in lablib.play(site, "--check", "-e", "skp_image_refresh=another-day").changed}
     assert {"skp.cluster.zookeeper : Converge the ensemble", "skp.cluster.kafka : Converge the brokers", "skp.cluster.spark : Converge Spark",
-            "skp.cluster.jupyter : Converge JupyterLab and the gateway"} <= dry
+            "skp.cluster.jupyter : Converge JupyterLab and the gateway", "skp.cluster.airflow : Converge Airflow"} <= dry
 
 
 SECRETS = "cd /etc/skp/secrets && sha256sum $(ls -A) | sort -k2"
@@ -137,7 +137,7 @@ def test_new_secrets_end_what_the_old_ones_opened_and_never_go_back(site):
     tokens = {notebooks.health_token(), words["jupyter_password"]}
     lablib.on("c01", "sh", "-c", "rm -rf /root/away && cp -a /etc/skp/secrets /root/away")
     result = lablib.play(rotate, "--tags", "jupyter")
-    assert "spark_auth_secret is kept: also used by spark" in result.text
+    assert "spark_auth_secret is kept: also used by airflow, spark" in result.text
     now = sweeps.secrets()
     assert {name for name in now if now[name] != words[name]} == {name for name in now if name.startswith("jupyter_")}
     assert {name for name, seen in lablib.services().items() if seen != running[name]} == {"jupyter-skp", "jupyter-skp-gateway"}

@@ -11,6 +11,7 @@ import concurrent.futures
 import lablib
 from next_service.witness import Echo
 
+from witness.airflow import Airflow
 from witness.base import REMOVED, Change, Witness
 from witness.jupyter import Jupyter
 from witness.kafka import Kafka
@@ -24,7 +25,7 @@ from witness.zookeeper import ZooKeeper
 
 __all__ = ["ALL", "REMOVED", "Change", "Witness", "change", "check", "healthy", "keep", "services"]
 
-ALL = (Registry(), ZooKeeper(), Kafka(), MySQL(), PostgreSQL(), Redis(), Spark(), Jupyter(), Volumes(), Echo())
+ALL = (Registry(), ZooKeeper(), Kafka(), MySQL(), PostgreSQL(), Redis(), Spark(), Jupyter(), Airflow(), Volumes(), Echo())
 
 PATIENCE = 240
 """Seconds until the cluster must have recovered. All nodes share two cores."""

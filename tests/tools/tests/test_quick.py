@@ -38,6 +38,8 @@ C = quick.COLLECTION
     ("tests/lab/databases.py", {"mysql", "postgresql", "redis"}),
     (C + "/roles/_database/vars/main.yml", {"mysql", "postgresql", "redis"}),
     (C + "/playbooks/mysql_client.yml", {"mysql"}),
+    ("tests/lab/airflows.py", {"airflow"}),
+    (C + "/images/socketproxy/filter.lua", {"airflow"}),
     ("tests/lab/lablib.py", {"all"}),
     ("something/new", {"all"}),
 ])

@@ -84,7 +84,7 @@ options:
     type: dict
     default: {}
   serial:
-    description: V(0) updates all services at once. V(1) stops running services one at a time and waits for each.
+    description: V(0) updates all services at once. V(1) stops running services one at a time, in the order of O(services), and waits for each.
     type: int
     choices: [0, 1]
     default: 0

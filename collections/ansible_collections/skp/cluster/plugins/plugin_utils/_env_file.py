@@ -21,7 +21,7 @@ TEXT, PORT, SWITCH, SECRET, IMAGE, TAG, UNUSED, LATER = "text", "port", "switch"
 OWN_IMAGES = "skp/"
 """Prefix of the images that st-kilda-pier built itself (no registry, no tag). The roles have their own images instead."""
 
-NOT_YET = ("AIRFLOW", "PORTAINER", "FLASK", "NGINX")
+NOT_YET = ("PORTAINER", "FLASK", "NGINX")
 """First parts of the names of services that this version does not run."""
 
 
@@ -96,6 +96,8 @@ def _table() -> dict[str, tuple[str, str]]:
         if service == "SPARK":  # Spark has two names instead, for its master and its workers
             del endings["NAME"]
             endings["VOLUME"] = (UNUSED, "directory of the notebooks in Spark's containers; set spark_mounts")
+        if service == "AIRFLOW":
+            endings["GPU_IMAGE"] = (UNUSED, "image for nodes with a GPU; a task with a GPU runs in an image of its own")
         table.update((f"{service}_{ending}", entry) for ending, entry in endings.items())
     return table
 
@@ -106,6 +108,7 @@ NAMES: dict[str, tuple[str, str]] = _table()
 VARIABLES = {
     "REGISTRY_PORT": "skp_registry",
     "REGISTRY_VOLUME": "registry_store",
+    "AIRFLOW__CORE__SQL_ALCHEMY_CONN": "airflow_sql_alchemy_conn",
     "SPARK_MNAME": "spark_name",
     "SPARK_MPORT": "spark_ui_port",
     "ZOOKEEPER_VOLUME": "zookeeper_data_dir",

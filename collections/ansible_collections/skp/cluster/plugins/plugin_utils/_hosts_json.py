@@ -42,7 +42,7 @@ SERVICES: dict[str, str] = {
 }
 """Labels that switch a service or feature on; the value must be "enable" or "disable"."""
 
-NOT_YET = frozenset(("airflow", "airflow-worker", "portainer", "portainer-agent", "flask", "nginx"))
+NOT_YET = frozenset(("portainer", "portainer-agent", "flask", "nginx"))
 """Labels of SERVICES without a role in this version. They are a warning, not an error: the hosts.json of an existing st-kilda-pier stays readable."""
 
 SWITCH = ("enable", "disable")

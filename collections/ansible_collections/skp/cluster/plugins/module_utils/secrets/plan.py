@@ -112,7 +112,8 @@ def plan(wanted, here, managers, rotate=()):
 def rotation(needs, tags):
     """Which secrets a rotation replaces: those whose users are all named, so that no service keeps the old value of a secret that another one has new.
 
-    needs: {service: {"secrets": [name], "hosts": [host], "enabled": bool}}; a service without hosts, or not enabled, uses none. tags: what the user named.
+    needs: {service: {"secrets": [name], "hosts": [host], "enabled": bool, "kept_secrets": [name]}}; a service without hosts, or not enabled, uses none.
+    kept_secrets: those of the secrets that never change, because data could not be read with another one. tags: what the user named.
     Returns {"names": [secret], "summary": text, "problem": text or ""}.
     """
     users = {}
@@ -122,9 +123,11 @@ def rotation(needs, tags):
                 users.setdefault(name, []).append(service)
     services = sorted({service for found in users.values() for service in found})
     asked = [service for service in services if service in tags]
-    names = sorted(name for name, found in users.items() if set(found) <= set(asked))
-    shared = {name: found for name, found in sorted(users.items()) if name not in names and set(found) & set(asked)}
-    kept = "; ".join("%s is kept: also used by %s" % (name, ", ".join(s for s in found if s not in asked)) for name, found in shared.items())
+    forever = {name for service in asked for name in needs[service].get("kept_secrets") or []}
+    names = sorted(name for name, found in users.items() if set(found) <= set(asked) and name not in forever)
+    shared = {name: found for name, found in sorted(users.items()) if name not in names and name not in forever and set(found) & set(asked)}
+    kept = "; ".join(["%s is kept: also used by %s" % (name, ", ".join(s for s in found if s not in asked)) for name, found in shared.items()]
+                     + ["%s is kept: data is encrypted with it" % name for name in sorted(forever & set(users))])
     problem = ""
     if not asked:
         problem = "Name the services whose secrets shall be replaced, for example --tags %s. Services with secrets: %s. Nothing was changed." % (

@@ -95,6 +95,9 @@ def plan_services(state, desired, role, limit_hosts=None):
         drop = {name: item["id"] for name, item in have.items() if name not in kept}
         objects[kind + "s"] = {"create": create, "drop": drop}
         diff += object_diffs(kind, create, {name: have[name] for name in drop}, users[kind])
+    # One at a time means in the order that the role gives: what others need comes first.
+    position = {name: number for number, name in enumerate(wanted)}
+    updates.sort(key=lambda action: position[action["name"]])
     actions = removals + creations + updates
     changed = bool(actions) or any(part[verb] for part in objects.values() for verb in ("create", "drop"))
     return dict(objects, actions=actions, unchanged=unchanged, skipped=skipped, changed=changed, diff=diff)

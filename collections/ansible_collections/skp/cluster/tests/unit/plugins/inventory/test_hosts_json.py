@@ -391,11 +391,11 @@ def test_a_missing_file_is_an_error_unless_it_is_allowed(tmp_path: pathlib.Path,
 
 def test_env_file_makes_variables_of_all(tmp_path: pathlib.Path, warnings: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "env.sh").write_text("export JUPYTER_PORT=8010\nexport AIRFLOW_GPU=TRUE\nexport NO_SUCH=1\n", encoding="utf-8")
+    (tmp_path / "env.sh").write_text("export JUPYTER_PORT=8010\nexport FLASK_GPU=TRUE\nexport NO_SUCH=1\n", encoding="utf-8")
     inventory = load(write(tmp_path, hosts(), "env_file: env.sh"))
     variables = inventory.groups["all"].get_vars()
-    assert (variables["jupyter_port"], variables["airflow_gpu"]) == (8010, True)
-    assert warnings[0] == "env.sh: line 3: NO_SUCH: unknown name, no variable is set" and "AIRFLOW_GPU: of a service" in warnings[1]
+    assert (variables["jupyter_port"], variables["flask_gpu"]) == (8010, True)
+    assert warnings[0] == "env.sh: line 3: NO_SUCH: unknown name, no variable is set" and "FLASK_GPU: of a service" in warnings[1]
 
 
 def test_a_broken_env_file(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -141,3 +141,11 @@ def test_no_service_keeps_the_old_value_of_a_rotated_secret(tags, names, words):
     found = rotation(NEEDS, tags)
     assert found["names"] == names and words in (found["problem"] or found["summary"])
     assert bool(found["problem"]) is not bool(names)
+
+
+def test_a_key_that_data_is_encrypted_with_is_not_rotated():
+    needs = {"airflow": {"hosts": ["c01"], "secrets": ["fernet", "jwt"], "kept_secrets": ["fernet"]}}
+    found = rotation(needs, ["airflow"])
+    assert found["names"] == ["jwt"] and "fernet is kept: data is encrypted with it" in found["summary"] and not found["problem"]
+    alone = rotation({"airflow": dict(needs["airflow"], secrets=["fernet"])}, ["airflow"])
+    assert alone["names"] == [] and "fernet is kept" in alone["problem"]

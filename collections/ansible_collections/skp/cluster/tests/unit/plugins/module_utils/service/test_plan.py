@@ -290,6 +290,14 @@ def test_serial_order():
     assert [(action["do"], action["name"]) for action in gated] == [("update", "web-1"), ("remove", "web-3")]
 
 
+def test_serial_follows_the_order_of_the_role():
+    """What others need first, for example the service that migrates their database, comes first, whatever its name."""
+    names = ("web-metadata", "web", "web-flower")
+    before, after = ([wish(name, "c1", env={"A": version}) for name in names] for version in (1, 2))
+    plan = plan_services(state_of(*before), after, "web")
+    assert [action["name"] for action in order_serial(plan, running=set(names))[1]] == list(names)
+
+
 @pytest.mark.parametrize(
     "case, node_state, state, desired, running",
     [

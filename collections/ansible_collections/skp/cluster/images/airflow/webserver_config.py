@@ -1,0 +1,8 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Login of Airflow's web UI: users and hashed passwords in the metadata. Nobody gets in without a password, and nobody registers."""
+
+from flask_appbuilder.const import AUTH_DB
+
+AUTH_TYPE = AUTH_DB
+AUTH_USER_REGISTRATION = False
+WTF_CSRF_ENABLED = True

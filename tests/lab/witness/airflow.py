@@ -1,0 +1,63 @@
+# Copyright (c) 2026 skp.cluster contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Witness of Airflow: a DAG run that ended in success, as the API tells it to somebody who logs in as admin."""
+from __future__ import annotations
+
+import base64
+import contextlib
+
+import airflows
+import lablib
+
+from witness.base import Change, Witness
+
+PLAIN = "example_plain"
+
+
+class Airflow(Witness):
+    """The components on the node of the label, workers on those of airflow-worker, a proxy on each manager."""
+
+    name = "airflow"
+    data = ("/srv/skp/airflow/dags",)
+
+    def services(self):
+        managers = {f"airflow-skp-swarm-{name}" for name, host in lablib.hosts().items() if {"master", "manager"} & set(host["groups"])}
+        return {f"airflow-skp{part}" for part in (*airflows.COMPONENTS, "-worker", "-docker")} | managers
+
+    def healthy(self):
+        return airflows.healthy()
+
+    def keep(self):
+        return airflows.run(PLAIN)[0]
+
+    def check(self, kept):
+        return airflows.state(PLAIN, kept) == "success"
+
+    def ports(self):
+        return {airflows.PORT: set(self.nodes())}
+
+    def secrets(self):
+        return {f"airflow_{name}" for name in ("admin_password", "jwt_secret", "api_secret", "fernet_key", "docker_token")} | {"mysql_airflow_password"}
+
+    def derived(self):
+        secret = lablib.on(lablib.manager(), "cat", "/etc/skp/secrets/airflow_fernet_key").strip()
+        return {"the Fernet key": base64.urlsafe_b64encode(bytes.fromhex(secret)).decode()}
+
+    @contextlib.contextmanager
+    def use(self):
+        run = airflows.trigger("example_swarm", tasks=4)
+        yield
+        airflows.finish("example_swarm", run)
+
+    def traces(self):
+        return {"arguments": "skp-airflow", "environment": "AIRFLOW__CORE__EXECUTOR=", "logs": "skp-airflow: "}
+
+    def change(self):
+        moved = [f"airflow-skp{part}" for part in airflows.COMPONENTS]
+        return Change(
+            variables={"airflow_keep_days": 30},
+            labels={"airflow": ["c02"], "airflow-worker": ["c01", "c03"]},
+            diff=("SKP_AIRFLOW_KEEP_DAYS=30",),
+            parts={"airflow-skp-metadata": {"placement", "env SKP_AIRFLOW_KEEP_DAYS"}, "airflow-skp-worker": {"config /etc/spark/spark-defaults.conf"}},
+            places={**dict.fromkeys(moved, ["c02"]), "airflow-skp-worker": ["c01", "c03"], "airflow-skp-docker": ["c01", "c03"]},
+        )
