@@ -173,3 +173,15 @@ def test_pods_alone_need_no_proxy():
     found = services(LOCAL, airflow_executor="KubernetesExecutor", airflow_kubeconfig="apiVersion: v1\nkind: Config\n")
     assert [name for name in found if "docker" in name or "swarm" in name or "worker" in name] == []
     assert str(found["airflow-skp"]["env"]["AIRFLOW__CORE__PARALLELISM"]) == "32"
+
+
+@pytest.mark.parametrize("given, admin, flower", [
+    ({}, "/etc/skp/secrets/airflow_admin_password", "/etc/skp/secrets/airflow_flower_password"),
+    ({"airflow_admin_password": "x", "airflow_flower_password": "y", "airflow_port": 8140}, "variable airflow_admin_password",
+     "variable airflow_flower_password"),
+])
+def test_the_table_of_the_cluster_says_where_people_open_it(given, admin, flower):
+    found = services(CELERY, airflow_flower=True, **given)
+    assert {name: one["labels"] for name, one in found.items() if "labels" in one} == {
+        "airflow-skp": {"skp.url": "http://{host}:%s" % given.get("airflow_port", 8040), "skp.login": admin},
+        "airflow-skp-flower": {"skp.url": "http://{host}:8041", "skp.login": flower}}
