@@ -62,6 +62,15 @@ def test_over_nfs_only_the_master_writes_a_marker(mode, host, marker):
     assert value("preflight", "__preflight_marker", host, store_mode=mode) == marker
 
 
+@pytest.mark.parametrize("airflow, given, refused", [
+    (["c2"], {"airflow_uid": "70000"}, "airflow_uid=70000, jupyter_uid=61000"), (["c2"], {"airflow_gid": "70000"}, "airflow_gid=70000, jupyter_gid=61000"),
+    (["c2"], {}, ""), ([], {"airflow_uid": "70000"}, ""),
+])
+def test_over_nfs_all_services_write_as_one_user(airflow, given, refused):
+    found = value("store", "__store_plan", "c1", groups={"airflow": airflow}, __store_read={"stdout": ""}, **given)["refusal"]
+    assert refused in found and bool(found) is bool(refused)
+
+
 @pytest.mark.parametrize("gpu, needed", [(["c2"], True), (["c3"], False), ([], False)])
 def test_the_gpu_image_is_built_for_hosts_that_use_it(gpu, needed):
     assert ("docker-ds-gpu" in value("images", "__images_needed", groups={"gpu": gpu})) is needed
