@@ -190,8 +190,8 @@ def test_unknown_names_warn_and_can_be_referred_to(text: str, warning: str) -> N
         ("SPARK_MNAME=m-master\nSPARK_WNAME=m-worker\nSPARK_URL=spark://$SPARK_MNAME:7077", ()),
         ("SPARK_WNAME=other", ("line 1: SPARK_WNAME: has no effect: name of the Spark workers' service; follows from SPARK_MNAME",)),
         (
-            "AIRFLOW_PORT=1\nNGINX_PORT=2\nS3_BUCKET=b",
-            ("AIRFLOW_PORT, NGINX_PORT: of a service that this version does not have; the variables are set, and no role reads them",),
+            "PORTAINER_PORT=1\nNGINX_PORT=2\nS3_BUCKET=b",
+            ("NGINX_PORT, PORTAINER_PORT: of a service that this version does not have; the variables are set, and no role reads them",),
         ),
     ],
 )
