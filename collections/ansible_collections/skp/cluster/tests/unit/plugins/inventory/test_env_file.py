@@ -191,7 +191,7 @@ def test_unknown_names_warn_and_can_be_referred_to(text: str, warning: str) -> N
         ("SPARK_WNAME=other", ("line 1: SPARK_WNAME: has no effect: name of the Spark workers' service; follows from SPARK_MNAME",)),
         (
             "PORTAINER_PORT=1\nNGINX_PORT=2\nS3_BUCKET=b",
-            ("NGINX_PORT, PORTAINER_PORT: of a service that this version does not have; the variables are set, and no role reads them",),
+            ("PORTAINER_PORT, NGINX_PORT: of a service that this version does not have; the variables are set, and no role reads them",),
         ),
     ],
 )
