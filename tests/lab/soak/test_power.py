@@ -39,7 +39,7 @@ def test_one_node_is_wiped(node, kept, site, figures):
     lablib.run(lablib.BIN / "ansible-playbook", "-i", "localhost,", "roles/lab/playbooks/recreate.yml", "-e", f"lab_node={node}", timeout=300)
     figures[f"power: {node} wiped, site.yml alone, seconds"] = round(lablib.play(site).seconds)
     witness.healthy()
-    lost = [one for one in kept if one.single and node in one.nodes()]
+    lost = [one for one in kept if node in one.alone()]
     witness.check({one: what for one, what in kept.items() if one not in lost})
     kept.update({one: one.keep() for one in lost})
     assert lablib.play(site).changed == set()

@@ -20,6 +20,12 @@ class Airflow(Witness):
     name = "airflow"
     data = ("/srv/skp/airflow/dags",)
 
+    def nodes(self):
+        return sorted({*lablib.labelled("airflow"), *lablib.labelled("airflow-worker")})
+
+    def alone(self):
+        return lablib.labelled("mysql")
+
     def services(self):
         managers = {f"airflow-skp-swarm-{name}" for name, host in lablib.hosts().items() if {"master", "manager"} & set(host["groups"])}
         return {f"airflow-skp{part}" for part in (*airflows.COMPONENTS, "-worker", "-docker")} | managers
@@ -34,7 +40,7 @@ class Airflow(Witness):
         return airflows.state(PLAIN, kept) == "success"
 
     def ports(self):
-        return {airflows.PORT: set(self.nodes())}
+        return {airflows.PORT: set(lablib.labelled("airflow"))}
 
     def secrets(self):
         return {f"airflow_{name}" for name in ("admin_password", "jwt_secret", "api_secret", "fernet_key", "docker_token")} | {"mysql_airflow_password"}

@@ -47,6 +47,10 @@ class Witness:
         """Nodes that carry the service's label."""
         return lablib.labelled(self.name)
 
+    def alone(self):
+        """Nodes each of which has data that is nowhere else: who wipes it has wiped the data."""
+        return self.nodes() if self.single else []
+
     def services(self):
         """Names of its swarm services; empty for a service that runs as plain containers."""
         return set()

@@ -142,6 +142,28 @@ def test_a_database_that_is_away_restarts_nothing(monkeypatch, metadata):
     assert program("skp_health", "airflow/bin/skp-airflow-health").main("triggerer") is None
 
 
+@pytest.mark.parametrize("migrated, revisions, wrong", [
+    (False, {"alembic_version": "c", "alembic_version_fab": "y"}, "not migrated yet"), (True, {"alembic_version": "c", "alembic_version_fab": "y"}, None),
+    (True, {}, "without alembic_version"), (True, {"alembic_version": "d", "alembic_version_fab": "y"}, None), (True, None, None),
+])
+def test_metadata_that_are_new_and_empty_are_migrated_again(metadata, database, monkeypatch, tmp_path, migrated, revisions, wrong):
+    """A server whose disk was replaced: the service must start again. One that is away, or newer, is nothing that a restart mends."""
+    if revisions is not None:
+        database(**revisions)
+    else:
+        monkeypatch.setenv("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", "sqlite:////nowhere/at/all.db")
+    monkeypatch.setattr(metadata, "schema", lambda: SCHEMA)
+    package = type(sys)("skp_airflow")
+    package.metadata = metadata
+    monkeypatch.setitem(sys.modules, "skp_airflow", package)
+    health = program("skp_health", "airflow/bin/skp-airflow-health")
+    monkeypatch.setattr(health, "READY_FILE", str(tmp_path / "ready"))
+    if migrated:
+        (tmp_path / "ready").touch()
+    said = health.main("metadata")
+    assert said is None if wrong is None else wrong in said
+
+
 @pytest.mark.skipif(not shutil.which("haproxy"), reason="needs haproxy; the build of the image runs the same check")
 def test_what_a_task_may_ask_of_docker():
     directory = IMAGES / "socketproxy"
