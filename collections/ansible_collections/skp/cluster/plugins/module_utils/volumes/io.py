@@ -195,7 +195,7 @@ def _flags(path, new=None):
 
 def show(unit):
     """Properties of a unit, {} without systemd."""
-    text, _code = command(["systemctl", "show", "--property=ActiveState,SubState,NRestarts,Result", unit])
+    text, _code = command(["systemctl", "show", "--property=ActiveState,SubState,NRestarts,Result,Job", unit])
     return dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
 
 

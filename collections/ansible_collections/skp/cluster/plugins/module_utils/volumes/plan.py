@@ -458,6 +458,9 @@ def is_fuse(kind):
 
 def progress(shown, mount):
     """What a start has come to: "done", "failed" or "waiting". shown: properties of systemctl show; mount: none | ok | stale."""
+    # A restart is two steps: before the first the old program is still there; between them a program that ended with an error makes the unit "failed".
+    if shown.get("Job", "0") not in ("", "0"):
+        return "waiting"
     if mount == "ok" and shown.get("ActiveState") == "active":
         return "done"
     # The second attempt ended too: what the tool says now is what it will go on to say.

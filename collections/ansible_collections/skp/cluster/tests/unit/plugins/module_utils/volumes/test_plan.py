@@ -341,6 +341,9 @@ def test_mounts_are_found_by_their_exact_path():
         ({"ActiveState": "activating", "NRestarts": "1"}, "none", "waiting"),
         ({"ActiveState": "activating", "NRestarts": "2"}, "none", "failed"),
         ({"ActiveState": "failed", "NRestarts": ""}, "none", "failed"),
+        ({"ActiveState": "failed", "NRestarts": "0", "Job": "4711"}, "none", "waiting"),
+        ({"ActiveState": "active", "NRestarts": "0", "Job": "4711"}, "ok", "waiting"),
+        ({"ActiveState": "active", "NRestarts": "0", "Job": ""}, "ok", "done"),
         ({}, "stale", "waiting"),
     ],
 )
