@@ -2,7 +2,8 @@
 # Copyright (c) 2026 skp.cluster contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Gets the programs of the servers that the tests of data volumes mount, into .cache/stores: versitygw (S3; compiled from its Go modules in about a minute),
-# azurite (Blob; npm; only with SKP_LAB_BLOB=1) and Debian's rclone, which makes the bucket. They are got in a container of the lab's node image, with a low share of the processors.
+# azurite (Blob; npm; only with SKP_LAB_BLOB=1) and Debian's rclone, which makes the bucket. They are got in a container of the lab's node image, with a low
+# share of the processors.
 # A second call does nothing until this file changes.
 set -euo pipefail
 cd "$(dirname "$0")/../.."

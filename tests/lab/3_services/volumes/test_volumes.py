@@ -38,10 +38,15 @@ def fixture_kernel(volumes):
         yield kernel
 
 
+def pids(node, volumes):
+    """{volume: the process of its program}."""
+    return {one["name"]: datastores.daemon(node, one["name"]) for one in volumes}
+
+
 def test_a_second_run_changes_nothing(volumes):
-    pids = {name: datastores.daemon(notebooks.node(), name) for name in (one["name"] for one in volumes)}
+    before = pids(notebooks.node(), volumes)
     assert datastores.play(volumes).changed == set()
-    assert pids == {name: datastores.daemon(notebooks.node(), name) for name in pids}
+    assert pids(notebooks.node(), volumes) == before
 
 
 @pytest.mark.parametrize("name", datastores.NAMES)
@@ -127,11 +132,6 @@ def test_a_wrong_one_is_one_clear_error(volumes, part, change, expected):
     assert "Fail with the volumes that failed" in result.text and result.seconds < 120
     for node in datastores.nodes():
         assert datastores.mounted(node, "lake") and not datastores.mounted(node, "wrong")
-
-
-def pids(node, volumes):
-    """{volume: the process of its program}."""
-    return {one["name"]: datastores.daemon(node, one["name"]) for one in volumes}
 
 
 def test_one_changed_option_restarts_one_volume(volumes):
