@@ -8,6 +8,8 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: cluster_table
 short_description: The state of the cluster as lines of text
+description:
+  - Makes what P(skp.cluster.cluster_status#filter) returns readable. C(docs/status.md) shows the lines.
 version_added: 0.1.0
 author: skp.cluster contributors (@comafire)
 options:

@@ -471,7 +471,7 @@ def with_secrets(dockerfile, names):
     Every RUN of a stage that copies the site's settings, or that is built from such a stage, gets a mount for each. For BuildKit only.
     """
     flags = " ".join("--mount=type=secret,id=skp-%s,target=/skp-site/%s,mode=0444,required=true" % (name.replace(".", "-"), name) for name in names)
-    lines, stages, has, continued = [], {}, False, False
+    lines, stages, stage, has, continued = [], {}, "", False, False
     for line in dockerfile.split("\n"):
         found = None if continued or line.lstrip().startswith("#") else _INSTRUCTION.match(line)
         word, rest = (found.group(1).upper(), found.group(2)) if found else ("", "")
