@@ -104,10 +104,10 @@ failure:
   type: dict
 """
 
-from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.skp.cluster.plugins.module_utils.cluster_info import io
 from ansible_collections.skp.cluster.plugins.module_utils.failure import Failure, fail
+from ansible_collections.skp.cluster.plugins.module_utils.journal import QuietModule
 
 PARTS = ("swarm", "registry", "node", "containers", "logs")
 
@@ -128,7 +128,7 @@ def read(params):
 
 def main():
     """Read and return."""
-    module = AnsibleModule(
+    module = QuietModule(
         argument_spec={
             "parts": {"type": "list", "elements": "str", "choices": list(PARTS), "default": ["swarm", "registry", "node"]},
             "registry": {"type": "str", "default": "localhost:5000"},

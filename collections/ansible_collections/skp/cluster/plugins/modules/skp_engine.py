@@ -206,10 +206,10 @@ failure:
   type: dict
 """
 
-from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.skp.cluster.plugins.module_utils.engine import facts as engine_facts, io as engine_io
 from ansible_collections.skp.cluster.plugins.module_utils.failure import Failure, fail
+from ansible_collections.skp.cluster.plugins.module_utils.journal import QuietModule
 from ansible_collections.skp.cluster.plugins.module_utils.logins import logins
 from ansible_collections.skp.cluster.plugins.module_utils.swarm.plan import restart_refusal
 
@@ -257,7 +257,7 @@ def restarted(module, facts):
 
 def main():
     """Reads the facts, plans, applies outside check mode, returns the new facts."""
-    module = AnsibleModule(
+    module = QuietModule(
         argument_spec={
             "state": {"type": "str", "choices": ["gathered", "present", "restarted"], "default": "present"},
             "config": {"type": "dict", "default": {}},

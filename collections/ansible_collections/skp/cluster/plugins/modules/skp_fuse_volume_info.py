@@ -61,9 +61,9 @@ failure:
   type: dict
 """
 
-from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.skp.cluster.plugins.module_utils.failure import Failure, fail
+from ansible_collections.skp.cluster.plugins.module_utils.journal import QuietModule
 from ansible_collections.skp.cluster.plugins.module_utils.volumes import config, io
 
 
@@ -85,7 +85,7 @@ def read(params):
 def main():
     """Read and return."""
     server = {"host": {"type": "str", "required": True}, "port": {"type": "int", "default": 22}}
-    module = AnsibleModule(
+    module = QuietModule(
         argument_spec={"directory": {"type": "path", "default": "/mnt/skp"}, "servers": {"type": "list", "elements": "dict", "default": [], "options": server}},
         supports_check_mode=True,
     )

@@ -277,11 +277,11 @@ failure:
   type: dict
 """
 
-from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.skp.cluster.plugins.module_utils.engine import client as engine
 from ansible_collections.skp.cluster.plugins.module_utils.failure import Failure, fail
 from ansible_collections.skp.cluster.plugins.module_utils.image import io as image_io, states
+from ansible_collections.skp.cluster.plugins.module_utils.journal import QuietModule
 from ansible_collections.skp.cluster.plugins.module_utils.registry.http import RegistryError
 
 
@@ -326,7 +326,7 @@ def argument_spec():
 
 def main():
     """Connect, plan, and apply outside check mode."""
-    module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True, required_if=[("state", "loaded", ["archive"])])
+    module = QuietModule(argument_spec=argument_spec(), supports_check_mode=True, required_if=[("state", "loaded", ["archive"])])
     progress = image_io.Progress(module.params["progress_file"] or "")
     try:
         client = engine.connect_or_predict(module)

@@ -185,11 +185,11 @@ failure:
   type: dict
 """
 
-from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.skp.cluster.plugins.module_utils import run_lock
 from ansible_collections.skp.cluster.plugins.module_utils.engine import client as engine
 from ansible_collections.skp.cluster.plugins.module_utils.failure import Failure, fail
+from ansible_collections.skp.cluster.plugins.module_utils.journal import QuietModule
 from ansible_collections.skp.cluster.plugins.module_utils.members import io as members_io, plan as members_plan
 from ansible_collections.skp.cluster.plugins.module_utils.members.args import argument_spec
 
@@ -255,7 +255,7 @@ def absent(module, client):
 
 
 def main():
-    module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
+    module = QuietModule(argument_spec=argument_spec(), supports_check_mode=True)
     try:
         client = engine.connect_or_predict(module, manager=True)
         with run_lock.alone("members of %s" % module.params["service"], LOCK_SECONDS, module.check_mode):

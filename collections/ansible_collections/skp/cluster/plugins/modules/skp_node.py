@@ -251,12 +251,12 @@ failure:
   type: dict
 """
 
-from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.skp.cluster.plugins.module_utils.data_dirs import io, plan
 from ansible_collections.skp.cluster.plugins.module_utils.engine import facts as engine_facts
 from ansible_collections.skp.cluster.plugins.module_utils.engine.client import connect
 from ansible_collections.skp.cluster.plugins.module_utils.failure import Failure, fail
+from ansible_collections.skp.cluster.plugins.module_utils.journal import QuietModule
 from ansible_collections.skp.cluster.plugins.module_utils.members.io import look
 from ansible_collections.skp.cluster.plugins.module_utils.network import io as network_io
 from ansible_collections.skp.cluster.plugins.module_utils.secrets import io as secrets_io, plan as secrets_plan
@@ -374,7 +374,7 @@ def argument_spec():
 
 
 def main():
-    module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
+    module = QuietModule(argument_spec=argument_spec(), supports_check_mode=True)
     try:
         result = run(module)
     except Failure as exc:

@@ -129,10 +129,10 @@ clock:
 
 import time
 
-from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.skp.cluster.plugins.module_utils.engine import facts as engine_facts, io as engine_io
 from ansible_collections.skp.cluster.plugins.module_utils.failure import Failure
+from ansible_collections.skp.cluster.plugins.module_utils.journal import QuietModule
 from ansible_collections.skp.cluster.plugins.module_utils.logins import logins
 from ansible_collections.skp.cluster.plugins.module_utils.preflight import io as preflight_io
 
@@ -150,7 +150,7 @@ def engine_plan(wish, facts):
 def main():
     """Reads the facts and returns them."""
     start = time.time()
-    module = AnsibleModule(
+    module = QuietModule(
         argument_spec={
             "host": {"type": "str", "required": True},
             "address": {"type": "str", "default": ""},

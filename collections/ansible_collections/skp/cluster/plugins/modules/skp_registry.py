@@ -209,15 +209,15 @@ failure:
 
 import errno
 
-from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.skp.cluster.plugins.module_utils.failure import Failure, fail
+from ansible_collections.skp.cluster.plugins.module_utils.journal import QuietModule
 from ansible_collections.skp.cluster.plugins.module_utils.registry.node import RegistryNode
 
 
 def main():
     """One registry, one state."""
-    module = AnsibleModule(
+    module = QuietModule(
         argument_spec={
             "state": {"type": "str", "choices": ["present", "absent", "restarted", "gc", "verify"], "default": "present"},
             "name": {"type": "str", "default": "registry-skp"},

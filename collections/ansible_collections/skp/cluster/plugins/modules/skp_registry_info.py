@@ -93,11 +93,11 @@ hint:
 
 import os
 
-from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.skp.cluster.plugins.module_utils import atomic_file
 from ansible_collections.skp.cluster.plugins.module_utils.engine.client import connect_or_predict
 from ansible_collections.skp.cluster.plugins.module_utils.failure import Failure, fail
+from ansible_collections.skp.cluster.plugins.module_utils.journal import QuietModule
 from ansible_collections.skp.cluster.plugins.module_utils.registry import io
 from ansible_collections.skp.cluster.plugins.module_utils.registry.http import RegistryClient
 from ansible_collections.skp.cluster.plugins.module_utils.registry.plan import RECORD_FILE, explain_pull_error
@@ -105,7 +105,7 @@ from ansible_collections.skp.cluster.plugins.module_utils.registry.plan import R
 
 def main():
     """Read the state and return it."""
-    module = AnsibleModule(
+    module = QuietModule(
         argument_spec={
             "name": {"type": "str", "default": "registry-skp"},
             "address": {"type": "str", "default": "127.0.0.1"},

@@ -106,10 +106,10 @@ import os
 import secrets as random_source
 import time
 
-from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.skp.cluster.plugins.module_utils import atomic_file
 from ansible_collections.skp.cluster.plugins.module_utils.failure import Failure, fail
+from ansible_collections.skp.cluster.plugins.module_utils.journal import QuietModule
 from ansible_collections.skp.cluster.plugins.module_utils.secrets import io, plan
 
 MINIMUM_BYTES = 16  # 128 bits
@@ -207,7 +207,7 @@ def refuse(params):
 
 
 def main():
-    module = AnsibleModule(
+    module = QuietModule(
         argument_spec={
             "directory": {"type": "path", "default": "/etc/skp/secrets", "no_log": False},
             "names": {"type": "list", "elements": "str", "default": []},

@@ -494,11 +494,11 @@ failure:
   type: dict
 """
 
-from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.skp.cluster.plugins.module_utils import run_lock
 from ansible_collections.skp.cluster.plugins.module_utils.engine import client as engine
 from ansible_collections.skp.cluster.plugins.module_utils.failure import Failure, fail
+from ansible_collections.skp.cluster.plugins.module_utils.journal import QuietModule
 from ansible_collections.skp.cluster.plugins.module_utils.members import io as members_io
 from ansible_collections.skp.cluster.plugins.module_utils.service import io as service_io, plan as service_plan
 from ansible_collections.skp.cluster.plugins.module_utils.service.args import argument_spec
@@ -673,7 +673,7 @@ def label_diff(step):
 
 
 def main():
-    module = AnsibleModule(argument_spec=argument_spec(), supports_check_mode=True)
+    module = QuietModule(argument_spec=argument_spec(), supports_check_mode=True)
     result = {}
     try:
         with run_lock.alone(module.params["role"], module.params["timeout"], module.check_mode):

@@ -44,14 +44,14 @@ EXAMPLES = r"""
 
 RETURN = r"""#"""
 
-from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.skp.cluster.plugins.module_utils.failure import Failure, fail
+from ansible_collections.skp.cluster.plugins.module_utils.journal import QuietModule
 
 
 def main():
     """The action plugin does the work; a call without it means that the collection is not complete."""
-    module = AnsibleModule(
+    module = QuietModule(
         argument_spec={
             "text": {"type": "list", "elements": "str", "default": []},
             "dest": {"type": "path"},

@@ -137,10 +137,10 @@ failure:
   type: dict
 """
 
-from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.skp.cluster.plugins.module_utils.engine import client as engine
 from ansible_collections.skp.cluster.plugins.module_utils.failure import Failure, fail
+from ansible_collections.skp.cluster.plugins.module_utils.journal import QuietModule
 from ansible_collections.skp.cluster.plugins.module_utils.swarm.io import Swarm
 from ansible_collections.skp.cluster.plugins.module_utils.swarm.plan import HOST_LABEL, plan, repin, settings_change
 
@@ -227,7 +227,7 @@ def token(module, client):
 
 def main():
     """Reads, plans, applies outside check mode."""
-    module = AnsibleModule(
+    module = QuietModule(
         argument_spec={
             "state": {"type": "str", "choices": ["present", "init", "joined", "token"], "default": "present"},
             "hosts": {"type": "dict", "default": {}},

@@ -153,11 +153,11 @@ failure:
   type: dict
 """
 
-from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.skp.cluster.plugins.module_utils import run_lock
 from ansible_collections.skp.cluster.plugins.module_utils.engine import client as engine
 from ansible_collections.skp.cluster.plugins.module_utils.failure import Failure, fail
+from ansible_collections.skp.cluster.plugins.module_utils.journal import QuietModule
 from ansible_collections.skp.cluster.plugins.module_utils.members import io as members_io, plan as members_plan
 from ansible_collections.skp.cluster.plugins.module_utils.service import io as service_io, plan as service_plan
 from ansible_collections.skp.cluster.plugins.module_utils.service.args import service_options
@@ -364,7 +364,7 @@ def found_id(value):
 
 
 def main():
-    module = AnsibleModule(
+    module = QuietModule(
         argument_spec=dict(
             hosts=dict(type="list", elements="str", required=True),
             found=dict(type="dict", default={}),

@@ -73,10 +73,10 @@ failure:
   type: dict
 """
 
-from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.skp.cluster.plugins.module_utils.engine import client as engine
 from ansible_collections.skp.cluster.plugins.module_utils.failure import Failure, fail
+from ansible_collections.skp.cluster.plugins.module_utils.journal import QuietModule
 from ansible_collections.skp.cluster.plugins.module_utils.members import io as members_io
 from ansible_collections.skp.cluster.plugins.module_utils.service import io as service_io
 from ansible_collections.skp.cluster.plugins.module_utils.zookeeper import config, observe
@@ -110,7 +110,7 @@ def look(client, params):
 
 
 def main():
-    module = AnsibleModule(
+    module = QuietModule(
         argument_spec=dict(
             name_prefix=dict(type="str", default="zookeeper-skp"),
             role=dict(type="str", default="zookeeper"),

@@ -29,6 +29,8 @@ PLAIN = ("registry",)
 """Labels whose service is a plain container, of which only the node knows."""
 
 GB = 1024 ** 3
+_ROLES = {"pgsql": "postgresql"}
+"""The role of a label whose name does not begin with it."""
 _PORT = re.compile(r"^[a-z][a-z0-9+.-]*://[^/]*:(\d+)(?:[/?#]|$)")
 _DEFAULT_PORTS = {"http://": 80, "https://": 443}
 
@@ -302,15 +304,15 @@ def _engine_runs(said):
 
 
 def tag_of(label):
-    """The tag of the role for a label: spark-worker -> spark."""
-    return label.partition("-")[0]
+    """The role for a label, whose tag it is: spark-worker -> spark, pgsql -> postgresql."""
+    return _ROLES.get(label) or label.partition("-")[0]
 
 
 def serves(service, label, host):
     """Whether a service is there for a label on a host: by label, or pinned to the host by the label's role. Of a role with several labels the services have
     the rest of the label in their names (spark-master: spark-skp-master, spark-skp-master-2).
     """
-    role, _dash, part = label.partition("-")
+    role, part = tag_of(label), label.partition("-")[2]
     pinned = service["host"] == host and (service["role"] == label or (service["role"] == role and (not part or part in service["name"].split("-"))))
     return label in service["labels"] or pinned
 

@@ -45,7 +45,7 @@ def test_an_error_of_the_disk_says_what_to_do(monkeypatch, number, kind, words):
             """Fails."""
             raise OSError(number, os.strerror(number), "/srv/skp/registry/x")
 
-    monkeypatch.setattr(skp_registry, "AnsibleModule", Module)
+    monkeypatch.setattr(skp_registry, "QuietModule", Module)
     monkeypatch.setattr(skp_registry, "RegistryNode", Node)
     with pytest.raises(End) as caught:
         skp_registry.main()

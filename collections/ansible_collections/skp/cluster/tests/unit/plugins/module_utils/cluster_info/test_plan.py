@@ -230,6 +230,7 @@ def test_addresses_of_ipv6():
     (service("spark-skp-master-2", "c1", role="spark"), "spark-master", "c1", True),
     (service("spark-skp-history", "c1", role="spark"), "spark-master", "c1", False),
     (service("spark-w", role="spark", labels=["spark-worker"]), "spark-worker", "c3", True),
+    (service("pgsql-skp", "c2", role="postgresql"), "pgsql", "c2", True), (service("pgsql-skp", "c2", role="postgresql"), "pgsql", "c1", False),
     (service("kafka-1", "c1"), "jupyter", "c1", False)])
 def test_which_service_follows_a_label(item, label, host, answer):
     assert plan.serves(item, label, host) is answer
