@@ -21,7 +21,7 @@ ON = bool(1)
 TOKEN = "0123456789abcdef0123456789abcdef"
 SERVICES = {"own": {"Name": "airflow-AbCdEfGh", "Labels": {"name": "airflow__dag__task"}}, "cluster": {"Name": "kafka-skp-1", "Labels": {"skp.role": "kafka"}},
             "worker": {"Name": "airflow-skp-worker", "Labels": {"skp.role": "airflow"}}}
-CONTAINERS = {"own": {}, "swarms": {"com.docker.swarm.service.name": "kafka-skp-1"}, "registry": {"skp.role": "registry"}}
+CONTAINERS = {"own": {"skp.hash": "0a"}, "swarms": {"com.docker.swarm.service.name": "kafka-skp-1"}, "registry": {"skp.hash": "0a", "skp.role": "registry"}}
 
 
 class Engine(http.server.BaseHTTPRequestHandler):
@@ -147,6 +147,7 @@ REFUSED = [
     ("POST", CREATE, container(LogConfig={"Type": "gelf", "Config": {}}), "LogConfig"),
     ("POST", CREATE, dict(container(), Image="docker.io/library/alpine"), "Image"),
     ("POST", CREATE, dict(container(), Labels={"skp.role": "kafka"}), "skp.role"),
+    ("POST", CREATE, dict(container(), Labels={"skp.hash": "0a"}), "skp.hash"),
     ("POST", CREATE, dict(container(), NetworkingConfig={"EndpointsConfig": {"net-skp": {"Aliases": ["mysql-skp"]}}}), "Aliases"),
     ("POST", CREATE + "?name=mysql-skp", container(), "name"), ("POST", CREATE, b"{", "JSON"), ("POST", CREATE, b" " * 200000, "100 kB"),
     ("POST", "/v1.41/images/create?fromImage=alpine", None, "fromImage"), ("POST", "/v1.41/images/create?fromSrc=-", None, "fromSrc"),

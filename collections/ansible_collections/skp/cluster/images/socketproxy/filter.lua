@@ -179,10 +179,10 @@ local function network(value, name)
     if not among(found, NETWORKS) then refuse(name .. " is " .. found .. ", allowed: " .. table.concat(NETWORKS, ", ")) end
 end
 
-local function labels(value, name)
+local function labels(value, name, of_image)
     if value.kind ~= "object" then refuse(name .. " must be an object") end
     for _, entry in ipairs(value.value) do
-        if begins(entry.key:lower(), {"skp.", "com.docker."}) then refuse(name .. "." .. entry.key .. " is a label of the cluster") end
+        if entry.key ~= of_image and begins(entry.key:lower(), {"skp.", "com.docker."}) then refuse(name .. "." .. entry.key .. " is a label of the cluster") end
     end
 end
 
@@ -290,7 +290,8 @@ local function own_container(version, id)
     local found = ask(version .. "/containers/" .. id .. "/json")
     if not found then return end
     local marks = deep(found, "config", "labels")
-    if marks.kind == "object" then labels(marks, "the container") end
+    -- Every image of the cluster has skp.hash, and so has a task's container of it. The cluster's own containers have other labels as well.
+    if marks.kind == "object" then labels(marks, "the container", "skp.hash") end
 end
 
 local function query(request)

@@ -109,7 +109,8 @@ options:
     default: []
   alongside:
     description:
-      - With O(state=built), names of O(images) that are also built (not pushed) if one of O(names) must be built.
+      - With O(state=built), names of O(images) that are also built (not pushed) if one of O(names) must be built, on processors that are idle meanwhile.
+      - When O(names) are built no other build is started. The next call builds the rest.
       - For the first run, which builds the registry's image before there is a registry for the other images.
       - If nothing has to be done for O(names), RV(alongside) says whether these are in the registry.
     type: list

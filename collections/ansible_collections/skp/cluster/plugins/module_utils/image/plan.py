@@ -271,19 +271,30 @@ class Schedule:
 
     `start()` returns the numbers of the steps to start now and counts them as running; `end()` records how a step ended. After the first failure
     no step is started. Builds start first, because other steps wait for them; no step waits long for a push or an archive.
+
+    extras: names of images that are wanted by the way (`alongside`). Steps that only they need use processors that are idle: they start last, and when
+    everything else has ended no other one is started.
     """
 
-    def __init__(self, steps, jobs):
+    def __init__(self, steps, jobs, extras=()):
         self._after = {number: set(step["after"]) for number, step in enumerate(steps)}
-        self._waiting = sorted(self._after, key=lambda number: (steps[number]["do"] in ("push", "save"), number))
+        self._goals = self._needed([number for number, step in enumerate(steps) if step["image"] not in extras]) if extras else set(self._after)
+        self._waiting = sorted(self._after, key=lambda number: (number not in self._goals, steps[number]["do"] in ("push", "save"), number))
         self._jobs = max(1, jobs)
         self._running, self._done = set(), set()
         self._failed = False
 
+    def _needed(self, numbers):
+        """These steps and those that must be done before them."""
+        found = set(numbers)
+        for number in numbers:
+            found |= self._needed(self._after[number])
+        return found
+
     def start(self):
         """The numbers of the steps to start now. Empty if no other step may start, and at the end."""
         started = []
-        if self._failed:
+        if self._failed or self._goals <= self._done:
             return started
         for number in self._waiting:
             if len(self._running) + len(started) < self._jobs and self._after[number] <= self._done:

@@ -52,7 +52,7 @@ def built(module, client, progress):
             io.remove_unfinished(client, left)
     if steps and not _planning(module):
         with io.lock():
-            _run(module, steps, involved, found, site, progress)
+            _run(module, steps, involved, found, site, progress, alongside)
         book = _ledger(module)
     after = {image["name"]: present[image["name"]] if _planning(module) or not steps else _present(client, registry, image, book) for image in images}
     return {"changed": bool(steps or left), "images": {image["name"]: _built_facts(image, after[image["name"]], book) for image in images},
@@ -130,8 +130,8 @@ def _key(image):
     return "%s:%s" % (image["path"], image["tag"])
 
 
-def _run(module, steps, images, present, site, progress):
-    """Do the steps of a plan, in parallel if they do not depend on each other."""
+def _run(module, steps, images, present, site, progress, extras):
+    """Do the steps of a plan, in parallel if they do not depend on each other. extras: see `plan.Schedule`."""
     by_name = {image["name"]: image for image in images}
     building = [by_name[step["image"]] for step in steps if step["do"] == "build"]
     buildkit = bool(building) and io.has_buildkit(
@@ -165,7 +165,7 @@ def _run(module, steps, images, present, site, progress):
             io.remove_image(client, name)  # only the name; the built images contain its layers
 
     try:
-        io.side_by_side(plan.Schedule(steps, jobs), jobs, work)
+        io.side_by_side(plan.Schedule(steps, jobs, extras), jobs, work)
     except Exception:
         with contextlib.suppress(Failure):
             clean()

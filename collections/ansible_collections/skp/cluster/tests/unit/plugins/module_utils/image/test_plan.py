@@ -241,6 +241,27 @@ def test_schedule(steps, jobs, fail, rounds):
     assert drive(steps, jobs, fail) == rounds
 
 
+@pytest.mark.parametrize("jobs, rounds", [
+    (1, [["root"], ["goal"], ["goal saved"]]),
+    (2, [["root"], ["goal", "extra"], ["goal saved"], []]),
+    (9, [["root"], ["goal", "extra", "another"], ["goal saved"], [], []]),
+])
+def test_what_is_built_by_the_way_delays_nothing(jobs, rounds):
+    """It starts last, on idle processors, and not after the rest has ended."""
+    steps = [step("root"), step("extra", 0), step("extra of extra", 1), step("another", 0), step("goal", 0), dict(step("goal saved", 4), image="goal")]
+    schedule, running, seen = plan.Schedule(steps, jobs, extras=("extra", "extra of extra", "another")), [], []
+    names = ["root", "extra", "extra of extra", "another", "goal", "goal saved"]
+    while True:
+        started = schedule.start()
+        running += started
+        if not running:
+            break
+        seen.append([names[number] for number in started])
+        running.remove(done := max(running))  # the goal's steps end before the others
+        schedule.end(done)
+    assert seen == rounds
+
+
 def test_a_schedule_runs_every_step_of_a_plan_after_what_it_needs():
     steps = planned(FAN)
     for jobs in range(1, 6):
