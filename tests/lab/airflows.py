@@ -3,7 +3,9 @@
 """Airflow as its users meet it: the API with the admin's password, DAG runs and their logs, the containers behind them."""
 from __future__ import annotations
 
+import collections
 import json
+import re
 import uuid
 
 import lablib
@@ -103,6 +105,16 @@ def run(dag, seconds=300, **conf):
     """One run to its success: (id, seconds)."""
     ident = trigger(dag, **conf)
     return ident, finish(dag, ident, seconds)
+
+
+def spreads(many, figures):
+    """Many tasks, each of which wants more than half of a node's processors, so that a node has room for one: they run on all nodes, and clean up."""
+    ident, figures[f"airflow: {many} swarm tasks, seconds"] = run("example_swarm", 900, tasks=many, cpus=1.5)
+    found = collections.Counter(
+        re.search(r"task \d+ runs on (\S+?)[\"\\ ]", log("example_swarm", ident, "anywhere", number)).group(1) for number in range(many))
+    figures[f"airflow: {many} swarm tasks by node"] = dict(found)
+    assert sum(found.values()) == many and set(found) == set(lablib.hosts())
+    assert not [name for name in lablib.services() if re.fullmatch("airflow-[A-Za-z0-9]{8}", name)], "services of tasks are left"
 
 
 def execute(service, *argv, check=True, stdin=None):

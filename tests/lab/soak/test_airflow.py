@@ -18,6 +18,10 @@ def labels_decide_again():
     assert lablib.play("site.yml", "--tags", "airflow").changed == set()
 
 
+def test_twenty_tasks_of_the_swarm(figures):
+    airflows.spreads(20, figures)
+
+
 @pytest.mark.parametrize("executor", ["SequentialExecutor", "LocalExecutor", "CeleryExecutor"])
 def test_each_executor_runs_the_examples(executor, figures):
     """On one database, one after the other."""

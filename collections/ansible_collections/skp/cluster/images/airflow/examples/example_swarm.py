@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Idle servers: each task is a service of the swarm, which runs it on the node that has most room. The output is in the task's log.
 
-`cpus` and `memory` are what a node must have free. Choose the number of tasks when you trigger the DAG.
+`cpus` and `memory` are what a node must have free: swarm chooses among the nodes that have it, and where none has, the task waits. Choose both numbers when
+you trigger the DAG.
 """
 
 from airflow.sdk import Param, dag, task
@@ -12,14 +13,16 @@ WORK = "import os, sys; print('task', sys.argv[1], 'runs on', os.environ['NODE']
 NODE = "{% raw %}{{.Node.Hostname}}{% endraw %}"
 
 
-@dag(schedule=None, catchup=False, tags=["example"], doc_md=__doc__, params={"tasks": Param(4, type="integer", minimum=1, maximum=100)})
+CHOICES = {"tasks": Param(4, type="integer", minimum=1, maximum=100), "cpus": Param(0.1, type="number", minimum=0.01, maximum=64)}
+
+
+@dag(schedule=None, catchup=False, tags=["example"], doc_md=__doc__, params=CHOICES)
 def example_swarm():
     @task
-    def commands(params=None):
-        return [["python3", "-c", WORK, str(number)] for number in range(params["tasks"])]
+    def services(params=None):
+        return [{"command": ["python3", "-c", WORK, str(number)], "cpus": params["cpus"]} for number in range(params["tasks"])]
 
-    SwarmTask.partial(task_id="anywhere", image=image("docker-example-two"), cpus=0.1, memory="64m", environment={"NODE": NODE}, retries=1).expand(
-        command=commands())
+    SwarmTask.partial(task_id="anywhere", image=image("docker-example-two"), memory="64m", environment={"NODE": NODE}, retries=1).expand_kwargs(services())
 
 
 example_swarm()
