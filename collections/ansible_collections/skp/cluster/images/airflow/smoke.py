@@ -21,6 +21,9 @@ os.environ.update(
 subprocess.run(["airflow", "db", "migrate"], check=True)
 subprocess.run([sys.executable, "-m", "skp_airflow.accounts"], check=True)
 
+from airflow.models.backfill import BackfillDagRunExceptionReason, ReprocessBehavior  # noqa: E402
+from airflow.models.callback import CallbackFetchMethod, CallbackType  # noqa: E402
+from airflow.models.dagwarning import DagWarningType  # noqa: E402
 from airflow.models.pool import Pool  # noqa: E402
 from airflow.providers.fab.auth_manager.models.db import FABDBManager  # noqa: E402
 from airflow.utils.db import _get_script_object  # noqa: E402
@@ -30,6 +33,9 @@ from airflow.version import version  # noqa: E402
 with create_session() as session:
     assert Pool.get_pool("smoke", session=session).slots == 2
     scripts = {"alembic_version": _get_script_object(), "alembic_version_fab": FABDBManager(session).get_script_object()}
+# What the drivers of MySQL write into the database; see install.
+for kind in (BackfillDagRunExceptionReason, ReprocessBehavior, CallbackFetchMethod, CallbackType, DagWarningType):
+    assert [str(member) for member in kind] == [member.value for member in kind], kind
 for path in ("airflow.executors.local_executor.LocalExecutor", "airflow.providers.celery.executors.celery_executor.CeleryExecutor",
              "airflow.providers.cncf.kubernetes.executors.kubernetes_executor.KubernetesExecutor",
              "airflow.providers.docker.operators.docker_swarm.DockerSwarmOperator",
