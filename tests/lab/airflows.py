@@ -68,7 +68,7 @@ def healthy():
 
 def trigger(dag, **conf):
     """Start a run of a DAG that the processor has found. Returns its id."""
-    lablib.wait(f"the DAG {dag} is there", lambda: call("GET", f"/dags/{dag}"), 120, every=1)
+    lablib.wait(f"the DAG {dag} is there", lambda: not call("GET", f"/dags/{dag}")["is_stale"], 120, every=1)
     call("PATCH", f"/dags/{dag}", json={"is_paused": False})
     ident = f"test-{uuid.uuid4().hex[:8]}"
     call("POST", f"/dags/{dag}/dagRuns", json={"dag_run_id": ident, "logical_date": None, "conf": conf})
