@@ -17,14 +17,13 @@ import phases
 import suite
 
 COLLECTION = "collections/ansible_collections/skp/cluster"
-SERVICES = tuple(name for lane in suite.LANES.values() for name in lane)
 ALL = "all"
 META = "meta"
 UNIT = "unit"
 
 # The first pattern that a path begins with says whom a change of it concerns: services, ALL, META (the tree's own tests), UNIT, or, with "\g<0>", the
 # test file itself. What no pattern knows concerns ALL.
-SERVICE = "(?P<service>%s)" % "|".join(SERVICES)
+SERVICE = "(?P<service>%s)" % "|".join(suite.SERVICES)
 TABLE = (
     (r"docs/|README|CONTRIBUTING|COPYING|%s/(README|CHANGELOG|changelogs/)|tests/lab/README" % COLLECTION, (META,)),
     (r"tests/(meta|bench)/|\.ansible-lint|\.yamllint|\.ci/|inventory/cluster/", (META,)),
@@ -62,12 +61,12 @@ def concerns(path: str) -> set[str]:
 def chosen(paths: list[str]) -> set[str]:
     """Return whom a change of these paths concerns. All services cover each single one, but not a test file of another phase."""
     found = set().union(*map(concerns, paths))
-    return found - set(SERVICES) if ALL in found else found
+    return found - set(suite.SERVICES) if ALL in found else found
 
 
 def plan(groups: set[str]) -> list[tuple[str, phases.Commands]]:
     """Return the phases for these groups, in the order of `make test`: tests of the tree and of pure functions, the run itself, services in their lanes."""
-    services = [name for name in SERVICES if name in groups or ALL in groups]
+    services = [name for name in suite.SERVICES if name in groups or ALL in groups]
     files = sorted(group.removeprefix(suite.LAB + "/") for group in groups if "/" in group)
     found = []
     if groups - {META}:
@@ -80,8 +79,7 @@ def plan(groups: set[str]) -> list[tuple[str, phases.Commands]]:
         found.append(("site.yml", {"": suite.playbook("site.yml", "--tags", ",".join(["images", *services]))}))
     if services:
         found.append(("browser", {"": ["tests/tools/browser.sh"]})) if "jupyter" in services else None
-        lanes = {lane: ["3_services/" + name for name in names if name in services] for lane, names in suite.LANES.items()}
-        found.append(("services", {lane: suite.tests(*paths) for lane, paths in lanes.items() if paths}))
+        found += suite.services(services)
         # Of the tests for all services those that ask one of them: its second run and its verify.yml.
         verify = () if ALL in groups else ("-k", "(again or verify) and (%s)" % " or ".join(services))
         found.append(("second run", {"": [*suite.tests("2_second_run"), *verify]}))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import pathlib
 import sys
+from collections.abc import Collection
 
 import durations
 import phases
@@ -17,8 +18,14 @@ import phases
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 LAB = "tests/lab"
 
-LANES = {"a": ("spark", "jupyter", "volumes", "airflow"), "b": ("zookeeper", "kafka", "registry", "mysql", "postgresql", "redis")}
-"""Directories of 3_services per lane. Two lanes run at once, on two processors: Spark and its users beside the rest. Kafka follows ZooKeeper."""
+LANES = {
+    "services": {"a": ("spark", "jupyter", "volumes"), "b": ("mysql", "postgresql", "redis", "registry", "zookeeper", "kafka")},
+    "services on services": {"": ("airflow",)},
+}
+"""Directories of 3_services per phase and lane. Two lanes run at once, on two processors: Spark and its users beside the rest. Kafka follows ZooKeeper; what
+uses services of both lanes comes after them.
+"""
+SERVICES = tuple(name for lanes in LANES.values() for lane in lanes.values() for name in lane)
 
 
 def python(*words: str) -> list[str]:
@@ -39,6 +46,13 @@ def playbook(*words: str) -> list[str]:
 def tests(*paths: str) -> list[str]:
     """Tests on the lab, below tests/lab."""
     return python("-m", "pytest", "-q", "-s", *("%s/%s" % (LAB, path) for path in paths))
+
+
+def services(chosen: Collection[str]) -> list[tuple[str, phases.Commands]]:
+    """The phases with the tests of these services."""
+    found = {phase: {lane: ["3_services/" + name for name in names if name in chosen] for lane, names in lanes.items()} for phase, lanes in LANES.items()}
+    runs = [(phase, {lane: tests(*paths) for lane, paths in lanes.items() if paths}) for phase, lanes in found.items()]
+    return [(phase, lanes) for phase, lanes in runs if lanes]
 
 
 def lab(name: str) -> list[str]:
@@ -69,7 +83,7 @@ def test() -> list[tuple[str, phases.Commands]]:
         ("first run", {"": tests("1_first_run"), "browser": ["tests/tools/browser.sh"]}),
         # The servers that the data volumes' tests need are compiled with a low share of the processors.
         ("second run", {"": tests("2_second_run"), "stores": ["tests/tools/stores.sh"]}),
-        ("services", {lane: tests(*("3_services/" + service for service in services)) for lane, services in LANES.items()}),
+        *services(SERVICES),
         ("changes", {"": tests("4_changes")}),
         # Outages are mostly waiting: a row of the matrix fits beside them, with low priority. Its Python is that of the lab's nodes; the rows that need a
         # suite of Debian that is not released are soak's.
