@@ -6,19 +6,21 @@
 from __future__ import annotations
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.common.parameters import remove_values
 
 
 class QuietModule(AnsibleModule):
-    """A module whose arguments may hold secrets of several lines, such as a private key, inside lists and dictionaries.
+    """A module whose arguments may hold secrets inside lists and dictionaries, such as a private key or a file with several passwords.
 
-    AnsibleModule writes such an argument to the journal as the text of Python's repr, in which a line break is two characters, so that it does not
-    find the secret it should leave out (ansible-core 2.19 to 2.22, basic.py, _log_invocation).
+    AnsibleModule writes such an argument to the journal as the text of Python's repr and searches that for secrets (ansible-core 2.19 to 2.22, basic.py,
+    _log_invocation). So it does not find one of several lines, in which a line break is two characters there, nor one of which a part is a secret
+    itself and was replaced first. Here each value is judged as it was given.
     """
 
     def _log_invocation(self):
-        known = self.no_log_values
-        self.no_log_values = known | {repr(value)[1:-1] for value in known if isinstance(value, str) and repr(value)[1:-1] != value}
+        given = self.params
+        self.params = remove_values(given, self.no_log_values)
         try:
             super()._log_invocation()
         finally:
-            self.no_log_values = known
+            self.params = given
