@@ -18,6 +18,43 @@ def labels_decide_again():
     assert lablib.play("site.yml", "--tags", "airflow").changed == set()
 
 
+WHERE = """
+from airflow.sdk import dag, task
+@dag(schedule=None, catchup=False)
+def lab_where():
+    @task
+    def where(number):
+        import time
+        time.sleep(5)
+    where.expand(number=list(range(6)))
+lab_where()
+"""
+
+
+def test_a_third_worker_takes_work():
+    """The label on one more node, and the run of two tags: six tasks at once run on all three."""
+    lablib.on(lablib.manager(), "sh", "-c", "cat >/srv/skp/airflow/dags/lab_where.py", stdin=WHERE)
+    try:
+        with lablib.edited_hosts(lablib.with_labels({"airflow-worker": ["c01", "c02", "c03"]})):
+            lablib.play("site.yml", "--tags", "swarm,nodes,images,airflow")
+            run, _ = airflows.run("lab_where")
+            assert len({one["hostname"] for one in airflows.tasks("lab_where", run)}) == 3
+    finally:
+        lablib.on(lablib.manager(), "rm", "-f", "/srv/skp/airflow/dags/lab_where.py")
+        lablib.play("site.yml", "--tags", "swarm,nodes,airflow")
+
+
+def test_it_moves():
+    """The label on another node, and back: runs of before are there, and new ones succeed."""
+    kept = airflows.run("example_plain")[0]
+    for nodes in (["c02"], lablib.labelled("airflow")):
+        with lablib.edited_hosts(lablib.with_labels({"airflow": nodes})):
+            lablib.play("site.yml", "--tags", "swarm,nodes,images,airflow")
+            lablib.wait("Airflow is healthy", airflows.healthy, 240, every=1)
+            assert lablib.task_container("airflow-skp-scheduler")[0] == nodes[0] and airflows.state("example_plain", kept) == "success"
+            airflows.run("example_plain")
+
+
 def test_twenty_tasks_of_the_swarm(figures):
     airflows.spreads(20, figures)
 

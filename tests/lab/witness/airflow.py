@@ -59,11 +59,9 @@ class Airflow(Witness):
         return {"arguments": "skp-airflow", "environment": "AIRFLOW__CORE__EXECUTOR=", "logs": "skp-airflow: "}
 
     def change(self):
-        moved = [f"airflow-skp{part}" for part in airflows.COMPONENTS]
+        """A setting, and what the move of Spark's master brings. Airflow's own labels move in tests/lab/soak: all of it starts anew for minutes then."""
         return Change(
             variables={"airflow_keep_days": 30},
-            labels={"airflow": ["c02"], "airflow-worker": ["c01", "c03"]},
             diff=("SKP_AIRFLOW_KEEP_DAYS=30",),
-            parts={"airflow-skp-metadata": {"placement", "env SKP_AIRFLOW_KEEP_DAYS"}, "airflow-skp-worker": {"config /etc/spark/spark-defaults.conf"}},
-            places={**dict.fromkeys(moved, ["c02"]), "airflow-skp-worker": ["c01", "c03"], "airflow-skp-docker": ["c01", "c03"]},
+            parts={"airflow-skp-metadata": {"env SKP_AIRFLOW_KEEP_DAYS"}, "airflow-skp-worker": {"config /etc/spark/spark-defaults.conf"}},
         )
