@@ -156,7 +156,7 @@ def test_new_secrets_end_what_the_old_ones_opened_and_never_go_back(site):
     assert lablib.look(SECRETS) == sums and lablib.services() == running
 
     alone = lablib.play(rotate, "--tags", "spark", check=False)
-    assert alone.rc != 0 and "--tags jupyter,spark" in alone.text and lablib.look(SECRETS) == sums
+    assert alone.rc != 0 and "--tags airflow,jupyter,spark" in alone.text and lablib.look(SECRETS) == sums
 
 
 def test_a_secret_that_is_gone_everywhere_is_not_made_anew(site):

@@ -8,6 +8,8 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: container_table
 short_description: The containers of all nodes as lines of text
+description:
+  - What C(playbooks/ps.yml) shows, from the answers of M(skp.cluster.skp_cluster_info) on the nodes.
 version_added: 0.1.0
 author: skp.cluster contributors (@comafire)
 options:
