@@ -3,6 +3,7 @@
 """The lab tests need a lab that `make up` brought up; they never make one by themselves."""
 from __future__ import annotations
 
+import os
 import sys
 import warnings
 from pathlib import Path
@@ -20,10 +21,19 @@ import durations  # noqa: E402  (lablib puts tests/tools on the path)
 
 def pytest_configure(config):
     """Say which tests took long; show failures short, because the long form shows the arguments of calls, and requests carry passwords and tokens."""
+    config.addinivalue_line("markers", "soak: takes minutes, and another test of `make test` shows most of it; runs in `make soak`, or when it is named")
     if config.option.durations is None:
         config.option.durations, config.option.durations_min = 12, 30
     if config.option.tbstyle == "auto":
         config.option.tbstyle = "short"
+
+
+def pytest_collection_modifyitems(config, items):
+    """Leave what is marked for `make soak` to it, except tests that are named one by one."""
+    if os.environ.get("SKP_LAB_FAST") != "0" and not any("::" in str(argument) for argument in config.args):
+        later = [item for item in items if item.get_closest_marker("soak")]
+        config.hook.pytest_deselected(items=later)
+        items[:] = [item for item in items if item not in later]
 
 
 def pytest_runtest_logreport(report):

@@ -120,6 +120,7 @@ def test_down_keeps_all_data(site, kept, figures):
     assert lablib.play(site).changed == set()
 
 
+@pytest.mark.soak
 def test_a_dry_run_counts_the_images_that_the_run_would_build(site):
     """New images mean new containers: a dry run that says only "images" would hide that all services restart."""
     dry = {task for task, _host in lablib.play(site, "--check", "-e", "skp_image_refresh=another-day").changed}

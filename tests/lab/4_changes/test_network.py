@@ -128,6 +128,7 @@ def test_published_ports_at_one_address():
         lablib.on("c02", "bash", "-c", f"ip route del {second}/32 || true")
 
 
+@pytest.mark.soak
 def test_the_filter_survives_restarts_and_hands():
     """A restart of the engine, the node's own reboot, and rules removed by hand: the next look shows the same rules, the last one after a run."""
     wish = {"skp_allow_from": [ELSEWHERE]}

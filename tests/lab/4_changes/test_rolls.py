@@ -24,6 +24,7 @@ def versions(prefix):
     return {line for text in lablib.look(f"docker ps -q --no-trunc -f name={prefix}", NODES).values() for line in text.split()}
 
 
+@pytest.mark.soak
 def test_two_runs_at_once_change_one_after_the_other(site, figures):
     """Two people start the same change: both end well, each broker stops once and never two, and a third run takes it back. A producer loses nothing of what
     was acknowledged meanwhile. A topic with one replica, which can never have the two in sync that it wants, holds nobody up.

@@ -30,7 +30,7 @@ def kinds(document, where):
     return {item["kind"] for item in document["problems"] if item["where"] == where}
 
 
-@pytest.mark.parametrize("node", ["c03", "c01"])
+@pytest.mark.parametrize("node", ["c03", pytest.param("c01", marks=pytest.mark.soak)])
 def test_a_node_without_power(look, figures, node):
     """Its row says so, and everything of the others is as it should be. Without the master another manager is asked."""
     lablib.kill(node)
@@ -48,6 +48,7 @@ def test_a_node_without_power(look, figures, node):
     assert look()[0].rc == 0
 
 
+@pytest.mark.soak
 def test_a_swarm_without_a_leader(look, figures):
     """Two of three managers are off: the table says so, and the node that is left has its row."""
     lablib.kill("c02", "c03")
