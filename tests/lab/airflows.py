@@ -117,12 +117,6 @@ def spreads(many, figures):
     assert not [name for name in lablib.services() if re.fullmatch("airflow-[A-Za-z0-9]{8}", name)], "services of tasks are left"
 
 
-def execute(service, *argv, check=True, stdin=None):
-    """A command in a container of a service."""
-    node, ident = lablib.task_container(service)
-    return lablib.on(node, "docker", "exec", "-i", ident, *argv, check=check, stdin=stdin)
-
-
 ASK = """
 import http.client, json, socket, sys
 class Connection(http.client.HTTPConnection):
@@ -139,5 +133,5 @@ for method, path, body in json.loads(sys.stdin.read()):
 
 def ask_docker(calls):
     """[(status, text)]: what the proxy before Docker answers to a task. calls: [(method, path, body)]."""
-    lines = execute("airflow-skp-worker", "python", "-c", ASK, stdin=json.dumps(calls)).splitlines()
+    lines = lablib.execute("airflow-skp-worker", "python", "-c", ASK, stdin=json.dumps(calls)).splitlines()
     return [tuple(json.loads(line)) for line in lines]

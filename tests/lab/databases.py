@@ -6,28 +6,13 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+import uuid
 
 import lablib
 
 DATABASE = "reports"
 """The lab's own database on both servers (inventory/lab/group_vars/all/lab.yml), with a user of the same name."""
 ROWS = 1000
-
-
-def container(service):
-    """(node, id) of the running container of a service. By the service's label: the name of one service may begin with that of another."""
-    text = f"docker ps -q -f label=com.docker.swarm.service.name={service}"
-    for node, found in lablib.look(text, check=False, timeout=30).items():
-        if re.match(r"[0-9a-f]{12}\b", found):
-            return node, found.split()[0]
-    raise lablib.Failed(f"no running container of {service} on any node")
-
-
-def execute(service, *argv, stdin=None, check=True, timeout=120):
-    """Run a command in the container of a service. Returns what it printed."""
-    node, ident = container(service)
-    flags = ["-i"] if stdin is not None else []
-    return lablib.on(node, "docker", "exec", *flags, ident, *argv, stdin=stdin, check=check, timeout=timeout)
 
 
 class Server:
@@ -45,7 +30,7 @@ class Server:
 
     def ask(self, statements, database=DATABASE, check=True):
         """Run statements as the user of a database. Returns the rows, cells separated by tabs."""
-        text = execute(self.service + "-client", *self.command(database), stdin=statements, check=check)
+        text = lablib.execute(self.service + "-client", *self.command(database), stdin=statements, check=check)
         return [line for line in text.splitlines() if line and not line.startswith(self.more)]
 
     def numbers(self, table):
@@ -56,6 +41,16 @@ class Server:
         """A table with these numbers."""
         values = ", ".join(f"({i})" for i in numbers)
         self.ask(f"CREATE TABLE {table} (i INT PRIMARY KEY); INSERT INTO {table} VALUES {values};")
+
+    def keep(self):
+        """A new table with numbers. Returns its name, for `has`."""
+        table = f"kept{uuid.uuid4().hex[:8]}"
+        self.fill(table, range(300))
+        return table
+
+    def has(self, table):
+        """Whether a table of `keep` has all its numbers."""
+        return self.numbers(table) == set(range(300))
 
     def answers(self):
         """Whether it takes a query."""
@@ -72,7 +67,7 @@ class Server:
 
     def inserts(self, table, first):
         """One insert after the other, each committed, from a number on. Yields each that the client says is committed, until the server dies."""
-        node, ident = container(self.service + "-client")
+        node, ident = lablib.task_container(self.service + "-client")
         command = ["docker", "exec", "-i", lablib.container(node), "docker", "exec", "-i", ident, *self.command()]
         # Without buffers: what could not be written when the server died must not be written at the end.
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0) as process:
@@ -136,7 +131,7 @@ class PostgreSQL(Server):
 def redis(commands):
     """What Redis answers to commands, after the login; a line for each."""
     password = lablib.on(lablib.manager(), "cat", "/etc/skp/secrets/redis_password").strip()
-    text = execute("redis-skp", "redis-cli", stdin=f"AUTH {password}\n{commands}\n")
+    text = lablib.execute("redis-skp", "redis-cli", stdin=f"AUTH {password}\n{commands}\n")
     return text.splitlines()[1:]
 
 
@@ -148,7 +143,7 @@ def survives_kills(server, table, figures):
         for i in server.inserts(table, first):
             acknowledged.add(i)
             if i in (ROWS // 3, 2 * ROWS // 3):
-                node, ident = container(server.service)
+                node, ident = lablib.task_container(server.service)
                 lablib.on(node, "docker", "kill", "-s", "KILL", ident)
                 kills += 1
         _, seconds = lablib.wait(f"{server.role} answers again", server.answers, 240)
@@ -164,7 +159,7 @@ def survives_deletion(server, table):
     """The container is deleted, then two runs: the same data, and nothing to change."""
     server.fill(table, range(200))
     for service in (server.service, server.service + "-client"):
-        node, ident = container(service)
+        node, ident = lablib.task_container(service)
         lablib.on(node, "docker", "rm", "-f", ident)
     assert lablib.play("site.yml", "--tags", server.role).changed == set()
     lablib.wait(f"{server.role} answers", server.answers, 120)
@@ -186,12 +181,12 @@ def another_database(server, figures):
     """One more database comes without a stop of the server, and stays when it is no longer in the list."""
     both = [{"name": DATABASE}, {"name": DATABASE, "server": "postgresql"}]
     more = {"name": "second_one", "server": server.role, "password": "chosen'by\\people"}
-    before = container(server.service)
+    before = lablib.task_container(server.service)
     result = lablib.play("site.yml", "--tags", server.role, "-e", json.dumps({"skp_databases": [*both, more]}))
     figures[f"{server.role}: one more database, seconds"] = round(result.seconds, 1)
     server.ask("CREATE TABLE t (i INT); INSERT INTO t VALUES (7);", "second_one")
     lablib.play("site.yml", "--tags", server.role)
-    assert container(server.service) == before
+    assert lablib.task_container(server.service) == before
     # Both clients take a \ in a file of logins twice.
     assert server.elsewhere("second_one", more["password"].replace("\\", "\\\\"), "SELECT i FROM t;").split() == ["7"], "removed from the list, and still there"
 

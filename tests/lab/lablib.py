@@ -247,11 +247,18 @@ def versions(text):
 
 
 def task_container(service):
-    """(node, container id) of the running container of a by-member service."""
-    for node, text in look(f"docker ps -q -f name={service}.", check=False, timeout=30).items():
+    """(node, id) of a running container of a service. By the service's label: the name of one service may begin with that of another."""
+    for node, text in look(f"docker ps -q -f label=com.docker.swarm.service.name={service}", check=False, timeout=30).items():
         if re.match(r"[0-9a-f]{12}\b", text):
             return node, text.split()[0]
     raise Failed(f"no running container of {service} on any node")
+
+
+def execute(service, *argv, stdin=None, check=True, timeout=120):
+    """Run a command in the container of a service. Returns what it printed."""
+    node, ident = task_container(service)
+    flags = ["-i"] if stdin is not None else []
+    return on(node, "docker", "exec", *flags, ident, *argv, stdin=stdin, check=check, timeout=timeout)
 
 
 HEALTH = """

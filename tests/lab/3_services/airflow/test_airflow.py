@@ -77,14 +77,14 @@ def test_a_killed_workers_task_is_tried_again(figures):
 
 def test_a_stored_connection_outlives_all_containers():
     ident = "lab-kept"
-    airflows.execute("airflow-skp-metadata", "airflow", "connections", "delete", ident, check=False)
+    lablib.execute("airflow-skp-metadata", "airflow", "connections", "delete", ident, check=False)
     airflows.call("POST", "/connections", json={"connection_id": ident, "conn_type": "http", "host": "example", "password": "word-of-the-lab"})
     for part in airflows.COMPONENTS:
         node, container = lablib.task_container("airflow-skp" + part)
         lablib.on(node, "docker", "rm", "-f", container)
     lablib.wait("Airflow is healthy", airflows.healthy, 240, every=1)
-    lablib.wait("the metadata's container runs", lambda: airflows.execute("airflow-skp-metadata", "true") == "", 120, every=1)
-    [found] = json.loads(airflows.execute("airflow-skp-metadata", "airflow", "connections", "get", ident, "-o", "json"))
+    lablib.wait("the metadata's container runs", lambda: lablib.execute("airflow-skp-metadata", "true") == "", 120, every=1)
+    [found] = json.loads(lablib.execute("airflow-skp-metadata", "airflow", "connections", "get", ident, "-o", "json"))
     assert found["password"] == "word-of-the-lab"
 
 
