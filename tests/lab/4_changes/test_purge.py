@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 import lablib
+import pytest
 
 GUEST = "/srv/skp/guest"
 WITH_GUEST = ("--tags", "jupyter", "-e", f"jupyter_volume={GUEST}")
 PURGE = ("-e", "skp_purge=true", "-e", "skp_confirm=lab")
 
 
+@pytest.mark.soak
 def test_a_directory_with_somebodys_files_is_used_and_left():
     """Notebooks in a directory that was there before: a purge leaves it with all files, says so, and the services are gone."""
     lablib.on("c01", "sh", "-c", f"mkdir -p {GUEST}/alice && echo text > {GUEST}/alice/thesis")

@@ -67,7 +67,7 @@ def sshd_dies():
     lablib.close_ssh()
 
 
-@pytest.mark.parametrize("how, wanted", [("Ctrl-C", ["-e", "zookeeper_autopurge_keep=4"]), ("sshd", [])])
+@pytest.mark.parametrize("how, wanted", [("Ctrl-C", ["-e", "zookeeper_autopurge_keep=4"]), pytest.param("sshd", [], marks=pytest.mark.soak)])
 def test_a_roll_that_is_interrupted(site, how, wanted):
     """Ctrl-C, or the master's SSH server dies, after the first member of ZooKeeper was stopped: never two are down, the next run ends the change, and the one
     after it finds nothing to do.

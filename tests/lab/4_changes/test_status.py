@@ -48,6 +48,7 @@ def test_a_service_that_ends_at_once(site, status):
     mend(site)
 
 
+@pytest.mark.soak
 def test_another_image(site, status):
     update("--image", IMAGE)
     wanted = {("edited", "echo-skp", ""), ("not_running", "echo-skp", "c03"), ("image", "echo-skp", "")}

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 
 import lablib
+import pytest
 import witness
 
 NODES = ("c01", "c02", "c03")
@@ -14,6 +15,7 @@ RUNNING = ("docker ps --no-trunc --format '{{.ID}} {{.Names}}' | grep -v ' airfl
            " xargs -r docker inspect --format '{{.Id}} {{.State.StartedAt}}' | sort")
 
 
+@pytest.mark.soak
 def test_a_node_that_left_the_swarm_joins_again(site):
     """The fault of molecule's scenario default, here with services on the node: they run again, and every label is there."""
     token = lablib.on(lablib.manager(), "docker", "swarm", "join-token", "-q", "worker").strip()
@@ -38,6 +40,7 @@ ONE = {"c03": "n03"}
 ALL = {"c01": "m01", "c02": "m02", "c03": "m03"}
 
 
+@pytest.mark.soak
 def test_renamed_hosts_keep_their_services_and_data(site):
     """One host gets another name, then all of them, then the first names come back: the same machines, so no container stops, ids and data stay, nobody is
     told to remove a live node, and a second run changes nothing.

@@ -66,6 +66,7 @@ def secret_sums(node):
     return sums
 
 
+@pytest.mark.soak
 def test_a_the_master_loses_power(kept, figures):
     """c01 is killed and started: everything is back, unattended."""
     lablib.kill("c01")
