@@ -64,7 +64,11 @@ def test_every_service_has_a_witness(site):
     assert set(definitions.read()) == witness.services()
 
 
-@pytest.mark.parametrize("one", witness.ALL, ids=lambda one: one.name)
+# One of each kind: on the nodes, with member ids, with a database and its secrets, with many services. The others in `make soak`.
+KINDS = ("registry", "kafka", "mysql", "airflow")
+
+
+@pytest.mark.parametrize("one", [one if one.name in KINDS else pytest.param(one, marks=pytest.mark.soak) for one in witness.ALL], ids=lambda one: one.name)
 def test_one_service_again_stays_in_its_budget(site, one, figures):
     """--tags <service> on a cluster that is as it should be: nothing changed, few tasks, a handful of calls, none on nodes without a part in it."""
     result = lablib.play(site, "--tags", one.name)

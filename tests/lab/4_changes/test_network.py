@@ -60,6 +60,7 @@ def node_reaches(node, other, port=KAFKA):
     return lablib.on(node, "bash", "-c", text).strip() == "yes"
 
 
+@pytest.mark.soak
 def test_what_a_notebook_reaches():
     """Without any variable: published ports of every node and names, no port of a node itself, no metadata service."""
     home = notebooks.node()
@@ -93,6 +94,7 @@ def test_who_reaches_published_ports():
     assert neighbour("c01")
 
 
+@pytest.mark.soak
 def test_who_reaches_the_ports_of_the_swarm():
     """Nobody but the nodes: the controller does not, the nodes do, and the overlay network still carries what they say."""
     assert neighbour("c01", 2377)
@@ -113,6 +115,7 @@ def test_who_of_a_node_uses_its_registry():
     lablib.wait("the cluster is healthy", lablib.cluster_is_healthy, 60)
 
 
+@pytest.mark.soak
 def test_published_ports_at_one_address():
     """A second address of the node: what it publishes is not reached there, its own ports are."""
     host, second = "c01", "172.31.251.1"

@@ -49,6 +49,7 @@ def test_two_runs_at_once_change_one_after_the_other(site, figures):
     witness.healthy()
 
 
+@pytest.mark.soak
 def test_without_a_quorum_no_broker_is_stopped(site):
     """Two of three ZooKeeper members reach nobody: brokers still answer, but one that was stopped could not start. The run ends within its time and says so."""
     before, configs = lablib.look(RUNNING, NODES), lablib.ask_manager("docker config ls -q | sort")

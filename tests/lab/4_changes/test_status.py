@@ -1,6 +1,6 @@
 # Copyright (c) 2026 skp.cluster contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""status.yml finds what somebody did by hand. Each test breaks one thing of the throw-away service or of c03, and a run of the site mends it."""
+"""status.yml finds what somebody did by hand, and a run of the site mends it: several things at once, and each alone in `make soak`."""
 from __future__ import annotations
 
 import json
@@ -34,6 +34,20 @@ def mend(site):
     lablib.play(site, "--tags", "echo")
 
 
+def test_what_somebody_did_by_hand(site, status):
+    """An edited service, a label removed, rules of the packet filter flushed, a registry stopped: all are told at once, and nothing else is."""
+    update("--env-add", "SOMEBODY=me")
+    lablib.ask_manager("docker node update --label-rm kafka c03")
+    lablib.on("c03", "iptables", "-F", "SKP-FORWARD")
+    lablib.on("c03", "docker", "stop", "registry-skp")
+    lablib.wait("the service runs again", lambda: lablib.tasks("echo-skp") == ["c03"], 60)
+    wanted = {("edited", "echo-skp", ""), ("labels", "c03", "c03"), ("packet_filter", "packet filter", "c03"),
+              ("not_running", "registry-skp", "c03"), ("registry", "registry", "c03")}
+    lablib.wait("all is told", lambda: status() == (2, wanted), 30, every=2)
+    lablib.play(site, "--tags", "swarm,nodes,registry,echo")
+
+
+@pytest.mark.soak
 def test_an_edited_service(site, status):
     update("--env-add", "SOMEBODY=me")
     lablib.wait("the service runs again", lambda: lablib.tasks("echo-skp") == ["c03"], 60)
@@ -41,6 +55,7 @@ def test_an_edited_service(site, status):
     mend(site)
 
 
+@pytest.mark.soak
 def test_a_service_that_ends_at_once(site, status):
     update("--entrypoint", "false")
     wanted = {("edited", "echo-skp", ""), ("not_running", "echo-skp", "c03")}
@@ -56,6 +71,7 @@ def test_another_image(site, status):
     mend(site)
 
 
+@pytest.mark.soak
 def test_a_missing_label_and_one_of_somebody(site, status):
     """The label kafka of a node decides about no task that runs, and is hosts.json's; rack is nobody's business."""
     lablib.ask_manager("docker node update --label-rm kafka --label-add rack=r1 c03")
@@ -67,6 +83,7 @@ def test_a_missing_label_and_one_of_somebody(site, status):
         lablib.ask_manager("docker node update --label-rm rack c03")
 
 
+@pytest.mark.soak
 def test_a_drained_node(status):
     """What runs nowhere else is named."""
     lablib.ask_manager("docker node update --availability drain c03")
@@ -79,12 +96,14 @@ def test_a_drained_node(status):
         lablib.wait("the cluster is healthy", lablib.cluster_is_healthy, 300, every=2)
 
 
+@pytest.mark.soak
 def test_a_packet_filter_that_somebody_flushed(site, status):
     lablib.on("c03", "iptables", "-F", "SKP-FORWARD")
     assert status() == (2, {("packet_filter", "packet filter", "c03")})
     lablib.play(site, "--tags", "nodes")
 
 
+@pytest.mark.soak
 def test_a_stopped_registry(status):
     lablib.on("c03", "docker", "stop", "registry-skp")
     try:
@@ -94,6 +113,7 @@ def test_a_stopped_registry(status):
         lablib.wait("the registry answers", lambda: lablib.on("c03", "curl", "-s", "-m", "3", "http://127.0.0.1:5000/v2/") == "{}", 60)
 
 
+@pytest.mark.soak
 def test_a_stopped_engine(status):
     """The node answers, its engine does not: one row says so, and the swarm calls the node down."""
     lablib.on("c03", "systemctl", "stop", "docker.socket", "docker.service")

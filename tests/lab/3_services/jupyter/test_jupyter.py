@@ -330,6 +330,7 @@ def test_a_killed_server_comes_back_with_everything(browser, notebook, figures):
         page.close()
 
 
+@pytest.mark.soak
 def test_data_on_spark_and_on_pandas(token, figures):
     """Spark writes 100 MB to a volume all nodes see; Spark and pandas alone aggregate it to the same numbers. `make soak` does it with 1 GB."""
     rows = 6_000_000

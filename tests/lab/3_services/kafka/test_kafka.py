@@ -8,6 +8,7 @@ import uuid
 import faults
 import lablib
 import messages
+import pytest
 
 INSIDE = range(0, 5000)
 OUTSIDE = range(5000, 10000)
@@ -56,6 +57,7 @@ def test_data_does_not_carry_names_of_containers_or_hosts():
 BROKERS = "docker ps -q --no-trunc -f name=kafka-skp-"
 
 
+@pytest.mark.soak
 def test_a_roll_with_a_broker_cut_off_is_refused(figures):
     """A broker reaches nobody: a run that would stop another one ends within its time, names the partitions, and stops none."""
     topic, before = f"late-{uuid.uuid4().hex[:8]}", lablib.look(BROKERS)

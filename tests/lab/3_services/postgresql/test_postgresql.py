@@ -6,6 +6,7 @@ from __future__ import annotations
 import uuid
 
 import databases
+import pytest
 
 SERVER = databases.PostgreSQL()
 
@@ -27,6 +28,7 @@ def test_the_superuser_is_local_and_a_user_has_one_database():
     databases.keeps_strangers_out(SERVER)
 
 
+@pytest.mark.soak
 def test_a_database_comes_without_a_restart_and_is_never_removed(figures):
     databases.another_database(SERVER, figures)
 

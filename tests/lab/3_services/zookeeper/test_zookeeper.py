@@ -46,6 +46,7 @@ def test_another_name_over_running_members_is_refused():
     assert ensemble() == before and "other-1" not in lablib.services()
 
 
+@pytest.mark.soak
 def test_a_lost_record_comes_back_with_limit():
     """The record is removed, then a run for one host: no member restarts, and all znodes are there."""
     prefix = f"t{uuid.uuid4().hex[:8]}"
