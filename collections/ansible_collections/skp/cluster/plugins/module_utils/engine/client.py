@@ -122,6 +122,13 @@ LEADER_PATIENCE = 40
 """Seconds. When its leader dies, a swarm elects another one within about ten; until then every manager refuses."""
 
 
+NO_LEADER = (
+    "the swarm has no leader, and none was elected in time: fewer than a majority of its managers answer. This call changed nothing. Start the other managers; "
+    "only if they are permanently lost, see docs/swarm.md, \"Majority lost\". The engine says: %s"
+)
+"""Where a manager lost the majority after a run had asked it: the swarm's own text says what to check, not what to do."""
+
+
 def leaderless(method, text):
     """Whether an error of the engine means that the swarm has no leader at the moment, and the same call may be sent again.
 
@@ -160,7 +167,10 @@ def request(client, method, path, params=None, body=None, what=None, headers=Non
         if leaderless(method, text) and time.monotonic() < deadline:
             time.sleep(0.5)
             continue
-        raise EngineError("%s: %s" % (label, text.strip()), kind="api", status=status, what=label, engine_message=text.strip())
+        raise EngineError(
+            "%s: %s" % (label, NO_LEADER % text.strip() if "does not have a leader" in text else text.strip()),
+            kind="api", status=status, what=label, engine_message=text.strip(),
+        )
     if not decode:
         return content
     return json.loads(content) if content else None
