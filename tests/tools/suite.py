@@ -76,7 +76,7 @@ def check() -> list[tuple[str, phases.Commands]]:
 
 
 def test() -> list[tuple[str, phases.Commands]]:
-    """Every property once. Cheap and likely to fail first, what gives data up last."""
+    """Each kind of property once. Cheap and likely to fail first, what gives data up last."""
     return [
         ("lab", {"": lab("up")}),
         # The browser that lane a needs is installed while images are built.
