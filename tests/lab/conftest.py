@@ -3,7 +3,6 @@
 """The lab tests need a lab that `make up` brought up; they never make one by themselves."""
 from __future__ import annotations
 
-import os
 import sys
 import warnings
 from pathlib import Path
@@ -30,7 +29,7 @@ def pytest_configure(config):
 
 def pytest_collection_modifyitems(config, items):
     """Leave what is marked for `make soak` to it, except tests that are named one by one."""
-    if os.environ.get("SKP_LAB_FAST") != "0" and not any("::" in str(argument) for argument in config.args):
+    if not lablib.SOAK and not any("::" in str(argument) for argument in config.args):
         later = [item for item in items if item.get_closest_marker("soak")]
         config.hook.pytest_deselected(items=later)
         items[:] = [item for item in items if item not in later]

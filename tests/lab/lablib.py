@@ -21,6 +21,8 @@ sys.path.insert(0, str(ROOT / "tests" / "tools"))
 
 import durations  # noqa: E402  (the path above comes first)
 
+SOAK = os.environ.get("SKP_LAB_FAST") == "0"
+"""Whether this is `make soak`: the tests with its mark run too, and some of the others do more."""
 LAB = os.environ.get("SKP_LAB_NAME", "skp-lab")
 HOSTS_JSON = ROOT / "inventory" / "lab" / "hosts.json"
 MANAGED = ("/etc/docker", "/etc/skp")

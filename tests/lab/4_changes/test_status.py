@@ -43,8 +43,10 @@ def test_what_somebody_did_by_hand(site, status):
     lablib.wait("the service runs again", lambda: lablib.tasks("echo-skp") == ["c03"], 60)
     wanted = {("edited", "echo-skp", ""), ("labels", "c03", "c03"), ("packet_filter", "packet filter", "c03"),
               ("not_running", "registry-skp", "c03"), ("registry", "registry", "c03")}
-    lablib.wait("all is told", lambda: status() == (2, wanted), 30, every=2)
-    lablib.play(site, "--tags", "swarm,nodes,registry,echo")
+    try:
+        lablib.wait("all is told", lambda: status() == (2, wanted), 30, every=2)
+    finally:
+        lablib.play(site, "--tags", "swarm,nodes,registry,echo")
 
 
 @pytest.mark.soak

@@ -7,7 +7,6 @@ After each day of it the cluster is healthy and every service's data is present.
 from __future__ import annotations
 
 import contextlib
-import os
 import time
 
 import faults
@@ -17,7 +16,6 @@ import sparks
 import sweeps
 import witness
 
-SOAK = os.environ.get("SKP_LAB_FAST") == "0"
 N = 200_000
 SUM = N * (N - 1) // 2
 
@@ -77,9 +75,9 @@ def test_a_the_master_loses_power(kept, figures):
 
 
 def test_b_a_worker_dies_loses_a_label_and_is_wiped(kept, site, figures):
-    """c03 dies while it serves a Spark job's shuffled data, and the sum is right; it may be the swarm's leader, since c01 died before. Its label kafka is
-    taken while it is off: the broker is gone at once and stays gone when c03 is back. Then c03 has the label again (and is wiped before, in `make soak`; the
-    master is wiped below): one run of site.yml, ids and secrets as before.
+    """c03 dies while it serves a Spark job's shuffled data, and the sum is right; it may be the swarm's leader (in `make soak`, where c01 died before). Its
+    label kafka is taken while it is off: the broker is gone at once and stays gone when c03 is back. Then c03 has the label again (and is wiped before, in
+    `make soak`; the master is wiped below): one run of site.yml, ids and secrets as before.
     """
     ids, secrets, lost = members(), secret_sums("c02"), sparks.worker_address("c03")
     with lablib.edited_hosts(lablib.without("kafka", "c03")):
@@ -109,11 +107,12 @@ def test_b_a_worker_dies_loses_a_label_and_is_wiped(kept, site, figures):
             figures["power: c03 back, all but its broker healthy after seconds"] = as_before(kept)
             assert "kafka-skp-3" not in lablib.services()
             assert "kafka-skp-3" not in lablib.on("c03", "docker", "ps", "-a", "--format", "{{.Names}}")
-    if SOAK:
+    if lablib.SOAK:
         with step("c03 is wiped"):
             recreate("c03")
-    with step("c03 has its label again: site.yml"):
-        figures["power: c03 %swith its label again, site.yml alone, seconds" % ("wiped, " * SOAK)] = round(lablib.play(site).seconds)
+    state = "wiped" if lablib.SOAK else "with its label again"
+    with step(f"c03 {state}: site.yml"):
+        figures[f"power: c03 {state}, site.yml alone, seconds"] = round(lablib.play(site).seconds)
         as_before(kept)
         assert members() == ids and secret_sums("c03") == secrets
 

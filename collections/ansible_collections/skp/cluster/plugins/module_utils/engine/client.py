@@ -122,6 +122,8 @@ LEADER_PATIENCE = 40
 """Seconds. When its leader dies, a swarm elects another one within about ten; until then every manager refuses."""
 
 
+LEADERLESS = "does not have a leader"
+"""In the engine's text: the swarm has no leader, and the call did nothing."""
 NO_LEADER = (
     "the swarm has no leader, and none was elected in time: fewer than a majority of its managers answer. This call changed nothing. Start the other managers; "
     "only if they are permanently lost, see docs/swarm.md, \"Majority lost\". The engine says: %s"
@@ -132,9 +134,9 @@ NO_LEADER = (
 def leaderless(method, text):
     """Whether an error of the engine means that the swarm has no leader at the moment, and the same call may be sent again.
 
-    The first form says that nothing was done. The others leave open what a writing call has done, so only reading ones are sent again.
+    `LEADERLESS` says that nothing was done. The others leave open what a writing call has done, so only reading ones are sent again.
     """
-    if "does not have a leader" in text:
+    if LEADERLESS in text:
         return True
     return method == "GET" and any(words in text for words in ("code = Unavailable", "code = DeadlineExceeded", "context deadline exceeded"))
 
@@ -168,7 +170,7 @@ def request(client, method, path, params=None, body=None, what=None, headers=Non
             time.sleep(0.5)
             continue
         raise EngineError(
-            "%s: %s" % (label, NO_LEADER % text.strip() if "does not have a leader" in text else text.strip()),
+            "%s: %s" % (label, NO_LEADER % text.strip() if LEADERLESS in text else text.strip()),
             kind="api", status=status, what=label, engine_message=text.strip(),
         )
     if not decode:
