@@ -22,7 +22,7 @@ COLLECTION := collections/ansible_collections/skp/cluster
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 ##### The lab and the cluster on it
 
@@ -63,6 +63,10 @@ soak: venv ## Before a release: rounds of outages, all orders, large data, defau
 .PHONY: test-vm
 test-vm: venv ## Small real machines under QEMU: NFS, reboots, the master away (as root, about 30 minutes, estimated)
 	@pytest -q -s tests/vm
+
+.PHONY: test-k8s
+test-k8s: venv ## Airflow in pods: a one-node Kubernetes, compiled from Go modules, on the running lab (about 20 minutes, estimated)
+	@pytest -q -s tests/k8s
 
 .PHONY: lint
 lint: venv ## yamllint, flake8, shellcheck, ansible-lint (production profile)

@@ -63,18 +63,25 @@ JVMS = ("kafka-skp", "spark-skp-master", "spark-skp-worker", "spark-skp-history"
 
 AIRFLOW = tuple(f"airflow-skp{part}" for part in ("", "-metadata", "-scheduler", "-dag-processor", "-triggerer", "-worker"))
 SOCKET = ("no socket of the engine", "no sensitive paths of the node")
-PROXIES = ("airflow-skp-docker", *(f"airflow-skp-swarm-c0{number}" for number in (1, 2, 3)))
+PORTAINER = ("portainer-skp", "portainer-skp-agent")
+PROXIES = ("airflow-skp-docker", "airflow-skp-swarm")
 
 # {(rule, service): why it is not kept}.
 EXCEPTIONS = {
     **{("a limit of memory", name): MEMORY for name in (
-        "registry-skp", "zookeeper-skp", *JVMS, "jupyter-skp", "jupyter-skp-gateway", "mysql-skp", "pgsql-skp", "redis-skp", *AIRFLOW, "echo-skp")},
+        "registry-skp", "zookeeper-skp", *JVMS, "jupyter-skp", "jupyter-skp-gateway", "mysql-skp", "pgsql-skp", "redis-skp", *AIRFLOW, *PORTAINER,
+        "echo-skp")},
     **{("a read-only root", name): NATIVE for name in JVMS},
     ("a read-only root", "jupyter-skp"): "people install packages and unpack data in their container; a restart removes both",
     ("a read-only root", "jupyter-skp-gateway"): "as jupyter-skp: its kernels do the same",
     ("a read-only root", "airflow-skp-worker"): "tasks install packages and unpack data in their container; a restart removes both",
     **{("a user that is not root", name): "the engine's socket is root's; it has no capability" for name in PROXIES},
     **{(rule, name): "it is the filter that stands before the socket for tasks of Airflow" for name in PROXIES for rule in SOCKET},
+    **{("a user that is not root", name): "its image expects root, and the engine's socket is root's; it has no capability" for name in PORTAINER},
+    **{("a read-only root", name): "its image writes beside its program: the agent its certificate, the server the files of stacks" for name in PORTAINER},
+    **{(rule, "portainer-skp-agent"): "an agent is the engine's hands for Portainer's administrators; it obeys only the server with its secret, on a network "
+       "of their own, and runs on no node without the label portainer-agent" for rule in SOCKET},
+    ("a health check", "portainer-skp-agent"): "an agent finds the others by name when it starts, and a name is hidden until its health check has passed",
     ("a user that is not root", "registry-skp"): "root owns the images on the store, so that no client of the store can change one; it has no capability",
     ("a network of its own", "registry-skp"): "it listens on the node's loopback: engines before 28 let others reach a port published there",
     ("a read-only root", "echo-skp"): THROW_AWAY,

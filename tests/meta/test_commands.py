@@ -7,11 +7,12 @@ from __future__ import annotations
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 
 import pytest
-from tree import ROOT
+from tree import COLLECTION, ROOT
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +40,9 @@ def play(*words):
         (["site.yml", "--skip-tags", "jupiter"], 'did you mean "jupyter"?'),
         (["playbooks/kafka.yml", "--tags", "kafka", "-e", "kafka_heap_opt=-Xmx1g"], "did you mean kafka_heap_opts?"),
         (["playbooks/kafka.yml", "-e", "kafka_config=a=b"], "expected an object"),
+        (["playbooks/custom.yml", "-e", '{"skp_custom_services": [{"name": "web"}]}'], "Service web of skp_custom_services: found neither image nor build"),
+        (["playbooks/push.yml"], "push_registry is '', expected a registry"),
+        (["playbooks/push.yml", "-e", "push_registy=a"], "did you mean push_registry?"),
         (["playbooks/down.yml"], "- zookeeper (c01)\n"),
         (["playbooks/down.yml"], "Nothing was removed. If this is what you want, run it again with -e skp_confirm=mine"),
         (["playbooks/down.yml", "--tags", "kafka", "-e", "skp_purge=true"], "/var/lib/skp/kafka on c01"),
@@ -112,3 +116,42 @@ def test_a_forgotten_inventory(tmp_path):
 def test_a_group_without_hosts_is_no_error(cluster):
     """A service that no host has: its play runs on the managers."""
     assert play("-i", cluster, "playbooks/spark.yml", "--list-hosts")[0] == 0
+
+
+FOREIGN = ["master", "manager", "worker", "zookeeper", "kafka", "mysql", "pgsql", "postgresql", "redis", "spark_master", "spark_worker", "jupyter", "airflow",
+           "airflow_worker", "registry", "gpu"]
+MENU = sorted(path.name for path in (COLLECTION / "playbooks").glob("*.yml"))
+
+
+@pytest.fixture(scope="module")
+def clients(tmp_path_factory):
+    """Somebody else's inventory: groups named like ours, each with a host of its own."""
+    path = tmp_path_factory.mktemp("clients") / "clients.ini"
+    path.write_text("".join("[%s]\nforeign-%s ansible_host=192.0.2.9\n" % (name, name) for name in FOREIGN), encoding="utf-8")
+    return path
+
+
+def test_no_play_has_a_host_of_another_inventory(cluster, clients):
+    """All playbooks in one command: neither its groups of our names nor its own hosts are part of a play."""
+    code, text = play("-i", cluster, "-i", clients, *(COLLECTION / "playbooks" / name for name in MENU), "--list-hosts")
+    assert code == 0 and text.count("playbook: ") == len(MENU)
+    assert set(re.findall(r"^      (\S+)$", text, re.MULTILINE)) == {"c01"}
+
+
+@pytest.mark.parametrize(
+    ("group", "playbook"),
+    [("mysql", "kafka"), ("manager", "rotate_secrets"), ("skp", "nodes")],
+)
+def test_a_group_of_ours_in_another_inventory_is_refused(cluster, tmp_path, group, playbook):
+    other = tmp_path / "clients.ini"
+    other.write_text("[%s]\nawxbox ansible_host=192.0.2.9\n" % group, encoding="utf-8")
+    code, text = play("-i", cluster, "-i", other, COLLECTION / ("playbooks/%s.yml" % playbook))
+    assert code != 0 and "awxbox: it is in the group %s, but not in hosts.json" % group in " ".join(text.split())
+    assert "UNREACHABLE" not in text and "changed=1" not in text
+
+
+def test_other_groups_of_another_inventory_are_nobodys_business(cluster, tmp_path):
+    other = tmp_path / "clients.ini"
+    other.write_text("[clients]\nlaptop ansible_host=192.0.2.9\nc01\n[nginx]\nlaptop\n[worker]\nlaptop\n", encoding="utf-8")
+    code, text = play("-i", cluster, "-i", other, "playbooks/down.yml")
+    assert code != 0 and "Nothing was removed" in text and "laptop" not in text

@@ -72,7 +72,7 @@ def faults(words):
                 wrong.append("no inventory %s" % value)
             if "tags" in word:
                 wrong += ["no tag %s" % tag for tag in value.split(",") if tag not in tags() | OWN and "<" not in tag]
-            if word == "-e":
+            if word == "-e" and not value.startswith("@"):
                 names = json.loads(value) if value.startswith("{") else {value.split("=")[0]}
                 wrong += ["no variable %s" % name for name in names if name not in variables() | PLAYBOOK_VARIABLES]
         elif word.startswith("skp.cluster."):
@@ -112,7 +112,7 @@ EXAMPLES = sorted((COLLECTION / "plugins").glob("*/skp_*.py"))
 def test_images_have_names_of_images(path):
     text = path.read_text(encoding="utf-8")
     named = set(re.findall(r"(?:localhost:5000|skp_registry \}\})/skp/([a-z][a-z-]*)", text))
-    assert named - images() - {"docker-hello", "docker-echo"} == set()
+    assert named - images() - {"docker-hello", "docker-echo", "docker-ds-ours"} == set()
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=relative)
@@ -131,6 +131,13 @@ def test_the_sample_of_an_own_image_keeps_the_others():
     [sample] = [found for _language, text in blocks(ROOT / "docs/images.md", "yaml") if "images_of_group" in (found := yaml.safe_load(text))]
     default = load(COLLECTION / "roles/images/defaults/main.yml")["images_of_group"]
     assert {group: sample["images_of_group"].get(group) for group in default} == default
+
+
+def test_the_sample_of_more_packages_runs_what_it_builds():
+    """An image that no service is told of is built for nothing."""
+    [sample] = [found for _language, text in blocks(ROOT / "docs/images.md", "yaml") if "docker-ds-ours" in text and (found := yaml.safe_load(text))]
+    ours = "localhost:5000/skp/%s:latest" % sample["images_extra"][0]["name"]
+    assert {name: sample.get(name) for name in ("jupyter_image", "spark_image")} == {"jupyter_image": ours, "spark_image": ours}
 
 
 def ansible_playbook(*words, **more):
@@ -182,7 +189,7 @@ def test_the_page_on_the_network_names_every_port_of_ours():
     page = (ROOT / "docs/network.md").read_text(encoding="utf-8")
     shared = COLLECTION / "roles/_common"
     published = {re.search(r"default\((\d+)\)", entry["port"]).group(1) for entry in load(shared / "vars/main.yml")["__skp_ports"]}
-    assert len(published) == 9 and [port for port in published if not re.search(r"^\| %s \|.*`\w+_publish: none`" % port, page, re.MULTILINE)] == []
+    assert len(published) == 11 and [port for port in published if not re.search(r"^\| %s \|.*`\w+_publish: none`" % port, page, re.MULTILINE)] == []
     closed = ", ".join(map(str, load(shared / "defaults/main.yml")["skp_container_closed_ports"]))
     assert "`%s`" % closed in page
     checked = load(COLLECTION / "roles/preflight/defaults/main.yml")["preflight_ports"]

@@ -7,6 +7,7 @@ Ansible's validation accepts such text for a bool, a number or a list, but conve
 
 from __future__ import annotations
 
+import functools
 import re
 
 import pytest
@@ -21,6 +22,7 @@ SOURCES = sorted(
 )
 
 
+@functools.cache
 def options(kind):
     """Return the names of all options of a type, of lists only those of text and numbers: others cannot be given as text.
 
@@ -77,3 +79,53 @@ def test_text_is_converted_where_it_is_used(path, kind):
 )
 def test_raw_uses_are_found(kind, expression, found):
     assert raw_uses(expression, {"engine_manage", "preflight_dns_names"}, kind) == found
+
+
+CALCULATES = r"[-+*/%<>]|==|!=|(?:not )?in\b"
+COUNTS = r"\|\s*(?:max|min|sum|abs|round|log|pow|human_readable|list|sort)\b|is (?:not )?(?:divisibleby|odd|even|eq|equalto|gt|ge|lt|le|ne)\b"
+
+
+def calculations(expression, names):
+    """Return the names of numbers that an expression calculates or compares with, without a conversion. In text, or as an element, a number may be text."""
+    code = re.sub(r"'[^']*'|\"[^\"]*\"", "''", expression)
+    default = r"(?:\s*\|\s*default\([^()]*\))?"
+    name = r"(?<![\w.])(%s)\b(?!\s*=[^=])" % "|".join(sorted(names))
+    after = re.findall(name + default + r"\s*(?:%s|%s)" % (CALCULATES, COUNTS), code)
+    # Behind an operator a filter belongs to the name alone.
+    before = re.findall(r"(?:%s|\brange\([^()]*)\s*" % CALCULATES + name + r"(?!%s\s*\|\s*(?:int|float|string)\b)" % default, code)
+    return after + before
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=relative)
+def test_numbers_are_converted_where_they_are_calculated_with(path):
+    """In text, `10` is less than `9`, and `2 * '3'` is `33`. A number that is put into a text or given to a module is the same either way."""
+    names = options("int") | options("float")
+    node = load(path) if path.suffix == ".yml" and path.parent.name != "templates" else path.read_text(encoding="utf-8")
+    assert [(name, text.strip()) for text, _argument in expressions(node) for name in calculations(text, names)] == []
+
+
+@pytest.mark.parametrize(
+    ("expression", "found"),
+    [
+        ("kafka_port + 1", True),
+        ("1 + kafka_port", True),
+        ("2 * kafka_port | default(9092)", True),
+        ("kafka_port > 1024", True),
+        ("kafka_port | default(9092) == 9092", True),
+        ("[kafka_port, 2] | max", False),
+        ("kafka_port | max", True),
+        ("range(1, kafka_port)", True),
+        ("other in ports and kafka_port in ports", True),
+        ("kafka_port | int + 1", False),
+        ("1 + kafka_port | int", False),
+        ("1 + kafka_port | default(9092) | int", False),
+        ("kafka_port | string in ports", False),
+        ("'kafka:' ~ kafka_port", False),
+        ("{'target': kafka_port}", False),
+        ("my_kafka_port + 1", False),
+        ("hosts | map('regex_replace', '$', ':' ~ kafka_port)", False),
+        ("'kafka_port + 1'", False),
+    ],
+)
+def test_calculations_are_found(expression, found):
+    assert bool(calculations(expression, {"kafka_port"})) is found

@@ -20,10 +20,10 @@ LAB = "tests/lab"
 
 LANES = {
     "services": {"a": ("spark", "jupyter", "volumes"), "b": ("mysql", "postgresql", "redis", "registry", "zookeeper", "kafka")},
-    "services on services": {"": ("airflow",)},
+    "services on services": {"a": ("airflow",), "b": ("auth", "portainer", "custom")},
 }
 """Directories of 3_services per phase and lane. Two lanes run at once, on two processors: Spark and its users beside the rest. Kafka follows ZooKeeper; what
-uses services of both lanes comes after them.
+uses databases or services of both lanes comes after them.
 """
 SERVICES = tuple(name for lanes in LANES.values() for lane in lanes.values() for name in lane)
 

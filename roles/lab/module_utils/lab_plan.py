@@ -32,8 +32,8 @@ NODE_COUNTS = (1, 3, 5)
 MANAGERS = 3
 MANAGER_LABELS = ("zookeeper", "kafka")
 FIRST_LABELS = ("spark-master", "jupyter", "airflow")
-SECOND_LABELS = ("mysql", "pgsql", "redis")
-NODE_LABELS = ("spark-worker",)
+SECOND_LABELS = ("mysql", "pgsql", "redis", "flask", "portainer", "hello")
+NODE_LABELS = ("spark-worker", "portainer-agent")
 WORKER_LABELS = ("airflow-worker",)
 
 

@@ -12,15 +12,20 @@ import sweeps
 
 WORDS = {name: f"skpcanary{uuid.uuid4().hex}" for name in (
     "jupyter_password", "jupyter_gateway_token", "spark_auth_secret", "registry_http_secret", "mysql_root_password", "postgresql_password", "redis_password",
-    "database", "airflow_admin_password", "airflow_fernet_key", "airflow_db_password", "airflow_flower_password", "proxy")}
+    "database", "airflow_admin_password", "airflow_fernet_key", "airflow_db_password", "airflow_flower_password", "portainer_admin_password", "proxy",
+    "auth_admin_password", "auth_db_password")}
+# 64 hexadecimal digits: nothing else is taken for a key.
+WORDS.update({name: uuid.uuid4().hex + uuid.uuid4().hex for name in ("auth_access_key", "auth_refresh_key")})
 VARIABLES = {
     **{name: WORDS[name] for name in (
         "jupyter_password", "jupyter_gateway_token", "spark_auth_secret", "registry_http_secret", "mysql_root_password", "postgresql_password",
-        "redis_password", "airflow_admin_password", "airflow_fernet_key", "airflow_db_password", "airflow_flower_password")},
+        "redis_password", "airflow_admin_password", "airflow_fernet_key", "airflow_db_password", "airflow_flower_password", "auth_admin_password",
+        "auth_db_password", "portainer_admin_password", "auth_access_key", "auth_refresh_key")},
     "airflow_flower": True,
     "skp_databases": [{"name": "reports", "server": server, "password": WORDS["database"]} for server in ("mysql", "postgresql")],
     "engine_daemon_config_extra": {"proxies": {"http-proxy": f"http://user:{WORDS['proxy']}@proxy.example:3128"}},
 }
+ROLES = ("engine", "registry", "mysql", "postgresql", "redis", "auth", "spark", "jupyter", "airflow", "portainer")
 NOWHERE = "localhost:5000/skp/nowhere:none"
 # Tag: what makes its role fail late, with its secrets at hand, and changes nothing.
 FAILURES = {
@@ -30,9 +35,11 @@ FAILURES = {
     "mysql": {"mysql_image": NOWHERE},
     "postgresql": {"postgresql_image": NOWHERE},
     "redis": {"redis_image": NOWHERE},
+    "auth": {"auth_image": NOWHERE},
     "spark": {"spark_image": NOWHERE},
     "jupyter": {"jupyter_image": NOWHERE},
     "airflow": {"airflow_image": NOWHERE},
+    "portainer": {"portainer_image": NOWHERE},
 }
 TALKATIVE = ("-vvv", "--diff")
 
@@ -58,7 +65,7 @@ def test_a_dry_run_shows_no_secret(site, given):
     before = lablib.snapshot()
     result = lablib.play(site, "--check", *TALKATIVE, *given())
     changed = set().union(*(row["play"] for row in result.rows if row["changed"]))
-    assert shown(result.text) == [] and {"engine", "registry", "mysql", "postgresql", "redis", "spark", "jupyter", "airflow"} <= changed
+    assert shown(result.text) == [] and set(ROLES) <= changed
     assert lablib.snapshot() == before
 
 

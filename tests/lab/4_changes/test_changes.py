@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 
 import faults
 import lablib
@@ -241,3 +242,23 @@ def test_refused_before_anything_is_touched(what, site):
     assert result.rc != 0 and result.changed == set()
     assert [text for text in texts if text not in result.text] == [], result.text[-3000:]
     assert lablib.snapshot() == before
+
+
+def test_a_host_of_another_inventory_is_not_contacted(tmp_path):
+    """Beside ours it changes nothing, not even the number of calls. In a group named like ours, the run ends before it asks anybody."""
+    kafka = ("playbooks/kafka.yml", "-i", "inventory/lab")
+    alone, other = lablib.play(*kafka), tmp_path / "clients.ini"
+    with socket.create_server(("127.0.0.1", 0)) as door:
+        door.setblocking(False)
+        line = f"awxbox ansible_host=127.0.0.1 ansible_port={door.getsockname()[1]}\n"
+        other.write_text(f"[clients]\n{line}[worker]\n{line}", encoding="utf-8")
+        beside = lablib.play(*kafka, "-i", other)
+        assert beside.changed == set()
+        assert sorted((row["task"], row["host"]) for row in beside.rows) == sorted((row["task"], row["host"]) for row in alone.rows)
+        for group in ("manager", "kafka"):
+            other.write_text(f"[{group}]\n{line}", encoding="utf-8")
+            result = lablib.play(*kafka, "-i", other, check=False)
+            assert result.rc != 0 and f"awxbox: it is in the group {group}" in " ".join(result.text.split())
+            assert [row for node in lablib.hosts() for row in result.calls(node)] == []
+        with pytest.raises(BlockingIOError):
+            door.accept()

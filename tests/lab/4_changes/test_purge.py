@@ -24,3 +24,28 @@ def test_a_directory_with_somebodys_files_is_used_and_left():
     finally:
         lablib.play("site.yml", "--tags", "jupyter")
         lablib.on("c01", "rm", "-rf", GUEST)
+
+
+DATA = "/var/lib/skp/kafka"
+BELOW = f"mkdir -p /root/disk {DATA}/disk && echo text >/root/disk/file && mount --bind /root/disk {DATA}/disk"
+AT_IT = f"mount --bind {DATA} {DATA}"
+
+
+@pytest.mark.parametrize(("mount", "unmount", "words"), [
+    (BELOW, f"umount {DATA}/disk && rmdir {DATA}/disk", "A file system is mounted below"),
+    (AT_IT, f"umount {DATA}", "a file system is mounted there"),
+])
+def test_a_purge_over_a_mount_is_refused_first(mount, unmount, words):
+    """Somebody's disk below the data, or at its place: neither it nor a service nor the data of another node is removed."""
+    node, before = lablib.labelled("kafka")[0], lablib.services()
+    kept = lablib.look(f"cat {DATA}/data/meta.properties", lablib.labelled("kafka"))
+    lablib.on(node, "sh", "-c", mount)
+    try:
+        result = lablib.play("playbooks/down.yml", "--tags", "kafka", *PURGE, check=False)
+        assert result.rc != 0 and words in " ".join(result.text.split()) and result.changed == set()
+        assert lablib.services() == before
+        assert lablib.look(f"cat {DATA}/data/meta.properties", lablib.labelled("kafka")) == kept
+        if mount == BELOW:
+            assert lablib.on(node, "cat", "/root/disk/file").strip() == "text"
+    finally:
+        lablib.on(node, "sh", "-c", unmount)

@@ -10,9 +10,8 @@ import pytest
 import witness
 
 NODES = ("c01", "c02", "c03")
-# Every container of the cluster, and since when it runs. Without Airflow's proxies of the managers, which have the names of their hosts.
-RUNNING = ("docker ps --no-trunc --format '{{.ID}} {{.Names}}' | grep -v ' airflow-skp-swarm-' | cut -d' ' -f1 |"
-           " xargs -r docker inspect --format '{{.Id}} {{.State.StartedAt}}' | sort")
+# Every container of the cluster, and since when it runs.
+RUNNING = "docker ps -q --no-trunc | xargs -r docker inspect --format '{{.Id}} {{.State.StartedAt}}' | sort"
 
 
 @pytest.mark.soak

@@ -12,10 +12,13 @@ import lablib
 from next_service.witness import Echo
 
 from witness.airflow import Airflow
+from witness.auth import Auth
 from witness.base import REMOVED, Change, Witness
+from witness.custom import Custom
 from witness.jupyter import Jupyter
 from witness.kafka import Kafka
 from witness.mysql import MySQL
+from witness.portainer import Portainer
 from witness.postgresql import PostgreSQL
 from witness.redis import Redis
 from witness.registry import Registry
@@ -25,7 +28,7 @@ from witness.zookeeper import ZooKeeper
 
 __all__ = ["ALL", "REMOVED", "Change", "Witness", "change", "check", "healthy", "keep", "services"]
 
-ALL = (Registry(), ZooKeeper(), Kafka(), MySQL(), PostgreSQL(), Redis(), Spark(), Jupyter(), Airflow(), Volumes(), Echo())
+ALL = (Registry(), ZooKeeper(), Kafka(), MySQL(), PostgreSQL(), Redis(), Auth(), Spark(), Jupyter(), Airflow(), Portainer(), Volumes(), Custom(), Echo())
 
 PATIENCE = 240
 """Seconds until the cluster must have recovered. All nodes share two cores."""

@@ -27,8 +27,7 @@ class Airflow(Witness):
         return lablib.labelled("mysql")
 
     def services(self):
-        managers = {f"airflow-skp-swarm-{name}" for name, host in lablib.hosts().items() if {"master", "manager"} & set(host["groups"])}
-        return {f"airflow-skp{part}" for part in (*airflows.COMPONENTS, "-worker", "-docker")} | managers
+        return {f"airflow-skp{part}" for part in (*airflows.COMPONENTS, "-worker", "-docker", "-swarm")}
 
     def healthy(self):
         return airflows.healthy()

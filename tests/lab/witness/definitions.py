@@ -11,8 +11,8 @@ OURS = ("skp.hash",)
 """Labels that follow from the rest of the definition."""
 
 
-def parts(spec):
-    """{part: value} of a definition: config FILE, secret FILE, env NAME, placement, and the rest by the engine's own names."""
+def parts(spec, networks):
+    """{part: value} of a definition: config FILE, secret FILE, env NAME, placement, and the rest by the engine's own names. networks: {id: name}."""
     task = dict(spec["TaskTemplate"])
     task.pop("ForceUpdate", None)  # how often somebody restarted it by hand
     container = dict(task.pop("ContainerSpec"))
@@ -21,6 +21,8 @@ def parts(spec):
     found.update({f"secret {item['File']['Name']}": item["SecretName"] for item in container.pop("Secrets", None) or ()})
     found.update({"env " + entry.partition("=")[0]: entry for entry in container.pop("Env", None) or ()})
     found.update(container)
+    # By name: a role's own network goes with its services, and the next one has another id.
+    task["Networks"] = [dict(item, Target=networks.get(item["Target"], item["Target"])) for item in task.get("Networks") or ()]
     found.update(task)
     found.update({key: value for key, value in spec.items() if key not in ("TaskTemplate", "Labels")})
     found["labels"] = {key: value for key, value in (spec.get("Labels") or {}).items() if key not in OURS}
@@ -31,7 +33,8 @@ def read():
     """{service: {part: value}} of all services of the swarm."""
     node = lablib.manager()
     ids = lablib.on(node, "docker", "service", "ls", "-q").split()
-    return {item["Spec"]["Name"]: parts(item["Spec"]) for item in json.loads(lablib.on(node, "docker", "service", "inspect", *ids))} if ids else {}
+    networks = dict(line.split() for line in lablib.on(node, "docker", "network", "ls", "--no-trunc", "--format", "{{.ID}} {{.Name}}").splitlines())
+    return {item["Spec"]["Name"]: parts(item["Spec"], networks) for item in json.loads(lablib.on(node, "docker", "service", "inspect", *ids))} if ids else {}
 
 
 def changed(before, after):

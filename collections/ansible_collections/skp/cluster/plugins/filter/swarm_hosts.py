@@ -62,7 +62,7 @@ RETURN = r"""
 _value:
   description:
     - Dictionary of host name and C(role), C(master), C(addr), C(labels), C(joins), C(asked), C(engine), C(node_id), C(joining),
-      C(encryption).
+      C(encryption), C(version).
   type: dict
 """
 
@@ -105,7 +105,8 @@ def swarm_hosts(names, hostvars, groups, play_hosts, probed=(), decision=None, s
             "engine": engine,
             "node_id": node_id,
             "joining": predict and joining and not node_id,
-            "encryption": engine["encryption"] if engine else "unknown",
+            "encryption": engine["encryption"] if engine else "",
+            "version": engine["version"] if engine else "",
         }
     return hosts
 

@@ -14,6 +14,7 @@ description:
   - It is the master if its SSH port answers, else the first host of the group C(manager) whose SSH port answers.
   - If no port answers it is the master, so that the next error is about the master.
   - The result is kept for the rest of the run of C(ansible-playbook). Every task uses the same manager, and the ports are tested once.
+  - Only hosts of the group C(skp) are ever a result. If a host of another inventory is in a group of the cluster, that is an error.
   - The master is returned without a test if a connection from the controller proves nothing. This is the case if its connection is not SSH
     (C(ansible_connection) other than C(ssh), C(paramiko), C(paramiko_ssh) or C(smart)), or if it uses a jump host
     (C(ProxyJump), C(ProxyCommand) or C(-J) in C(ansible_ssh_common_args), C(ansible_ssh_extra_args), C(ansible_ssh_args), or in
@@ -58,6 +59,7 @@ from ansible import constants as C
 from ansible.errors import AnsibleError
 from ansible.plugins.loader import connection_loader
 from ansible.plugins.lookup import LookupBase
+from ansible_collections.skp.cluster.plugins.plugin_utils import _foreign
 
 SSH_CONNECTIONS = ("ssh", "paramiko", "paramiko_ssh", "smart")
 JUMP = re.compile(r"ProxyJump|ProxyCommand|(?:^|\s)-J", re.IGNORECASE)
@@ -69,20 +71,21 @@ class LookupModule(LookupBase):
     def run(self, terms: list[t.Any], variables: dict[str, t.Any] | None = None, **kwargs: t.Any) -> list[str]:
         """Return a list with the one name.
 
-        :raises AnsibleError: if the inventory has no master
+        :raises AnsibleError: if the inventory has no master, or if hosts of another inventory are in groups of the cluster
         """
         self.set_options(var_options=variables, direct=kwargs)
         groups = (variables or {}).get("groups", {})
-        masters = list(groups.get("master", []))
+        masters = _foreign.members(groups, "master")
         if not masters:
             raise AnsibleError('skp.cluster.manager: the inventory has no host in the group "master", expected one; see docs/hosts_json.md')
-        candidates = [masters[0], *(host for host in groups.get("manager", []) if host != masters[0])]
-        if len(candidates) == 1:
-            return candidates
-        return [kept_for_the_run(candidates, lambda: self._choose(candidates, variables["hostvars"]))]
+        candidates = [masters[0], *(host for host in _foreign.members(groups, "manager") if host != masters[0])]
+        return [kept_for_the_run(candidates, lambda: self._choose(candidates, groups, variables["hostvars"]))]
 
-    def _choose(self, candidates: list[str], hostvars: t.Mapping[str, t.Mapping[str, t.Any]]) -> str:
-        if not is_reached_directly(hostvars[candidates[0]]):
+    def _choose(self, candidates: list[str], groups: t.Mapping[str, list[str]], hostvars: t.Mapping[str, t.Mapping[str, t.Any]]) -> str:
+        foreign = _foreign.problems(groups, hostvars)
+        if foreign:
+            raise AnsibleError("\n".join([*foreign, "Nothing was changed."]))
+        if len(candidates) == 1 or not is_reached_directly(hostvars[candidates[0]]):
             return candidates[0]
         return first_answering(candidates, lambda host: endpoint(host, hostvars[host]), self.get_option("timeout"))
 

@@ -13,6 +13,7 @@ description:
   - Returns the options of C(meta/argument_specs.yml) of a role, together with C(meta/options.yml) of the roles that its C(meta/main.yml) names as dependencies.
   - For M(ansible.builtin.validate_argument_spec). Ansible's own validation of a role runs on every host, for every dependency, and with all C(--tags).
     A role of this collection validates its variables in one task on one host, and only if it is selected.
+  - Refuses hosts of another inventory in a group of the cluster, or in the group of the role. They would be taken for hosts of the cluster.
   - Refuses what Ansible's validation does not see. A variable whose name begins like the role's (C(kafka_), C(skp_)) and that the role does not have, which
     would have no effect. Text for an object, or for a list of objects, which would break later. It looks at the variables of the host of the task.
 options:
@@ -47,6 +48,7 @@ import os
 from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 from ansible_collections.skp.cluster.plugins.filter.from_text import from_text
+from ansible_collections.skp.cluster.plugins.plugin_utils import _foreign
 
 SHARED = "shared"
 """Entry point of a role that only has variables, in a file of its own: Ansible reads C(argument_specs.yml) wherever the role is a dependency."""
@@ -65,7 +67,9 @@ class LookupModule(LookupBase):
         self.set_options(var_options=variables, direct=kwargs)
         found = [self.options_of(path, self.get_option("entry_point")) for path in terms]
         for path, options in zip(terms, found):
-            lines = unknown(os.path.basename(path), set(options) | self.names_of(path), variables or {}) + wrong_types(options, variables or {})
+            role = os.path.basename(path)
+            lines = _foreign.problems((variables or {}).get("groups") or {}, (variables or {}).get("hostvars") or {}, [role])
+            lines += unknown(role, set(options) | self.names_of(path), variables or {}) + wrong_types(options, variables or {})
             if lines:
                 raise AnsibleLookupError("\n".join(lines + ["Nothing was changed."]))
         return found

@@ -9,6 +9,7 @@ it keeps the mode of an old file; and it does not fsync.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import tempfile
@@ -21,6 +22,18 @@ def read_text(path):
             return handle.read()
     except (FileNotFoundError, NotADirectoryError):
         return None
+
+
+def open_plain(path):
+    """A plain file, opened to read bytes, for a directory in which others can write: no link is followed, no pipe is waited for. Raises OSError."""
+    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise OSError(errno.EINVAL, "It is no plain file", path)
+        return os.fdopen(handle, "rb")
+    except BaseException:
+        os.close(handle)
+        raise
 
 
 def drift(path, text, mode=0o600, uid=0, gid=0):

@@ -71,6 +71,7 @@ options:
       base:
         description:
           - Base image, passed to the Dockerfile as build argument C(BASE). The name of another image of the list or a reference.
+          - It does not count for a Dockerfile that does not declare C(ARG BASE).
           - Empty means O(base_image), or a bootstrapped Debian.
         type: str
         default: ""
@@ -173,6 +174,12 @@ options:
     description: With O(state=built), warn of images that were built longer ago than this number of days. V(0) never warns.
     type: int
     default: 0
+  platform:
+    description:
+      - With O(state=built), the platform to build for, such as V(linux/arm64). Empty for this machine's.
+      - A machine that has to run programs of another architecture needs the kernel's binfmt_misc and QEMU (Debian's package qemu-user-binfmt).
+    type: str
+    default: ""
   extra_ca:
     description:
       - Additional certificates (PEM) that builds trust. In a task also a path on the controller, absolute or relative to the
@@ -314,6 +321,7 @@ def argument_spec():
         base_suite=dict(type="str", default="trixie"),
         refresh=dict(type="str", default=""),
         max_age_days=dict(type="int", default=0),
+        platform=dict(type="str", default=""),
         extra_ca=dict(type="str", default=""),
         apt_mirror=dict(type="str", default="", no_log=True),
         apt_security_mirror=dict(type="str", default="", no_log=True),

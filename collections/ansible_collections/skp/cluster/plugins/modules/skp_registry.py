@@ -138,6 +138,8 @@ options:
   purge:
     description:
       - With O(state=absent), the node's record of its store is removed. On the writer, the images in the store are removed permanently.
+      - Images that were in a store before an empty marker file gave it to skp.cluster are left. A file system that is mounted among the images
+        is refused.
     type: bool
     default: false
 seealso:

@@ -39,6 +39,13 @@ options:
     description: Overlay network of services without O(services[].networks).
     type: str
     default: net-skp
+  own_networks:
+    description:
+      - Overlay networks of this role alone, name to subnet, for services that no other container may reach. They are made before the services,
+        and removed with O(state=absent).
+      - No container but a task of a service can join them. A network that exists keeps its subnet.
+    type: dict
+    default: {}
   registry:
     description: Images of this registry are resolved to their digest. The module queries the registry from the manager it runs on.
     type: str
@@ -60,8 +67,15 @@ options:
     description:
       - For services by label, the inventory hosts that have the label, by name of the label. The labels of the swarm's nodes are brought up to date before
         the services. Nodes outside O(limit_hosts) are not changed.
+      - A present service by such a label carries its name as C(skp.label). M(skp.cluster.skp_swarm) then leaves the label to this module, so that a node has
+        the service's new image before the label. Without O(label_hosts), M(skp.cluster.skp_swarm) sets the label, and the service may start before its role.
     type: dict
     default: {}
+  joining:
+    description: In check mode, hosts that the same run would bring into the swarm (RV(skp.cluster.skp_swarm#module:joining)).
+    type: list
+    elements: str
+    default: []
   rebuilt:
     description: In check mode, images that the same run would build anew; their services are predicted to change.
     type: list
@@ -140,6 +154,10 @@ options:
       label:
         description: Runs once on every node with the value V(enable) for this label.
         type: str
+      managers:
+        description: Runs once on every manager of the swarm. Exactly one of this, O(services[].host) and O(services[].label) is set.
+        type: bool
+        default: false
       constraints:
         description: More placement constraints, in swarm syntax.
         type: list
@@ -512,7 +530,7 @@ def run(module, result):
     client = engine.connect_or_predict(module, manager=True)
     refuse_other_members(client, role, params["members"])
     seen = service_io.read_state(client, role, params["renamed"] if module.check_mode else None)
-    labels = service_plan.plan_labels(seen, params["label_hosts"], params["limit_hosts"])
+    labels = service_plan.plan_labels(seen, params["label_hosts"], params["limit_hosts"], params["joining"] if module.check_mode else [])
     state = service_plan.with_labels(seen, labels)
 
     asked = params["services"] if params["state"] == "present" else []
@@ -521,16 +539,18 @@ def run(module, result):
     digests = service_io.resolve_images(client, images, params["registry"], missing_ok=module.check_mode,
                                         rebuilt=params["rebuilt"] if module.check_mode else [])
     oldest = lowest_engine(state["nodes"])
-    desired = [build_service(service, role, params["network"], digests, params["serial"], oldest, params["secret_generations"]) for service in asked]
+    desired = [build_service(service, role, params["network"], digests, params["serial"], oldest, params["secret_generations"], params["label_hosts"])
+               for service in asked]
     refuse_old_secrets(role, state, params["secret_generations"])
     plan = service_plan.plan_services(state, desired, role, params["limit_hosts"])
+    networks = service_plan.plan_networks(state, role, params["own_networks"] if asked else {})
     placement, generations = plan_placement(client, state, desired, params)
     check_nodes(module, state, desired, plan, client is not None)
     refuse_stops(role, state, plan["actions"], params["limit_hosts"])
 
     result.update(
         {
-            "changed": plan["changed"] or bool(labels) or drops_placement(params, generations),
+            "changed": plan["changed"] or bool(labels or networks) or drops_placement(params, generations),
             "labels": [{key: step[key] for key in ("host", "label", "value")} for step in labels],
             "unchanged": plan["unchanged"],
             "outside_limit": plan["skipped"],
@@ -543,12 +563,13 @@ def run(module, result):
         }
     )
     if module._diff:
-        result["diff"] = [label_diff(step) for step in labels] + plan["diff"]
+        result["diff"] = [label_diff(step) for step in labels] + [item["diff"] for item in networks] + plan["diff"]
     if module.check_mode:
         return
 
     for step in labels:
         members_io.set_node_labels(client, step["id"], {step["label"]: step["value"]})
+    service_io.create_networks(client, networks, state)
     # Written before any service starts: an interrupted run must not lose the hosts of the data.
     if placement is not None:
         members_io.write_generation(client, members_io.PLACEMENT, role, {"services": placement}, generations)
@@ -576,6 +597,8 @@ def run(module, result):
     result["pending_down"] = outcome.get("pending_down", [])
     if result["pending_down"]:
         module.warn("Not waited for: %s." % ", ".join("%(service)s on %(host)s (%(reason)s)" % item for item in result["pending_down"]))
+    if params["state"] == "absent" and not params["limit_hosts"]:
+        service_io.remove_networks(client, role, module.warn)
     if drops_placement(params, generations):
         members_io.remove_generations(client, generations)
 

@@ -44,6 +44,14 @@ options:
     type: list
     elements: str
     default: []
+  labels_in_use:
+    description:
+      - Labels that any host of the inventory has, also outside O(hosts).
+      - One of these that a present service names as its own (label C(skp.label)) is neither set nor removed here. The role of that service does it
+        (O(skp.cluster.skp_service#module:label_hosts)), when the node has the image. With the label alone, the swarm would start the service there at once.
+    type: list
+    elements: str
+    default: []
   network:
     description: The overlay network. It is created attachable, and never changed in place.
     type: dict
@@ -57,7 +65,11 @@ options:
         type: str
         required: true
       encrypted:
-        description: Encrypt the traffic between nodes. Refused if a node's kernel does not support it.
+        description: Encrypt the traffic between nodes. Refused if a node's kernel does not support it, or if it is not known whether node and engine do.
+        type: bool
+        default: false
+      unproven:
+        description: Go on where it is not known whether a node's kernel and engine encrypt. A kernel that certainly does not is refused.
         type: bool
         default: false
   advertise_addr:
@@ -91,8 +103,8 @@ options:
     default: 90
 notes:
   - Each value of O(hosts) is a dictionary with C(role) (C(manager) or C(worker)), C(addr), C(labels) (dictionary of name and value),
-    C(node_id) (from the node's engine; empty if it did not answer), C(joining) (in check mode, the node would have joined) and
-    C(encryption) (as RV(skp.cluster.skp_engine#module:engine.encryption)).
+    C(node_id) (from the node's engine; empty if it did not answer), C(joining) (in check mode, the node would have joined),
+    C(encryption) (as RV(skp.cluster.skp_engine#module:engine.encryption)) and C(version) (of the engine); both are empty of a node that did not answer.
 """
 
 EXAMPLES = r"""
@@ -131,6 +143,11 @@ renamed:
   returned: state=present
   type: dict
   sample: {mpwzlvhl1l9inkxk0d89fw7f2: n03}
+joining:
+  description: Hosts whose node would join. Empty outside check mode, where they have joined already.
+  returned: state=present
+  type: list
+  elements: str
 failure:
   description: Machine-readable part of an error.
   returned: failure
@@ -154,10 +171,11 @@ def present(module, client):
     nodes = swarm.nodes(expected) if client else []
     network = swarm.network(params["network"]["name"]) if client else None
     hosts = {name: dict(host, joining=bool(host.get("joining")) or not client) for name, host in params["hosts"].items()}
-    desired = {"hosts": hosts, "inventory": params["inventory"], "network": params["network"]}
-    actions = plan(nodes, network, desired, self_id)
+    desired = {"hosts": hosts, "inventory": params["inventory"], "labels_in_use": params["labels_in_use"], "network": params["network"]}
+    services = swarm.services() if client else []
+    actions = plan(nodes, network, desired, self_id, services)
     names = {host["node_id"]: name for name, host in hosts.items() if host.get("node_id")}
-    actions["pins"] = repin(swarm.services() if client else [], names, actions["renamed"])
+    actions["pins"] = repin(services, names, actions["renamed"])
     for text in actions["warnings"]:
         module.warn(text)
     spec, rotate = settings_change(swarm.settings() if client else {}, params["autolock"]), params["rotate_join_tokens"]
@@ -178,6 +196,7 @@ def present(module, client):
     return {
         "changed": changed,
         "renamed": {node_id: new for node_id, (_old, new) in actions["renamed"].items()},
+        "joining": [item["host"] for item in actions["updates"] if not item["id"]],
         "diff": {"before": actions["before"], "after": actions["after"]},
         "node_id": self_id,
         "nodes": shown,
@@ -232,10 +251,12 @@ def main():
             "state": {"type": "str", "choices": ["present", "init", "joined", "token"], "default": "present"},
             "hosts": {"type": "dict", "default": {}},
             "inventory": {"type": "list", "elements": "str", "default": []},
+            "labels_in_use": {"type": "list", "elements": "str", "default": []},
             "network": {"type": "dict", "options": {
                 "name": {"type": "str", "required": True},
                 "subnet": {"type": "str", "required": True},
                 "encrypted": {"type": "bool", "default": False},
+                "unproven": {"type": "bool", "default": False},
             }},
             "advertise_addr": {"type": "str"},
             "managers": {"type": "list", "elements": "str"},

@@ -21,7 +21,7 @@ TEXT, PORT, SWITCH, SECRET, IMAGE, TAG, UNUSED, LATER = "text", "port", "switch"
 OWN_IMAGES = "skp/"
 """Prefix of the images that st-kilda-pier built itself (no registry, no tag). The roles have their own images instead."""
 
-NOT_YET = ("PORTAINER", "FLASK", "NGINX")
+NOT_YET = ("NGINX",)
 """First parts of the names of services that this version does not run."""
 
 
@@ -74,8 +74,8 @@ def _table() -> dict[str, tuple[str, str]]:
         "AIRFLOW_DB_PASSWORD": (SECRET, "password of Airflow's user"),
         "AIRFLOW__CORE__SQL_ALCHEMY_CONN": (SECRET, "URL of Airflow's database, with the password"),
         "PORTAINER_PORT": (PORT, "port of Portainer"),
-        "FLASK_PORT": (PORT, "port of the authentication service"),
-        "FLASK_SECRET": (SECRET, "signing secret of the authentication service"),
+        "FLASK_PORT": (PORT, "port of the auth service"),
+        "FLASK_SECRET": (UNUSED, "one word for sessions and tokens; the auth service has a key of its own for each kind of token"),
         "NGINX_PORT": (PORT, "port of nginx"),
     }
     common = {
@@ -98,6 +98,10 @@ def _table() -> dict[str, tuple[str, str]]:
             endings["VOLUME"] = (UNUSED, "directory of the notebooks in Spark's containers; set spark_mounts")
         if service == "AIRFLOW":
             endings["GPU_IMAGE"] = (UNUSED, "image for nodes with a GPU; a task with a GPU runs in an image of its own")
+        if service == "FLASK":
+            endings["VOLUME"] = (UNUSED, "directory of the programs; they are in the image, and the accounts in a database")
+            endings["GPU_IMAGE"] = (UNUSED, "image for nodes with a GPU; the auth service needs none")
+            endings["GPU"] = (SWITCH, "use the GPU image; the auth service needs none")
         table.update((f"{service}_{ending}", entry) for ending, entry in endings.items())
     return table
 
@@ -115,10 +119,14 @@ VARIABLES = {
     "KAFKA_VOLUME": "kafka_data_dir",
     "MYSQL_VOLUME": "mysql_data_dir",
     "PGSQL_VOLUME": "postgresql_data_dir",
+    "PORTAINER_VOLUME": "portainer_data_dir",
     "PGSQL_NAME": "postgresql_name",
     "PGSQL_PORT": "postgresql_port",
     "PGSQL_PASSWORD": "postgresql_password",
     "PGSQL_IMAGE": "postgresql_image",
+    "FLASK_NAME": "auth_name",
+    "FLASK_PORT": "auth_port",
+    "FLASK_IMAGE": "auth_image",
     **{name: "volumes_" + name.lower() for name in (
         "SSHFS_ID", "SSHFS_HOST", "SSHFS_VOLUME", "S3_ACCOUNT", "S3_BUCKET", "S3_ACCESS_ID", "S3_ACCESS_KEY", "BLOB_ACCOUNT_NAME", "BLOB_ACCOUNT_KEY",
         "BLOB_CONTAINER_NAME")},

@@ -32,17 +32,17 @@ SERVICES: dict[str, str] = {
     "airflow": "Airflow: web server, scheduler and their helpers.",
     "airflow-worker": "Worker of Airflow's Celery executor.",
     "portainer": "Portainer's web UI.",
-    "portainer-agent": "Portainer's agent.",
+    "portainer-agent": "Portainer's agent: the node shows in Portainer.",
     "zookeeper": "Member of the ZooKeeper ensemble.",
     "kafka": "Kafka broker.",
-    "flask": "JWT authentication service.",
+    "flask": "Auth service: accounts and tokens.",
     "nginx": "nginx in front of the web UIs.",
     "redis": "Redis, the queue of Airflow's Celery executor.",
     "gpu": "The node has GPUs; services can use them.",
 }
 """Labels that switch a service or feature on; the value must be "enable" or "disable"."""
 
-NOT_YET = frozenset(("portainer", "portainer-agent", "flask", "nginx"))
+NOT_YET = frozenset(("nginx",))
 """Labels of SERVICES without a role in this version. They are a warning, not an error: the hosts.json of an existing st-kilda-pier stays readable."""
 
 SWITCH = ("enable", "disable")

@@ -141,9 +141,9 @@ def _nodes(site, answer, findings):
 
 def _judge_entry(name, host, entry, findings):
     """A host of hosts.json against its entry of the swarm."""
-    again = "ansible-playbook site.yml --tags swarm"
+    whole_run = "ansible-playbook site.yml"
     if entry is None:
-        findings.problem("node_missing", name, "is in hosts.json and not in the swarm", "ansible-playbook site.yml", where=name)
+        findings.problem("node_missing", name, "is in hosts.json and not in the swarm", whole_run, where=name)
         return
     if entry["state"] != "ready":
         findings.problem("node_down", name, "the swarm says that the node is %s%s" % (entry["state"], " (%s)" % entry["message"] if entry["message"] else ""),
@@ -155,12 +155,13 @@ def _judge_entry(name, host, entry, findings):
         findings.problem("manager_unreachable", name, "the other managers do not reach it (%s)" % entry["reachability"],
                          "Check port 2377/tcp between the managers.", where=name)
     if entry["role"] != host["role"]:
-        findings.problem("node_role", name, "is a %s of the swarm, hosts.json says %s" % (entry["role"], host["role"]), again, where=name)
+        findings.problem("node_role", name, "is a %s of the swarm, hosts.json says %s" % (entry["role"], host["role"]), whole_run + " --tags swarm", where=name)
     wrong = ["%s is missing" % label if label not in entry["labels"] else "%s is %s, not %s" % (label, entry["labels"][label], value)
              for label, value in sorted(host["labels"].items()) if entry["labels"].get(label) != value]
     wrong += ["%s is not in hosts.json" % label for label in entry["ours"] if label not in host["labels"] and label in entry["labels"]]
     if wrong:
-        findings.problem("labels", name, "labels of the swarm node: %s" % ", ".join(wrong), again, where=name)
+        # Not --tags swarm: the label of a present service is set by the role of that service.
+        findings.problem("labels", name, "labels of the swarm node: %s" % ", ".join(wrong), whole_run, where=name)
 
 
 def _judge_facts(name, said, settings, findings):

@@ -17,6 +17,10 @@ from .. import atomic_file
 from ..failure import Failure
 from .plan import MARKER, MARKER_HEAD, mount_of, parse_identity
 
+MARKER_LIMIT = 65536
+PLAIN_NAME = re.compile(r"(?!\.+\Z)[\w.@+ -]{1,255}\Z")
+"""A line of the mark that is the name of a directory: no path, and no line of another kind of file."""
+
 
 def _number(name, table, what):
     if str(name).isdigit():
@@ -130,12 +134,28 @@ def read_below(path, name):
 
 
 def read_marker(path):
-    """Names of directories beside `path` that skp.cluster created and may purge."""
+    """Names of directories beside `path` that skp.cluster created and may purge.
+
+    Others may write there, for example in a directory of a team, and this runs as root: no link is followed, no pipe is waited for, and only a file counts
+    that nobody else can have written. That is root's own, or one of the directory's owner, who can remove what is in it anyway: on a store that takes root
+    for nobody, all that root made is nobody's. Anything else is no mark; a purge then leaves the directory.
+    """
+    marker = os.path.join(os.path.dirname(path), MARKER)
     try:
-        with open(os.path.join(os.path.dirname(path), MARKER), encoding="utf-8") as stream:
-            return [line.strip() for line in stream if line.strip() and not line.startswith("#")]
-    except FileNotFoundError:
-        return []
+        handle = os.open(marker, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as exc:
+        if exc.errno in (errno.ENOENT, errno.ELOOP, errno.ENXIO):
+            return []
+        raise
+    try:
+        found = os.fstat(handle)
+        owners = (os.geteuid(), os.stat(os.path.dirname(marker)).st_uid)
+        if not stat.S_ISREG(found.st_mode) or found.st_uid not in owners or found.st_mode & 0o022:
+            return []
+        lines = os.read(handle, MARKER_LIMIT).decode("utf-8", "replace").splitlines()
+    finally:
+        os.close(handle)
+    return [line for line in lines if PLAIN_NAME.match(line)]
 
 
 def write_marker(path, present):
@@ -143,7 +163,7 @@ def write_marker(path, present):
     names = [name for name in read_marker(path) if name != os.path.basename(path)] + ([os.path.basename(path)] if present else [])
     marker = os.path.join(os.path.dirname(path), MARKER)
     if not names:
-        if os.path.exists(marker):
+        if os.path.lexists(marker):
             os.unlink(marker)
         return
     text = MARKER_HEAD + "".join(name + "\n" for name in sorted(names))

@@ -110,7 +110,8 @@ def left(found):
     if found["mountpoint"]:
         return "%s: a file system is mounted there (%s), which skp.cluster did not make" % (found["path"], found["source"])
     if not found["marked"]:
-        return "%s: it was there before skp.cluster (it is not listed in %s)" % (found["path"], posixpath.join(posixpath.dirname(found["path"]), MARKER))
+        marker = posixpath.join(posixpath.dirname(found["path"]), MARKER)
+        return "%s: it was there before skp.cluster (it is not listed in %s, or that file is not root's)" % (found["path"], marker)
     return ""
 
 

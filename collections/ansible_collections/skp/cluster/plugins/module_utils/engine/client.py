@@ -15,6 +15,7 @@ import copy
 import json
 import os
 import struct
+import sys
 import time
 import traceback
 import urllib.parse
@@ -116,6 +117,12 @@ def api_version(client):
 def raw(client):
     """The SDK's low-level client, for builds and for images that are moved. Imports the SDK; raises EngineError if it is missing."""
     return client.api
+
+
+def sdk_errors():
+    """The exceptions of the SDK, for `except`: those of its connection, and its own (a credential helper that is not there)."""
+    docker = sys.modules.get("docker")
+    return (OSError, docker.errors.DockerException) if docker else (OSError,)
 
 
 LEADER_PATIENCE = 40

@@ -130,8 +130,8 @@ def splits_cli(path="/etc/os-release"):
 def our_name(container):
     """The name of a container of skp.cluster (for a task: its service's name), "" for any other container.
 
-    container: an item of GET /containers/json. A task has only the name of its service, and all services of skp.cluster have the word skp
-    in it (kafka-skp-1, spark-skp-worker); its plain containers have the label skp.role.
+    container: an item of GET /containers/json. Containers of skp.cluster have the label skp.role. Tasks that an older version started do not; their services
+    have the word skp in their names (kafka-skp-1, spark-skp-worker).
     """
     labels = container.get("Labels") or {}
     service = labels.get("com.docker.swarm.service.name", "")

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import re
+
 
 def local_node_state(swarm):
     """The state of a node from the Swarm part of /info.
@@ -14,3 +16,19 @@ def local_node_state(swarm):
     """
     state = swarm.get("LocalNodeState") or "inactive"
     return "active" if state == "error" and swarm.get("ControlAvailable") and not swarm.get("Error") else state
+
+
+def version(text):
+    """A version as a tuple of its leading numbers: "26.1.5+dfsg1" -> (26, 1, 5)."""
+    numbers = []
+    for part in re.split(r"[.+~-]", text):
+        if not part.isdigit():
+            break
+        numbers.append(int(part))
+    return tuple(numbers)
+
+
+def sends_plain_text(text):
+    """Whether an engine of this version may set up an encrypted overlay that is not encrypted, without an error (GHSA-232p-vwff-86mp)."""
+    found = version(text)
+    return found < (20, 10, 24) or (23,) <= found < (23, 0, 3)

@@ -253,7 +253,7 @@ def _events(stream, what):
 def _sdk(what):
     try:
         yield
-    except OSError as exc:
+    except engine.sdk_errors() as exc:
         text = str(getattr(exc, "explanation", None) or exc)
         hint = explain_pull_error(text)
         raise engine.EngineError("%s: %s%s" % (what, text, "\n" + hint if hint else ""), kind="api", what=what, engine_message=text) from exc
@@ -284,23 +284,23 @@ def hidden(image, site):
     return (dockerfile, secrets) if dockerfile is not None else (None, {})
 
 
-def build(client, image, site, buildkit, progress, traces, login=False):
+def build(client, image, site, buildkit, progress, traces, login=False, platform=""):
     """Build one image (of `expand`) and tag it, with BuildKit or the engine's own builder.
 
-    login: the site's settings contain one; BuildKit then gets them as secrets where it can.
+    platform: to build for, as os/architecture; "" for this machine's. login: the site's settings contain one; BuildKit then gets them as secrets where it can.
     traces: its `stages` get the ids of the last layers of the earlier stages, also if the build fails: they contain the site's settings.
     """
     what, step, error = "building %s" % image["ref"], "", ""
-    labels, arguments = {plan.LABEL: image["hash"]}, dict(image["args"], BASE=image["base_ref"])
-    base = in_engine(client, image["base_ref"])["id"]
+    labels, arguments = {plan.LABEL: image["hash"]}, dict(image["args"], **({"BASE": image["base_ref"]} if image["base_ref"] else {}))
+    base = in_engine(client, image["base_ref"])["id"] if image["base_ref"] else ""
     if buildkit:
         dockerfile, secrets = hidden(image, site) if login else (None, {})
         # Its certificates are no secret, and an empty directory cannot be copied.
         rest = {path: "" if path == "env" and secrets else text for path, text in site.items() if path == "env" or path not in secrets}
         context = context_archive(image["files"], rest, dockerfile)
-        log, lines = plan.BuildKitLog(), _buildkit(image["ref"], context, arguments, labels, what, secrets)
+        log, lines = plan.BuildKitLog(), _buildkit(image["ref"], context, arguments, labels, what, secrets, platform)
     else:
-        log, lines = plan.BuildLog(), _classic(client, image["ref"], context_archive(image["files"], site), arguments, labels, what)
+        log, lines = plan.BuildLog(), _classic(client, image["ref"], context_archive(image["files"], site), arguments, labels, what, platform)
     try:
         for line in lines:
             text = log.feed(line)
@@ -316,24 +316,24 @@ def build(client, image, site, buildkit, progress, traces, login=False):
             image=image["name"], step=step, log=log.tail, engine_message=error) from exc
     finally:
         traces.stages.extend(log.stages)
-    if in_engine(client, image["base_ref"])["id"] != base:
+    if image["base_ref"] and in_engine(client, image["base_ref"])["id"] != base:
         remove_image(client, image["ref"])
         raise Failure("%s: its base %s was changed by something else during the build. The image was removed; run again." % (what, image["base_ref"]),
                       "base_changed", image=image["name"])
 
 
-def _classic(client, ref, context, arguments, labels, what):
+def _classic(client, ref, context, arguments, labels, what, platform=""):
     """The lines of a build by the engine's own builder. Raises EngineError if it fails."""
     with _sdk(what):
         stream = engine.raw(client).build(fileobj=context, custom_context=True, decode=True, tag=ref, rm=True, forcerm=True,
-                                          buildargs=arguments, labels=labels, timeout=SILENCE)
+                                          buildargs=arguments, labels=labels, timeout=SILENCE, platform=platform or None)
     for message in _events(stream, what):
         yield from str(message.get("stream") or "").splitlines()
 
 
-def _buildkit(ref, context, arguments, labels, what, secrets):
+def _buildkit(ref, context, arguments, labels, what, secrets, platform=""):
     """The lines of a build by BuildKit, which only the command docker can use. Raises EngineError if it fails. secrets: {name: text}."""
-    argv = ["docker", "build", "--progress", "plain", "--tag", ref]
+    argv = ["docker", "build", "--progress", "plain", "--tag", ref] + (["--platform", platform] if platform else [])
     with tempfile.TemporaryDirectory(dir=MEMORY, prefix=SECRETS_PREFIX) as directory:  # mode 0700
         for name, text in sorted(secrets.items()):
             path = os.path.join(directory, name)
@@ -398,20 +398,20 @@ def push(client, image, progress):
     return found[-1]
 
 
-def pull(client, repository, reference, progress, name):
+def pull(client, repository, reference, progress, name, platform=""):
     """Pull a repository at a tag or a digest."""
     what, log = "pulling %s%s%s" % (repository, "@" if ":" in reference else ":", reference), plan.LayerLog()
     with _sdk(what):
-        stream = engine.raw(client).pull(repository, tag=reference, stream=True, decode=True)
+        stream = engine.raw(client).pull(repository, tag=reference, stream=True, decode=True, platform=platform or None)
     _follow(_events(stream, what), log, name, progress)
 
 
-def pull_reference(client, reference, progress):
+def pull_reference(client, reference, progress, platform=""):
     """Pull an image by its full reference (`name`, `name:tag` or `name@digest`)."""
     name, at, version = reference.partition("@")
     if not at and ":" in reference.rpartition("/")[2]:
         name, _colon, version = reference.rpartition(":")
-    pull(client, name, version or "latest", progress, reference)
+    pull(client, name, version or "latest", progress, reference, platform)
 
 
 def _follow(events, log, name, progress):
@@ -503,7 +503,7 @@ WORK_DIRECTORY = "/var/lib"
 BOOTSTRAP_PREFIX = "skp-bootstrap-"
 
 
-def bootstrap(client, ref, suite, site, run, progress):
+def bootstrap(client, ref, suite, site, run, progress, architecture=""):
     """Bootstrap a minimal Debian with mmdebstrap and import it as `ref`. run: `module.run_command`.
 
     mmdebstrap reads the mirror from standard input, not from its command line, and the mirror's login does not stay in the image.
@@ -528,7 +528,7 @@ def bootstrap(client, ref, suite, site, run, progress):
         target = os.path.join(directory, "root.tar")
         # mmdebstrap, as root, makes every mount private: it runs in its own mount namespace, so that later mounts on this node
         # still reach containers.
-        argv = ["unshare", "--mount", "mmdebstrap"] + list(plan.BOOTSTRAP_OPTIONS)
+        argv = ["unshare", "--mount", "mmdebstrap"] + list(plan.BOOTSTRAP_OPTIONS) + (["--architectures=" + architecture] if architecture else [])
         authorities = "".join(site[path] for path in sorted(site) if path.startswith("ca/"))
         if authorities:
             bundle = os.path.join(directory, "ca.pem")

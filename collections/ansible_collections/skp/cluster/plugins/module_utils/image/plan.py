@@ -70,6 +70,16 @@ def platform_of(machine):
     return _PLATFORMS.get(machine, machine)
 
 
+def architecture(wanted, machine):
+    """The architecture to build for: of `wanted` (`linux/arm64`), or without it that of this machine (`uname -m`). Raises Failure."""
+    if not wanted:
+        return platform_of(machine)
+    if not re.match(r"linux/[a-z0-9]+(/v\d)?\Z", wanted):
+        raise Failure("Platform %r is not known; expected linux and an architecture, such as linux/amd64 or linux/arm64." % wanted, "bad_platform",
+                      platform=wanted)
+    return wanted.partition("/")[2]
+
+
 def content_hash(files, args, base):
     """The content hash (64 hex digits) of one image.
 
@@ -127,8 +137,9 @@ def expand(images, registry, common_args=None, base_image="", base_suite="trixie
     """The images in build order, each with the values derived from the options.
 
     images: [{"name", "tag", "base" (name of another one, a reference, or empty), "args", "archive" (bool), "files": [{"path", "mode", "sha256"}],
-    "dockerfile" (text)}]. common_args go to the images that declare them. base_image, base_suite, refresh and platform describe the root for images without
-    a base. digests: {reference: digest or ""} of the bases that are references to the cluster's own registry.
+    "dockerfile" (text)}]; a base of None is no base, for a Dockerfile that names its own. common_args go to the images that
+    declare them. base_image, base_suite, refresh and platform describe the root for images without a base. digests: {reference: digest or ""}
+    of the bases that are references to the cluster's own registry.
 
     Adds "repository" (with registry), "path" (without), "ref", "args" (merged), "hash", "base_ref", "parent" (name in the list or ""), "archive" (path or "").
     """
@@ -145,6 +156,8 @@ def expand(images, registry, common_args=None, base_image="", base_suite="trixie
         parent = by_name.get(base)
         if parent:
             base_ref, identity = parent["ref"], "image:" + parent["hash"]
+        elif image.get("base", "") is None:
+            base_ref, identity = "", "own:%s:%s" % (refresh, platform)
         elif base or base_image:
             base_ref = base or base_image
             identity = "reference:%s:%s:%s%s" % (base_ref, refresh, platform, (digests or {}).get(base_ref, ""))
@@ -155,7 +168,7 @@ def expand(images, registry, common_args=None, base_image="", base_suite="trixie
             raise Failure("Image '%s' needs an archive, but archive_dir is not set." % image["name"], "bad_options", image=image["name"])
         path = "skp/" + image["name"]
         item = dict(image, path=path, repository="%s/%s" % (registry, path), args=args, base_ref=base_ref, parent=parent["name"] if parent else "",
-                    bootstrap=not parent and not base and not base_image, hash=content_hash(image["files"], args, identity))
+                    bootstrap=not parent and base_ref == "%s:%s" % (BOOTSTRAP_REPOSITORY, base_suite), hash=content_hash(image["files"], args, identity))
         item["base_digest"] = (digests or {}).get(base_ref, "") if not parent else ""
         item["ref"] = "%s:%s" % (item["repository"], image["tag"])
         item["archive"] = "%s/%s-%s.tar" % (archive_dir.rstrip("/"), image["name"], item["hash"][:12]) if image.get("archive") else ""
@@ -233,9 +246,10 @@ def plan_built(images, present, push, alongside=()):
             if found["registry"] == image["hash"] or found.get("kept"):
                 return add("pull", name, "the registry has the wanted content")
         rebuilt.add(name)
+        base = None
         if image["parent"]:
             base = ensure_local(image["parent"])
-        else:
+        elif image["base_ref"]:
             if image["base_ref"] not in roots:
                 roots[image["base_ref"]] = add("bootstrap" if image["bootstrap"] else "pull_base", name,
                                                "image %s is built from %s" % (name, image["base_ref"]))

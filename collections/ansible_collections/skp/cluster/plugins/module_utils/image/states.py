@@ -23,14 +23,14 @@ NO_LEDGER = {"images": {}, "archives": {}}
 
 def built(module, client, progress):
     """State built, from the options to the result."""
-    options = module.params
+    options = dict(module.params, images=[_with_its_base(image) for image in module.params["images"]])
     goals = [image["name"] for image in plan.needed(options["images"], options["names"])]
     book = _ledger(module)
     images = plan.expand(
         [_with_dockerfile(dict(image, tag=image["tag"] or options["tag"])) for image in plan.needed(options["images"], goals + options["alongside"])],
         options["registry"], options["common_args"],
-        options["base_image"], options["base_suite"], options["refresh"], options["archive_dir"] or "", plan.platform_of(platform.machine()),
-        _base_digests(module, book))
+        options["base_image"], options["base_suite"], options["refresh"], options["archive_dir"] or "",
+        plan.architecture(options["platform"], platform.machine()), _base_digests(module, book))
     everything = images
     alongside = [image["name"] for image in images if image["name"] not in goals]
     images, others = [image for image in images if image["name"] in goals], [image for image in images if image["name"] in alongside]
@@ -135,7 +135,7 @@ def _run(module, steps, images, present, site, progress, extras):
     by_name = {image["name"]: image for image in images}
     building = [by_name[step["image"]] for step in steps if step["do"] == "build"]
     buildkit = bool(building) and io.has_buildkit(
-        module.run_command, progress, needed=any(plan.needs_buildkit(image["dockerfile"]) for image in building))
+        module.run_command, progress, needed=any(plan.needs_buildkit(image["dockerfile"]) for image in building) or bool(module.params["platform"]))
     jobs = module.params["jobs"] or (os.cpu_count() or 1) + 1
     login = plan.has_login(module.params)
     # Caches hold a login only of a Dockerfile that cannot get it as a secret.
@@ -150,7 +150,7 @@ def _run(module, steps, images, present, site, progress, extras):
             client = io.patient(engine.connect())  # one for each thread
             image = by_name[step["image"]]
             if step["do"] == "build":
-                io.build(client, image, site, buildkit, progress, traces, login)
+                io.build(client, image, site, buildkit, progress, traces, login, module.params["platform"])
             else:
                 _apply(module, client, step["do"], image, present[image["name"]], site, book, progress)
         except Exception:
@@ -184,6 +184,12 @@ def _with_dockerfile(image):
         if item["path"] == "Dockerfile":
             return dict(image, dockerfile=io.text_of(item), files=[io.with_sum(found) for found in image["files"]])
     raise Failure("Image '%s': its context has no Dockerfile." % image["name"], "no_dockerfile", image=image["name"])
+
+
+def _with_its_base(image):
+    """The image without a base if its Dockerfile asks for none: it names its own."""
+    text = next((io.text_of(item) for item in image["files"] if item["path"] == "Dockerfile"), "ARG BASE")
+    return image if "BASE" in plan.declared_args(text) else dict(image, base=None)
 
 
 def _planning(module):
@@ -227,14 +233,15 @@ def _created(image, local):
 def _apply(module, client, do, image, found, site, book, progress):
     """One step of a plan, except a build. found: the present state of the image."""
     if do == "bootstrap":
-        io.bootstrap(client, image["base_ref"], module.params["base_suite"], site, module.run_command, progress)
+        io.bootstrap(client, image["base_ref"], module.params["base_suite"], site, module.run_command, progress,
+                     plan.architecture(module.params["platform"], platform.machine()) if module.params["platform"] else "")
     elif do == "pull_base" and image["base_digest"]:
         host, _slash, rest = image["base_ref"].partition("/")
         path, _colon, tag = rest.partition(":")
         io.pull(client, "%s/%s" % (host, path), image["base_digest"], progress, image["base_ref"])
         io.tag(client, "%s/%s@%s" % (host, path, image["base_digest"]), "%s/%s" % (host, path), tag or "latest")
     elif do == "pull_base":
-        io.pull_reference(client, image["base_ref"], progress)
+        io.pull_reference(client, image["base_ref"], progress, module.params["platform"])
     elif do == "load":
         _load(client, image, _ledger(module), progress)
     elif do == "pull":

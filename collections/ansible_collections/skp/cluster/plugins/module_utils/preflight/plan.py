@@ -13,8 +13,7 @@ A site is {"hosts": {inventory name: {"facts": result of skp_preflight or None i
 
 from __future__ import annotations
 
-import re
-
+from ..engine.spec import sends_plain_text, version
 from ..store import plan as store_plan
 
 GIB = 1024 ** 3
@@ -43,16 +42,6 @@ def warning(host, found, expected, way):
 def answering(site):
     """[(host, facts)] of the nodes that answered."""
     return [(name, host["facts"]) for name, host in site["hosts"].items() if host["facts"]]
-
-
-def version(text):
-    """A version as a tuple of its leading numbers: "26.1.5+dfsg1" -> (26, 1, 5)."""
-    numbers = []
-    for part in re.split(r"[.+~-]", text):
-        if not part.isdigit():
-            break
-        numbers.append(int(part))
-    return tuple(numbers)
 
 
 def size(amount):
@@ -510,14 +499,9 @@ def overlay(site):
             yield error(name, "encryption of the overlay: %s" % facts["engine"]["encryption"], "ESP in the kernel, since skp_net_encrypted is true",
                         "load or build ESP (esp4, xfrm, gcm), or set skp_net_encrypted: false; if you know that the kernel has it, "
                         "preflight_warn_only: [overlay]")
-        if facts["engine"]["installed"] and _sends_plain_text(version(facts["engine"]["version"])):
+        if facts["engine"]["installed"] and sends_plain_text(facts["engine"]["version"]):
             yield error(name, "Docker %s, which sends plain text over an encrypted overlay on some kernels (GHSA-232p-vwff-86mp)" % facts["engine"]["version"],
                         "20.10.24, 23.0.3 or newer, since skp_net_encrypted is true", "upgrade the engine")
-
-
-def _sends_plain_text(found):
-    """Whether an engine of this version may set up an encrypted overlay that is not encrypted, without an error."""
-    return found < (20, 10, 24) or (23,) <= found < (23, 0, 3)
 
 
 @check
@@ -529,6 +513,13 @@ def volumes(site):
         if site["settings"]["volumes"]["hosts"].get(name) and not facts["volumes"]["fuse"]:
             yield error(name, "no /dev/fuse", "FUSE, for the data volumes of this node",
                         "load the kernel's module (`modprobe fuse`); a machine that is a container gets the device from its host")
+
+
+@check
+def custom(site):
+    """The services of the site are well described."""
+    for problem in site["settings"]["custom"]:
+        yield error("all nodes", problem, "services as docs/custom_services.md describes them", "correct skp_custom_services")
 
 
 @check

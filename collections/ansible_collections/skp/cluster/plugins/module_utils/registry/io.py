@@ -14,9 +14,10 @@ import socket
 import time
 
 from .. import atomic_file, patience
+from ..data_dirs.plan import parse_mountinfo
 from ..engine import client as engine
 from ..failure import Failure
-from .plan import MARKER, STORE_TARGET, digest_of
+from .plan import ADOPTED, ADOPTED_TEXT, MARKER, STORE_TARGET, digest_of
 
 POLL = 0.2  # seconds between two polls
 STOP_SECONDS = 40  # the registry drains for 30 s at most
@@ -272,16 +273,18 @@ def _unreadable(path, exc):
 
 
 def _list_store(path):
-    found = {"exists": False, "entries": [], "marker": None, "uid": None, "mode": None}
+    found = {"exists": False, "entries": [], "marker": None, "uid": None, "mode": None, "adopted": False}
     found["parent_exists"] = os.path.isdir(os.path.dirname(path))
     try:
         names = sorted(os.listdir(path))
         about = os.stat(path)
     except FileNotFoundError:
         return found
-    text = atomic_file.read_text(os.path.join(path, MARKER))
-    found.update(exists=True, entries=[name for name in names if name != MARKER], uid=about.st_uid, mode=about.st_mode & 0o7777,
-                 marker=None if text is None else text.strip())
+    found.update(exists=True, entries=[name for name in names if name not in (MARKER, ADOPTED)], uid=about.st_uid, mode=about.st_mode & 0o7777,
+                 adopted=ADOPTED in names)
+    if MARKER in names:
+        with atomic_file.open_plain(os.path.join(path, MARKER)) as handle:
+            found["marker"] = handle.read(256).decode("utf-8", "replace").strip()
     return found
 
 
@@ -295,6 +298,17 @@ def create_store(path, uid, gid):
 def mark_store(path, store_id, uid, gid):
     """Write the marker; world-readable, because nodes with a squashed root read it too."""
     atomic_file.write_text(os.path.join(path, MARKER), store_id + "\n", mode=0o644, uid=uid, gid=gid)
+
+
+def adopt_store(path, uid, gid):
+    """Note that the images were there before: a purge leaves them."""
+    atomic_file.write_text(os.path.join(path, ADOPTED), ADOPTED_TEXT, mode=0o644, uid=uid, gid=gid)
+
+
+def mount_points():
+    """The mount points of this node."""
+    with open("/proc/self/mountinfo", encoding="utf-8", errors="replace") as handle:
+        return [point for point, _kind, _source in parse_mountinfo(handle.read())]
 
 
 def empty_store(path):

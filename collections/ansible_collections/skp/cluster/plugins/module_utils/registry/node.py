@@ -162,6 +162,7 @@ class RegistryNode:
             "load_image": lambda: None,
             "pull_image": lambda: None,
             "create_store": lambda: io.create_store(self.store, self.uid, self.gid),
+            "adopt_store": lambda: io.adopt_store(self.store, self.uid, self.gid),
             "mark_store": lambda: io.mark_store(self.store, store_id, self.uid, self.gid),
             "write_record": lambda: atomic_file.write_text(self.record_path, store_id + "\n", mode=0o644),
             "write_config": lambda: atomic_file.write_text(self.config_path, config, uid=self.uid, gid=self.gid),
@@ -201,8 +202,10 @@ class RegistryNode:
             found = io.read_store(self.store)
             if self._recorded():  # purging an unmounted directory would remove the record and keep the images
                 plan.plan_store(found, self.store, False, False, self._recorded())
-            if found["marker"] is not None:
-                actions.append("purge_store")
+            purges, left = plan.plan_purge(found, self.store, os.path.realpath(self.store), io.mount_points())
+            actions += purges
+            if left:
+                self.module.warn(left)
         if purge and os.path.exists(self.record_path):
             actions.append("remove_record")
         before = plan.summary(container, atomic_file.read_text(self.config_path), self._recorded())

@@ -15,6 +15,8 @@ import re
 from ..failure import Failure
 
 MARKER = ".skp-registry-store"
+ADOPTED = ".skp-registry-adopted"
+ADOPTED_TEXT = "The images beside this file were there before skp.cluster used them; down.yml with skp_purge leaves them.\n"
 """File in the store with the store's id. It distinguishes a mounted store from the empty directory below a mount point."""
 STORE_TARGET = "/var/lib/registry"
 CONFIG_TARGET = "/etc/skp/registry"
@@ -160,7 +162,7 @@ def plan_store(found, path, writer, create, recorded=None, expected=None, new_id
 
     found: {"exists", "parent_exists", "entries": [names], "marker": None or the id in the file ("" for an empty file)}.
     recorded: id that this node used before; expected: id reported by the writer's node; new_id: id for a new store.
-    Returns (actions, store_id); actions are some of `create_store`, `mark_store`. Raises Failure.
+    Returns (actions, store_id); actions are some of `create_store`, `adopt_store`, `mark_store`. Raises Failure.
     """
     known = recorded or expected
     if found["marker"]:
@@ -186,7 +188,7 @@ def plan_store(found, path, writer, create, recorded=None, expected=None, new_id
             "registry creates a store: run it there first (--tags registry without --limit)." % (path, MARKER, _shown(found), path),
             "store_missing", path=path, entries=found["entries"][:10])
     if found["marker"] == "":  # an empty marker, created by hand: the operator wants to use this directory
-        return ["mark_store"], new_id
+        return (["adopt_store"] if found["entries"] else []) + ["mark_store"], new_id
     if found["entries"]:
         raise Failure(
             "%s has no file %s, yet it is not empty (%s). So it is neither a new store nor a known one. If it is a registry store that you "
@@ -198,6 +200,24 @@ def plan_store(found, path, writer, create, recorded=None, expected=None, new_id
             "(--tags store)?" % path,
             "store_missing", path=path, entries=[])
     return ([] if found["exists"] else ["create_store"]) + ["mark_store"], new_id
+
+
+def plan_purge(found, path, real, points):
+    """What a purge does to the store: (actions, why its images are left or ""). Raises Failure.
+
+    found: as for plan_store, with "adopted": its images were there before. real: the path without links. points: the mount points of this node.
+    """
+    if found["marker"] is None:
+        return [], ""
+    if found.get("adopted"):
+        return [], "The images in %s were there before skp.cluster, so they are left. To remove them: rm -r %s" % (path, path)
+    images = real.rstrip("/") + "/docker"
+    below = sorted(point for point in points if point == images or point.startswith(images + "/"))
+    if below:
+        raise Failure(
+            "A file system is mounted in the registry store %s (%s), which skp.cluster did not make; nothing was removed on this node. Unmount it first."
+            % (path, ", ".join(below)), "purge_refused", path=path, mounts=below)
+    return ["purge_store"], ""
 
 
 def refuse_unwritable(found, path, uid):
@@ -344,6 +364,13 @@ def parse_gc(text):
 
 
 _HINTS = (
+    (r"docker-credential-|credentials? store error",
+     "Docker asks a program, a credential helper, for the login to the registry: .docker/config.json in root's home directory names one (credsStore or "
+     "credHelpers) that this machine does not have. It is usually left from Docker Desktop. Remove that line from the file; logins in the file stay. Then log "
+     "in again with docker login if the registry wants it."),
+    (r"no basic auth credentials|unauthorized|authentication required|requested access to the resource is denied",
+     "The registry wants a login, or has no such image: is the image's name right? Then run docker login <registry> on the master, as root, with an account "
+     "that may read it."),
     (r"layer verification failed|unexpected digest|digest mismatch|does not match digest|manifest verification failed|failed to verify"
      r"|unexpected commit digest|failed precondition|failed size validation|unexpected EOF|archive/tar: invalid|invalid checksum",
      "The received data does not match the digest. Check in this order: the clock of this node (timedatectl: "

@@ -25,6 +25,7 @@ import os
 import re
 import time
 
+from .. import atomic_file
 from ..failure import Failure
 
 ROOT = os.path.join("docker", "registry", "v2")
@@ -144,8 +145,8 @@ class _Walk:
     def _link(self, path, tag, expected=None):
         """The digest in a link file, or None; an error in the file is recorded."""
         try:
-            with open(path, encoding="utf-8", errors="replace") as handle:
-                text = handle.read(256).strip()
+            with atomic_file.open_plain(path) as handle:
+                text = handle.read(256).decode("utf-8", "replace").strip()
         except FileNotFoundError:
             self._add("link_missing", path, expected or "", tag=tag)
             return None
@@ -156,7 +157,8 @@ class _Walk:
             self._add("link_empty", path, expected or "", tag=tag)
             return None
         if not _DIGEST.match(text) or (expected and text != expected):
-            self._add("link_invalid", path, expected or "", found=text[:100], tag=tag)
+            # Other text is not shown: whoever can write the store may have put something else there.
+            self._add("link_invalid", path, expected or "", found=text if _DIGEST.match(text) else "%d characters that are no digest" % len(text), tag=tag)
             return None
         return text
 
@@ -170,7 +172,7 @@ class _Walk:
         self._link(os.path.join(base, "_manifests", "revisions", *(_parts(digest) + ["link"])), tag, digest)
         path = self.blob_path(digest)
         try:
-            with open(path, "rb") as handle:
+            with atomic_file.open_plain(path) as handle:
                 content = json.loads(handle.read(MANIFEST_LIMIT).decode("utf-8"))
             if not isinstance(content, dict):
                 raise ValueError("it is not a JSON object")
@@ -197,7 +199,7 @@ class _Walk:
             return
         self._link(os.path.join(base, "_layers", *(_parts(digest) + ["link"])), tag, digest)
         try:
-            size = os.stat(path).st_size
+            size = os.lstat(path).st_size
         except FileNotFoundError:
             self._add("blob_missing", path, digest, tag=tag)
             return
@@ -243,7 +245,7 @@ def _hash(blob):
     algorithm = digest.split(":")[0]
     state, size = hashlib.new(algorithm), 0
     try:
-        with open(path, "rb") as handle:
+        with atomic_file.open_plain(path) as handle:
             while True:
                 piece = handle.read(CHUNK)
                 if not piece:

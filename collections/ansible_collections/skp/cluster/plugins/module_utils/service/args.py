@@ -35,6 +35,7 @@ def service_options():
         image=dict(type="str", required=True),
         host=dict(type="str"),
         label=dict(type="str"),
+        managers=dict(type="bool", default=False),
         constraints=_list(),
         command=_list(),
         args=_list(),
@@ -116,6 +117,7 @@ def argument_spec():
         state=dict(type="str", choices=["present", "absent"], default="present"),
         purge=dict(type="bool", default=False),
         network=dict(type="str", default="net-skp"),
+        own_networks=dict(type="dict", default={}),
         registry=dict(type="str", default="localhost:5000"),
         data_policy=dict(type="str", choices=["refuse", "leave", "moved"], default="refuse"),
         limit_hosts=_list(default=[]),
@@ -124,6 +126,7 @@ def argument_spec():
         rebuilt=_list(default=[]),
         members=dict(type="dict", default={}),
         label_hosts=dict(type="dict", default={}),
+        joining=_list(default=[]),
         serial=dict(type="int", choices=[0, 1], default=0),
         gate=dict(
             type="dict",

@@ -15,7 +15,7 @@ import json
 import re
 
 from ..failure import Failure
-from .spec import GATE_LABEL, HASH_LABEL, HOST_CONSTRAINT, ROLE_LABEL, SECRETS_LABEL, capabilities, content_hash, in_order, prune
+from .spec import GATE_LABEL, HASH_LABEL, HOST_CONSTRAINT, NODE_LABEL, ROLE_LABEL, SECRETS_LABEL, capabilities, content_hash, in_order, prune
 
 START_INTERVAL_ENGINE = 25
 """First engine with StartInterval for a healthcheck (API 1.44, https://docs.docker.com/reference/api/engine/version-history/)."""
@@ -189,7 +189,8 @@ def _container(service, role, image, engine):
     secrets, secret_objects = _files(service, role, "secret")
     spec = {
         "Image": image,
-        "Labels": {GATE_LABEL: json.dumps(service["stop_gate"])} if service.get("stop_gate") else {},
+        # A node knows its containers by their own labels: a task has none of its service's.
+        "Labels": dict({ROLE_LABEL: role}, **({GATE_LABEL: json.dumps(service["stop_gate"])} if service.get("stop_gate") else {})),
         "Command": service.get("command"),
         "Args": service.get("args"),
         "Hostname": service.get("hostname"),
@@ -248,22 +249,26 @@ def image_reference(image, digests):
     return "%s@%s" % (image, digests[image] or UNKNOWN_DIGEST)
 
 
-def build_service(service, role, network, digests, serial=0, engine=None, generations=None):
+def build_service(service, role, network, digests, serial=0, engine=None, generations=None, own_labels=()):
     """One entry of the option `services` as plain data for the plan.
 
     digests: {image: 'sha256:...', or None if the image is not built yet} for images of the cluster's registry. serial: the module's option.
     generations: {name: generation} of the cluster's secrets behind this role's, kept as a label of services that have secrets.
     engine: major version of the oldest manager's engine, see `lowest_engine`; None means the newest.
-    Returns {"name", "host" (None by label), "owns_data", "image" (as given), "payload", "configs", "secrets"}; the last two are
+    own_labels: labels that the role sets on the nodes itself; a service by one of them carries its name, so that the swarm's play leaves it to the role.
+    Returns {"name", "host" (None of one that may run on several), "owns_data", "image" (as given), "payload", "configs", "secrets"}; the last two are
     {object name: {"data", "hash", "text"}}. Raises Failure for an invalid value.
     """
-    if bool(service.get("host")) == bool(service.get("label")):
+    places = {"host": HOST_CONSTRAINT + "%s", "label": "node.labels.%s==enable", "managers": "node.role==manager"}
+    set_ = [name for name in places if service.get(name)]
+    if len(set_) != 1:
         raise Failure(
-            "%s: set exactly one of host (by member) and label (by label)." % service["name"], kind="bad_value", where=service["name"]
+            "%s: found %s, expected exactly one of host (by member), label (by label) and managers (on every manager)."
+            % (service["name"], " and ".join(set_) or "none"), kind="bad_value", where=service["name"]
         )
     container, configs, secrets = _container(service, role, image_reference(service["image"], digests), engine)
     constraints = list(service.get("constraints") or [])
-    constraints.append(HOST_CONSTRAINT + service["host"] if service.get("host") else "node.labels.%s==enable" % service["label"])
+    constraints.append(places[set_[0]].replace("%s", str(service[set_[0]])))
     networks = [
         {"Target": name, "Aliases": [] if name == "host" else service.get("aliases")} for name in service.get("networks") or [network]
     ]
@@ -273,7 +278,8 @@ def build_service(service, role, network, digests, serial=0, engine=None, genera
             "Name": service["name"],
             "Labels": dict(
                 {key: _text(value) for key, value in (service.get("labels") or {}).items()},
-                **{ROLE_LABEL: role, SECRETS_LABEL: _generations(generations) if service.get("secrets") else ""},
+                **{ROLE_LABEL: role, SECRETS_LABEL: _generations(generations) if service.get("secrets") else "",
+                   NODE_LABEL: service["label"] if service.get("label") in own_labels else ""},
             ),
             "TaskTemplate": {
                 "ContainerSpec": container,

@@ -28,6 +28,8 @@ LOG_TIMEOUT = 6
 """Time limit for the logs of a task: a node that has just failed never sends them."""
 STARTING_LIMIT = 30
 """Seconds in which a service that has just started becomes healthy, or has failed: whether the gate guards it depends on that."""
+NETWORK_LIMIT = 20
+"""Seconds in which a network is free of the tasks that have ended."""
 UNKNOWN_LIMIT = 60
 """Seconds. A new leader knows no node's state; it gives a silent one up after two grace periods, 30 s (swarmkit, dispatcher/nodes.go)."""
 
@@ -229,6 +231,31 @@ def ensure_objects(client, plan, state, role):
             body = {"Name": name, "Labels": {ROLE_LABEL: role, HASH_LABEL: item["hash"]}, "Data": item["data"]}
             answer = engine.post(client, "/%ss/create" % kind, body, what="creating %s %s" % (kind, name))
             state[kind + "s"][name] = {"id": answer["ID"], "hash": item["hash"], "text": item["text"]}
+
+
+def create_networks(client, networks, state):
+    """Make networks of `service.plan.plan_networks` and add them to state."""
+    for network in networks:
+        answer = engine.post(client, "/networks/create", network["body"], what="creating the network %s" % network["name"])
+        state["networks"][answer["Id"]] = network["name"]
+
+
+def remove_networks(client, role, warn):
+    """Remove the networks of a role. One that is still in use after NETWORK_LIMIT stays, with a warning."""
+    found = engine.get(client, "/networks", params={"filters": {"label": ["%s=%s" % (ROLE_LABEL, role)], "driver": ["overlay"]}}, what="listing networks")
+    deadline = time.monotonic() + NETWORK_LIMIT
+    for network in found or []:
+        while True:
+            try:
+                engine.delete(client, "/networks/%s" % network["Id"], what="removing the network %s" % network["Name"])
+                break
+            except engine.EngineError as exc:
+                if "in use" not in exc.msg and "active endpoints" not in exc.msg:
+                    raise
+                if time.monotonic() > deadline:
+                    warn("The network %s is still in use and was not removed: %s" % (network["Name"], exc.msg))
+                    break
+                time.sleep(POLL_SECONDS)
 
 
 def drop_objects(client, plan, warn=None):

@@ -154,7 +154,7 @@ def plan_placement(record, state, desired, role, data_policy="refuse", limit_hos
     data_policy: refuse | leave | moved.
     Returns the new record. Entries of removed services stay: a later run that starts them on another host is refused too.
     A move is one of three cases: a service is wanted on another host than the host of its data, or with another directory; or, in one run,
-    a service of the role leaves a host and a new service with another name is added (a member's name contains its id, so the label has moved).
+    a member leaves a host and a new one is added (a member's name ends with its id, so the label has moved).
     The Failure names the service, both places, and the variable that decides.
     """
     present = _present(state, role)
@@ -185,8 +185,10 @@ def plan_placement(record, state, desired, role, data_policy="refuse", limit_hos
     ]
     entering = [name for name in sorted(in_scope, key=natural_key) if name not in present and name not in record]
     for index, name in enumerate(leaving):
-        if entering:
-            new = entering[min(index, len(entering) - 1)]
+        # Members differ in their number only. A role may also have services of several kinds, each with its own data.
+        kin = [other for other in entering if other.rstrip("0123456789") == name.rstrip("0123456789")]
+        if kin:
+            new = kin[min(index, len(kin) - 1)]
             moves.append((name, record[name]["host"], record[name]["path"], new, in_scope[new]["host"]))
     if moves and data_policy == "refuse":
         lines = [
@@ -280,18 +282,40 @@ def removed_elsewhere(state, actions, limit_hosts):
     return found
 
 
-def plan_labels(state, label_hosts, limit_hosts=None):
+def plan_labels(state, label_hosts, limit_hosts=None, joining=()):
     """The node labels that services by label need. label_hosts: {label: [hosts that have it in hosts.json]}.
+
+    joining: in check mode, hosts that the same run would bring into the swarm: their nodes will be new ones, without these labels.
 
     Returns [{"id", "host", "label", "value": "enable" or None (removed)}]. Nodes without a host name, and those outside --limit, are not changed.
     """
+    nodes = [node for node in state["nodes"] if node["host"] not in joining] + [{"id": "", "host": host, "facts": {}} for host in joining]
     return [
         {"id": node["id"], "host": node["host"], "label": label, "value": "enable" if node["host"] in hosts else None}
         for label, hosts in sorted(label_hosts.items())
-        for node in sorted(state["nodes"], key=lambda node: natural_key(node["host"] or ""))
+        for node in sorted(nodes, key=lambda node: natural_key(node["host"] or ""))
         if node["host"]
         and (not limit_hosts or node["host"] in limit_hosts)
         and (node["host"] in hosts) != (node["facts"].get("node.labels." + label) == "enable")
+    ]
+
+
+def plan_networks(state, role, own_networks):
+    """The overlay networks of a role that are not there yet. own_networks: {name: subnet}. Returns [{"name", "body" for the engine's API, "diff"}].
+
+    Not attachable: a container that is no task of a service cannot join.
+    """
+    missing = sorted(set(own_networks) - set(state["networks"].values()))
+    return [
+        {
+            "name": name,
+            "body": {
+                "Name": name, "Driver": "overlay", "Attachable": False, "Scope": "swarm", "Labels": {ROLE_LABEL: role},
+                "IPAM": {"Driver": "default", "Config": [{"Subnet": own_networks[name]}]},
+            },
+            "diff": {"before_header": "network %s" % name, "after_header": "network %s" % name, "before": "", "after": "subnet: %s\n" % own_networks[name]},
+        }
+        for name in missing
     ]
 
 

@@ -10,7 +10,7 @@ import time
 from ..engine import client as engine
 from ..engine.client import EngineError
 from ..failure import Failure
-from ..service.spec import ROLE_LABEL
+from ..service.spec import NODE_LABEL, ROLE_LABEL
 from .plan import addresses, network_spec, node_summary
 
 POLL = 0.3
@@ -105,9 +105,9 @@ class Swarm:
         return exact[0] if exact else None
 
     def services(self):
-        """[{"id", "name", "constraints"}] of the services of skp.cluster."""
+        """[{"id", "name", "constraints", "label" (by which its role chooses its nodes, or empty)}] of the services of skp.cluster."""
         found = engine.get(self.client, "/services", params={"filters": {"label": [ROLE_LABEL]}}, what="listing services") or []
-        return [{"id": item["ID"], "name": item["Spec"]["Name"],
+        return [{"id": item["ID"], "name": item["Spec"]["Name"], "label": (item["Spec"].get("Labels") or {}).get(NODE_LABEL, ""),
                  "constraints": (item["Spec"]["TaskTemplate"].get("Placement") or {}).get("Constraints") or []} for item in found]
 
     def pin(self, service):

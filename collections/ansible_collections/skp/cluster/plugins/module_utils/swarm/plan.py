@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ipaddress
 
+from ..engine.spec import sends_plain_text
 from ..failure import Failure
 
 HOST_LABEL = "skp.host"
@@ -216,16 +217,20 @@ def wanted_labels(host, labels):
     return wanted
 
 
-def merged_labels(current, host, labels, carried=None):
+def merged_labels(current, host, labels, carried=None, asked=frozenset(), later=frozenset()):
     """The labels of a node after the update: labels of other origin are kept, own labels that are no longer wanted are removed.
 
     carried: the labels of the entry that the node had before it lost its state; they are added in the same way.
+    asked: labels that roles of present services set on the nodes: they are own labels, whoever set them.
+    later: labels that stay as they are. The role of their service changes them, when the node has what the service needs: with the label alone, the swarm
+    would start the service there at once, and pull its old image.
     """
-    return {**_not_ours(carried or {}), **_not_ours(current), **wanted_labels(host, labels)}
+    merged = {**_not_ours(carried or {}, asked), **_not_ours(current, asked), **wanted_labels(host, labels)}
+    return {**{name: value for name, value in merged.items() if name not in later}, **{name: current[name] for name in later if name in current}}
 
 
-def _not_ours(labels):
-    ours = set(filter(None, labels.get(OURS_LABEL, "").split(",")))
+def _not_ours(labels, asked):
+    ours = set(filter(None, labels.get(OURS_LABEL, "").split(","))) | asked
     return {name: value for name, value in labels.items() if name not in ours}
 
 
@@ -261,7 +266,7 @@ def _network_hint(text):
         return ""
 
 
-def _network_findings(found, wanted, addresses, encryption):
+def _network_findings(found, wanted, addresses, hosts):
     """Why the wanted network is not possible: [text]."""
     findings = []
     try:
@@ -277,10 +282,8 @@ def _network_findings(found, wanted, addresses, encryption):
             findings.append("The address %s of %s lies in skp_net_subnet %s; the overlay would hide it. Choose another skp_net_subnet."
                             % (address, host, wanted["subnet"]))
     if wanted["encrypted"]:
-        for host, answer in encryption.items():
-            if answer.startswith("no"):
-                findings.append("skp_net_encrypted is true, but the kernel of %s does not support it (%s): no packet would pass. Load or "
-                                "build ESP (esp4, xfrm, gcm), or set skp_net_encrypted: false." % (host, answer[2:].lstrip(": ")))
+        for host, about in hosts.items():
+            findings += _plain_text(host, about.get("encryption") or "", about.get("version") or "", wanted.get("unproven"))
     if found is None:
         return findings
     name = wanted["name"]
@@ -302,13 +305,34 @@ def _network_findings(found, wanted, addresses, encryption):
     return findings
 
 
-def plan(nodes, network, desired, self_id=""):
+def _plain_text(host, answer, version, unproven):
+    """Why a host may not encrypt: [text].
+
+    answer: of `engine.facts.encryption`, "" of a host that was not asked. unproven: go on unless the kernel certainly does not encrypt.
+    """
+    if answer.startswith("no"):
+        return ["skp_net_encrypted is true, but the kernel of %s does not support it (%s): no packet would pass. Load or "
+                "build ESP (esp4, xfrm, gcm), or set skp_net_encrypted: false." % (host, answer[2:].lstrip(": "))]
+    found = []
+    if answer and not answer.startswith("yes") and not unproven:
+        found.append("skp_net_encrypted is true, but whether the kernel of %s encrypts is %s. Make the test possible; if you know that the kernel has ESP, "
+                     "set preflight_warn_only: [overlay]." % (host, answer))
+    if version and sends_plain_text(version) and not unproven:
+        found.append("skp_net_encrypted is true, but %s has Docker %s, which sends plain text over an encrypted overlay on some kernels (GHSA-232p-vwff-86mp). "
+                     "Upgrade the engine to 20.10.24, 23.0.3 or newer." % (host, version))
+    return found
+
+
+def plan(nodes, network, desired, self_id="", services=()):
     """The changes to make on a manager.
 
     nodes: summaries (node_summary) of every node of the swarm. network: its inspection, or None.
-    desired: {"hosts": {host: {"role", "addr", "labels": {name: value}, "node_id": id or "", "joining": bool, "encryption": text}},
-              "inventory": [all host names of the inventory], "network": {"name", "subnet", "encrypted"}}
+    desired: {"hosts": {host: {"role", "addr", "labels": {name: value}, "node_id": id or "", "joining": bool,
+              "encryption": text, "version": text}}, "inventory": [all host names of the inventory],
+              "labels_in_use": [labels that any host of the inventory has], "network": {"name", "subnet", "encrypted", "unproven"}}
     self_id: the node that runs the module; its own demotion comes last.
+    services: present services of skp.cluster, [{"label": the label of nodes that its role sets itself, or empty}]. Such a label is left to the role while
+    it is in use.
 
     A node whose label has another name than its host was renamed in hosts.json: the label follows, and `repin` keeps its services where they are.
 
@@ -319,6 +343,8 @@ def plan(nodes, network, desired, self_id=""):
     """
     updates, stale, warnings, errors = [], [], [], []
     claimed = {wanted["node_id"]: host for host, wanted in desired["hosts"].items() if wanted.get("node_id")}
+    asked = {service["label"] for service in services if service.get("label")}
+    later = asked & set(desired.get("labels_in_use", []))
     for host, wanted in sorted(desired["hosts"].items()):
         node, old = _find_nodes(host, wanted, nodes)
         # A node with this host's label that is another host's own has been renamed, perhaps to a name that was in use.
@@ -344,7 +370,7 @@ def plan(nodes, network, desired, self_id=""):
         for entry in sorted(old if known else [], key=lambda item: item["created"]):
             carried.update(entry["labels"])
         before = {"role": node["role"], "labels": node["labels"]} if node else None
-        after = {"role": wanted["role"], "labels": merged_labels(before["labels"] if before else {}, host, wanted["labels"], carried)}
+        after = {"role": wanted["role"], "labels": merged_labels(before["labels"] if before else {}, host, wanted["labels"], carried, asked, later)}
         if before != after:
             updates.append({"host": host, "id": node["id"] if node else "", "before": before, "after": after})
     renamed = {item["id"]: (item["before"]["labels"][HOST_LABEL], item["host"]) for item in updates
@@ -363,8 +389,7 @@ def plan(nodes, network, desired, self_id=""):
         elif not name and node["id"] not in [update["id"] for update in updates]:
             warnings.append("Node %s (%s, %s) of the swarm is not in hosts.json. It was not changed." % (node["id"], node["hostname"], node["addr"]))
     addresses = {host: wanted["addr"] for host, wanted in desired["hosts"].items()}
-    encryption = {host: wanted.get("encryption") or "unknown" for host, wanted in desired["hosts"].items()}
-    errors += _network_findings(network, desired["network"], addresses, encryption)
+    errors += _network_findings(network, desired["network"], addresses, desired["hosts"])
     errors += _demotion_findings(nodes, updates, stale)
     if errors:
         raise Failure("\n".join(errors), kind="swarm", findings=errors)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import importlib.machinery
 import importlib.util
+import os
 import pathlib
 import shutil
 import sqlite3
@@ -39,6 +40,8 @@ def entry_module(metadata, monkeypatch):
     package.metadata = metadata
     monkeypatch.setitem(sys.modules, "skp_airflow", package)
     monkeypatch.setitem(sys.modules, "skp_airflow.metadata", metadata)
+    # It sets the process's own, which later tests would have.
+    monkeypatch.setattr(os, "umask", lambda mask: 0o022)
     return program("skp_entry", "airflow/bin/skp-airflow")
 
 

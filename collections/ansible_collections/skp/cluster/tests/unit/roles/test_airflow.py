@@ -62,7 +62,7 @@ def settings(service, name="airflow.cfg"):
 def test_one_host_with_a_database():
     found = services(LOCAL)
     assert list(found) == ["airflow-skp-metadata", "airflow-skp", "airflow-skp-scheduler", "airflow-skp-dag-processor", "airflow-skp-triggerer",
-                           "airflow-skp-docker", "airflow-skp-swarm-c1", "airflow-skp-swarm-c2"], "what the others need comes first"
+                           "airflow-skp-docker", "airflow-skp-swarm"], "what the others need comes first"
     assert found["airflow-skp-metadata"]["host"] == "c1" and not found["airflow-skp-metadata"]["label"]
     assert {found[name]["label"] for name in ("airflow-skp", "airflow-skp-scheduler", "airflow-skp-docker")} == {"airflow"}
     scheduler = found["airflow-skp-scheduler"]
@@ -95,7 +95,7 @@ def test_no_secret_is_in_an_environment_a_config_or_an_argument():
 def test_only_proxies_have_the_socket_of_the_engine():
     for name, one in services(CELERY).items():
         sources = {item.get("source") for item in one.get("mounts", ())}
-        assert ("/var/run/docker.sock" in sources) is (name == "airflow-skp-docker" or "-swarm-" in name)
+        assert ("/var/run/docker.sock" in sources) is (name in ("airflow-skp-docker", "airflow-skp-swarm"))
     assert not [name for name in services(CELERY, airflow_docker=False) if "docker" in name or "swarm" in name]
 
 
@@ -130,7 +130,8 @@ def test_pods():
     [text] = [item["content"] for item in found["configs"] if item["name"] == "pod_template.yml"]
     [container] = yaml.safe_load(text)["spec"]["containers"]
     env = {item["name"]: item["value"] for item in container["env"]}
-    assert env["AIRFLOW__CORE__EXECUTION_API_SERVER_URL"] == "http://203.0.113.1:8040/execution/" and env["AIRFLOW__CORE__EXECUTOR"] == "LocalExecutor"
+    assert env["AIRFLOW__CORE__EXECUTION_API_SERVER_URL"] == "http://203.0.113.1:8040/execution/" and env["AIRFLOW__CORE__PARALLELISM"] == "1"
+    assert env["AIRFLOW__CORE__EXECUTOR"] == "LocalExecutor,KubernetesExecutor", "a DAG whose task names an executor is refused where it is not configured"
     assert not [name for name, secret in SECRETS.items() if secret in text]
 
 
@@ -158,7 +159,7 @@ def test_own_settings_win():
     (LOCAL, {"airflow_database": "sqlite"}),
 ])
 def test_the_server_makes_the_database_that_airflow_uses(groups, options):
-    [made] = value("__skp_own_databases", groups, **options) or [{"server": None, "name": None}]
+    [made] = [one for one in value("__skp_own_databases", groups, **options) if one["group"] == "airflow"] or [{"server": None, "name": None}]
     secret = value("__airflow_db_secret", groups, **options)
     assert secret == ("%s_%s_password" % (made["server"], made["name"]) if made["server"] else "")
 

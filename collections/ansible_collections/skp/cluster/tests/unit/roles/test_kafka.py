@@ -159,3 +159,11 @@ def test_a_purge_forgets_the_topics_before_it_removes_the_data():
               if "community.docker.docker_container" in task]
     assert [(shell["image"], shell["command"][1], shell["read_only"]) for shell in shells] == [
         ("{{ __kafka_forget_image }}", verb, True) for verb in ("ls", "deleteall")]
+
+
+def test_a_purge_replaces_no_container_of_somebody_else():
+    """Modules replace a container of the wanted name, whoever made it: a name of its own for each call."""
+    tasks = DataLoader().load_from_file(str(ROLE / "tasks/forget.yml"), trusted_as_template=True)
+    names = [task["community.docker.docker_container"]["name"] for task in tasks if "community.docker.docker_container" in task]
+    made = {Templar(loader=DataLoader()).template(trust_as_template(name)) for name in names for _time in range(2)}
+    assert len(names) == 2 and len(made) == 4 and all(name.startswith("skp-kafka-forget-") for name in made)

@@ -132,7 +132,7 @@ def test_the_packet_filter_of_a_node():
                       jupyter_gateway_publish="none")
     assert found["nodes"] == ["10.0.0.1", "10.0.0.2", "10.0.0.3", "203.0.113.1", "203.0.113.2", "203.0.113.3"]
     assert [str(port) for port in found["published"]] == ["8010", "9999"]
-    assert [str(port) for port in found["published_anywhere"]] == ["8010", "8030", "8031", "9999", "8040"]
+    assert [str(port) for port in found["published_anywhere"]] == ["8010", "8030", "8031", "9999", "8040", "8050", "8060"]
     assert found["allow_from"] == ["10.1.0.0/16", "10.2.0.5"]
     assert "2375-2377" in found["closed_ports"] and found["closed_networks"] == ["169.254.0.0/16"]
     assert found["publish_addresses"] == [] and found["swarm_allow_from"] == []
@@ -156,7 +156,8 @@ def test_ports_of_the_filter_are_those_of_the_roles():
     assert found == {str(value(role, name)) for role, name in (
         ("jupyter", "jupyter_port"), ("jupyter", "jupyter_restapiport"), ("spark", "spark_ui_port"), ("spark", "spark_history_port"),
         ("kafka", "kafka_outside_port"), ("mysql", "mysql_port"), ("postgresql", "postgresql_port"),
-        ("airflow", "airflow_port"), ("airflow", "airflow_flower_port"))}
+        ("airflow", "airflow_port"), ("airflow", "airflow_flower_port"), ("portainer", "portainer_port"),
+        ("auth", "auth_port"))}
 
 
 def test_a_port_that_is_not_published_may_be_used_by_others():
@@ -296,3 +297,17 @@ def test_join_tokens_are_new_after_each_join(given, join, rotates):
     assert value("swarm", "__swarm_rotate", swarm_rotate_join_tokens=given, __swarm_decision={"join": join}) is rotates
     (task,) = [task for task in DataLoader().load_from_file(str(ROLES / "swarm/tasks/main.yml")) if "skp.cluster.skp_swarm" in task]
     assert task["skp.cluster.skp_swarm"]["rotate_join_tokens"] == "{{ __swarm_rotate }}"
+
+
+@pytest.mark.parametrize("lab, gateway, found", [
+    ({}, {}, []),
+    ({"ServerApp": {"trust_xheaders": True}}, {"KernelGatewayApp": {"seed_uri": "x"}}, []),
+    ({"ServerApp": {"certfile": "/x.pem", "keyfile": "/x.key"}}, {}, ["certfile", "keyfile"]),
+    ({"LabApp": {"certfile": "/x.pem"}, "ServerApp": {"certfile": "/x.pem"}}, {}, ["certfile"]),
+    ({}, {"KernelGatewayApp": {"client_ca": "/x.pem"}, "other": 1}, ["client_ca"]),
+])
+def test_settings_of_jupyter_that_its_health_check_cannot_ask_are_refused(lab, gateway, found):
+    """The check asks over HTTP: a server with TLS would never be healthy, and the swarm would end it again and again."""
+    assert value("jupyter", "__jupyter_tls_settings", jupyter_config=lab, jupyter_gateway_config=gateway) == found
+    (task,) = [task for task in DataLoader().load_from_file(str(ROLES / "jupyter/tasks/main.yml")) if "cannot work" in task["name"]]
+    assert "__jupyter_tls_settings + __spark_refused_settings | length > 0" in str(task["when"]).replace("(", "").replace(")", "")

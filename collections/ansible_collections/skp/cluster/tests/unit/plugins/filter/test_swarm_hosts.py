@@ -60,3 +60,9 @@ def test_node_ids_of_nodes_that_have_just_joined():
     assert swarm_hosts(["c3"], failed, GROUPS, ["c3"], decision=decision, predict=True)["c3"]["joining"]
     started = swarm_hosts(["c3"], failed, GROUPS, ["c3"], decision={"init": "c3"}, started={"node_id": "n9"})
     assert started["c3"]["node_id"] == "n9"
+
+
+def test_whether_a_node_encrypts_is_known_only_of_nodes_that_answer():
+    hostvars = {"c1": {"__engine": {"engine": dict(ACTIVE, encryption="yes", version="26.1.5")}}, "c2": {}}
+    hosts = swarm_hosts(["c1", "c2"], hostvars, GROUPS, ["c1", "c2"])
+    assert [(host["encryption"], host["version"]) for host in hosts.values()] == [("yes", "26.1.5"), ("", "")]

@@ -135,8 +135,8 @@ def test_a_value_is_what_bash_makes_of_it(text: str) -> None:
         ("JUPYTER_PORT=8010", {"jupyter_port": 8010}),
         ("JUPYTER_PORT=", {}),
         ("JUPYTER_PORT=1\nJUPYTER_PORT=", {}),
-        ("FLASK_GPU=TRUE", {"flask_gpu": True}),
-        ("FLASK_GPU=false", {"flask_gpu": False}),
+        ("FLASK_NAME=flask-skp\nFLASK_PORT=8060\nFLASK_IMAGE=skp/docker-ds\nFLASK_TAG=latest\nFLASK_GPU=FALSE", {"auth_name": "flask-skp", "auth_port": 8060}),
+        ("FLASK_SECRET=flask-skp\nFLASK_VOLUME=/srv/skp/volume\nFLASK_GPU=TRUE", {}),
         ("FLASK_GPU=", {}),
         ("AIRFLOW_IMAGE=skp/docker-ds\nAIRFLOW_GPU_IMAGE=skp/docker-ds-gpu\nAIRFLOW_GPU=FALSE", {}),
         ("JUPYTER_IMAGE=", {}),
@@ -190,8 +190,8 @@ def test_unknown_names_warn_and_can_be_referred_to(text: str, warning: str) -> N
         ("SPARK_MNAME=m-master\nSPARK_WNAME=m-worker\nSPARK_URL=spark://$SPARK_MNAME:7077", ()),
         ("SPARK_WNAME=other", ("line 1: SPARK_WNAME: has no effect: name of the Spark workers' service; follows from SPARK_MNAME",)),
         (
-            "PORTAINER_PORT=1\nNGINX_PORT=2\nS3_BUCKET=b",
-            ("PORTAINER_PORT, NGINX_PORT: of a service that this version does not have; the variables are set, and no role reads them",),
+            "NGINX_NAME=n\nNGINX_PORT=2\nS3_BUCKET=b",
+            ("NGINX_NAME, NGINX_PORT: of a service that this version does not have; the variables are set, and no role reads them",),
         ),
     ],
 )

@@ -15,7 +15,8 @@ class Module:
     """The options, and warnings."""
 
     def __init__(self, check_mode, **params):
-        self.params = dict({"hosts": {}, "inventory": [], "network": NETWORK, "autolock": "leave", "rotate_join_tokens": False, "timeout": 5}, **params)
+        self.params = dict({"hosts": {}, "inventory": [], "labels_in_use": [], "network": NETWORK, "autolock": "leave", "rotate_join_tokens": False,
+                            "timeout": 5}, **params)
         self.check_mode, self.warn = check_mode, lambda text: None
 
 

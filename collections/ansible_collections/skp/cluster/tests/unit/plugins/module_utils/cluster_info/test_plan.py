@@ -163,6 +163,12 @@ def test_what_is_found(change, expected):
         assert any(plan.explain(item) in line for line in table.full(document)) and any(plan.explain(item) in line for line in table.summary(document))
 
 
+@pytest.mark.parametrize("case", ["missing label", "label too many", "another value"])
+def test_labels_are_mended_by_the_whole_run(case):
+    """The role of a present service sets its label, so that --tags swarm does not."""
+    assert [item["next"] for item in judged(CASES[case][0])["problems"]] == ["ansible-playbook site.yml"]
+
+
 @pytest.mark.parametrize("change, kind", [
     (lambda site: swarm(site)["nodes"].append(dict(entry("c9"), host="", hostname="laptop")), "foreign_node"),
     (lambda site: swarm(site)["services"].append(service("mine", role="", waiting=[{"host": "c1", "error": "x"}])), "foreign_service"),

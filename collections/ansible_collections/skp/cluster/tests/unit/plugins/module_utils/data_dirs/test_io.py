@@ -129,6 +129,62 @@ def test_owner_and_mode_are_not_given_to_what_a_link_points_to(tmp_path):
     assert (tmp_path / "victim").stat().st_mode & 0o777 == 0o700
 
 
+def a_link(marker, secret):
+    marker.symlink_to(secret)
+
+
+def a_waiting_pipe(marker, _secret):
+    os.mkfifo(marker)
+
+
+def of_somebody_else(marker, _secret):
+    marker.write_text("web\n", encoding="utf-8")
+    os.chown(marker, 61999, 61999)
+
+
+def writable_by_others(marker, _secret):
+    marker.write_text("web\n", encoding="utf-8")
+    marker.chmod(0o666)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="gives files away")
+@pytest.mark.parametrize("plant", [a_link, a_waiting_pipe, of_somebody_else, writable_by_others])
+def test_a_mark_that_somebody_else_may_have_written(tmp_path, plant):
+    """Others may write beside a directory. A run reads the mark as root: it copies no secret, waits for nobody and removes nothing."""
+    secret, team = tmp_path / "shadow", tmp_path / "team"
+    secret.write_text("web\nroot:*:20228\n", encoding="utf-8")
+    secret.chmod(0o600)
+    team.mkdir()
+    (team / "web").mkdir()
+    plant(team / ".skp-data", secret)
+    found = io.inspect({"path": str(team / "web")}, [("/", "ext4", "x")])
+    assert not found["marked"] and plan_absent(found) == []
+    io.apply(str(team / "new"), [("mark", str(team / "new")), ("make", str(team / "new"))])
+    text = (team / ".skp-data").read_text(encoding="utf-8")
+    assert [line for line in text.splitlines() if not line.startswith("#")] == ["new"] and not (team / ".skp-data").is_symlink()
+    assert secret.read_text(encoding="utf-8").endswith("20228\n")
+    io.apply(str(team / "new"), [("unmark", str(team / "new"))])
+    assert sorted(os.listdir(team)) == ["new", "web"]
+
+
+def test_a_directory_is_no_mark(tmp_path):
+    (tmp_path / ".skp-data").mkdir()
+    assert io.read_marker(str(tmp_path / "web")) == []
+
+
+def test_only_names_are_kept_in_the_mark(tmp_path):
+    marker = tmp_path / ".skp-data"
+    marker.write_text("# head\nweb\n../etc\n..\na/b\nroot:$y$j9T$HASH:20228:0\nthe data\n" + "x" * 300 + "\n", encoding="utf-8")
+    assert io.read_marker(str(tmp_path / "web")) == ["web", "the data"]
+
+
+def test_a_store_that_takes_root_for_nobody(tmp_path, monkeypatch):
+    """There the mark that root wrote is of the same account as its directory, which root made too."""
+    io.write_marker(str(tmp_path / "web"), True)
+    monkeypatch.setattr(io.os, "geteuid", lambda: 4711)
+    assert io.read_marker(str(tmp_path / "web")) == ["web"]
+
+
 def test_whether_a_directory_holds_its_data(tmp_path):
     path = tmp_path / "mysql"
     assert io.inspect({"path": str(path), "holds": "data/mysql"}, [])["holds"] is False

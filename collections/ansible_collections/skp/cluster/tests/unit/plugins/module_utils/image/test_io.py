@@ -48,10 +48,10 @@ def _build(tmp_path, monkeypatch):
     monkeypatch.setattr(io, "MEMORY", str(tmp_path))
     monkeypatch.setattr(io, "in_engine", lambda client, ref: {"id": "same"})
 
-    def build(dockerfile, login=True):
+    def build(dockerfile, login=True, platform="", base="base"):
         files = [{"path": "Dockerfile", "mode": 0o644, "content": base64.b64encode(dockerfile.encode()).decode()}]
-        image = {"name": "x", "ref": "localhost:5000/skp/x:latest", "base_ref": "base", "hash": "h", "args": {}, "files": files, "dockerfile": dockerfile}
-        io.build("client", image, plan.site_files(OPTIONS, "trixie"), True, lambda text: None, Traces(), login)
+        image = {"name": "x", "ref": "localhost:5000/skp/x:latest", "base_ref": base, "hash": "h", "args": {}, "files": files, "dockerfile": dockerfile}
+        io.build("client", image, plan.site_files(OPTIONS, "trixie"), True, lambda text: None, Traces(), login, platform)
         with tarfile.open(fileobj=streams.BytesIO((tmp_path / "seen.tar").read_bytes())) as archive:
             context = {entry.name: archive.extractfile(entry).read().decode() for entry in archive.getmembers()}
         assert [path.name for path in tmp_path.iterdir() if path.name.startswith("skp-image-secrets")] == [], "removed at once"
@@ -61,6 +61,13 @@ def _build(tmp_path, monkeypatch):
 
 
 PLAIN = "ARG BASE\nFROM ${BASE} AS build\nCOPY .skp-site/ /skp-site/\nRUN skp-site layer /out curl\nFROM ${BASE}\nCOPY --from=build /out/ /\nRUN true\n"
+
+
+def test_a_platform_and_a_base_only_where_they_are_asked_for(build):
+    plain = build(PLAIN, login=False)[0]["argv"]
+    assert "--platform" not in plain and "BASE=base" in plain
+    other = build("FROM scratch\n", login=False, platform="linux/arm64", base="")[0]["argv"]
+    assert other[other.index("--platform") + 1] == "linux/arm64" and "BASE=" not in " ".join(other)
 
 
 def test_logins_are_secrets_of_the_build(build):
@@ -119,3 +126,16 @@ SITE = "COPY .skp-site/ /skp-site/\n"
 def test_where_secrets_are_mounted(text, wanted):
     mount = "--mount=type=secret,id=skp-env,target=/skp-site/env,mode=0444,required=true"
     assert plan.with_secrets(text, ["env"]) == (wanted.replace(" M ", " %s " % mount) if wanted is not None else None)
+
+
+def test_a_credential_helper_that_is_not_there_is_explained(monkeypatch):
+    """The SDK raises an error of its own for it, before it asks the engine."""
+    docker = pytest.importorskip("docker")
+
+    class Api:
+        def pull(self, *_args, **_options):
+            raise docker.errors.DockerException("Credentials store error: StoreError('docker-credential-desktop not installed or not available in PATH')")
+
+    monkeypatch.setattr(io.engine, "raw", lambda client: Api())
+    with pytest.raises(io.engine.EngineError, match="(?s)pulling registry.example/me/hello:1.0: .*docker-credential-desktop.*Remove that line"):
+        io.pull_reference("client", "registry.example/me/hello:1.0", lambda text: None)

@@ -30,7 +30,8 @@ class Module:
     check_mode = False
 
     def __init__(self, **params):
-        texts = ("archive_dir", "archive", "checksum", "refresh", "extra_ca", "apt_mirror", "apt_security_mirror", "pip_index", "maven_mirror", "go_proxy")
+        texts = ("platform", "archive_dir", "archive", "checksum", "refresh", "extra_ca", "apt_mirror", "apt_security_mirror", "pip_index", "maven_mirror",
+                 "go_proxy")
         self.params = dict({
             "state": "built", "ledger": True, "images": [image("base"), image("kafka", "base")], "names": [], "alongside": [], "jobs": 1, "digests": {},
             "tag": "latest", "registry": "localhost:5000", "push": True, "common_args": {}, "base_image": "debian:13", "base_suite": "trixie",
@@ -45,7 +46,7 @@ class World:
 
     def __init__(self):
         self.engine, self.registry, self.book, self.builds = {}, {}, {"images": {}, "archives": {}}, 0
-        self.pulled, self.kept, self.cleaned = [], set(), []
+        self.pulled, self.kept, self.cleaned, self.platforms = [], set(), [], []
 
     def config_digest(self, path, digest):
         return "config of " + digest
@@ -58,8 +59,9 @@ class World:
     def health(self):
         return True, "200"
 
-    def build(self, client, item, site, buildkit, progress, traces, login):
+    def build(self, client, item, site, buildkit, progress, traces, login, platform):
         self.builds += 1
+        self.platforms.append(platform)
         self.engine[item["ref"]] = {"id": "id%d" % self.builds, "hash": item["hash"], "digests": [], "created": "2026-01-02T03:04:05.678901234Z"}
 
     def push(self, client, item, progress):
@@ -116,6 +118,24 @@ def test_what_was_pushed_is_known_and_nothing_is_done_again(world):
     again = world.run()
     assert (again["changed"], again["images"]["kafka"]["digest"]) == (False, kafka["digest"])
     assert world.run(state="known", names=["kafka", "none"])["images"]["kafka"]["reference"] == "localhost:5000/skp/kafka@" + kafka["digest"]
+
+
+def test_another_platform_is_other_content_under_a_name_of_its_own(world):
+    """What the cluster runs and its ledger stay as they are."""
+    world.run()
+    book, own = world.book, dict(world.engine)
+    done_for = world.run(platform="linux/riscv64", tag="latest-riscv64", push=False, names=["kafka"])
+    assert done(done_for) == ["pull debian:13", "build base:latest-riscv64", "build kafka:latest-riscv64"]
+    assert world.platforms == ["", "", "linux/riscv64", "linux/riscv64"] and world.book == book
+    assert {ref: world.engine[ref] for ref in own} == own
+    with pytest.raises(Failure, match="expected linux and an architecture"):
+        world.run(platform="amd64")
+
+
+def test_a_base_that_the_dockerfile_does_not_ask_for_is_not_built(world):
+    own = image("own", "base", files=context("FROM scratch\nCOPY x /\n"))
+    assert done(world.run(images=[image("base"), own], names=["own"])) == ["build own:latest", "push own:latest"]
+    assert world.run(images=[image("base"), own], names=["own"])["changed"] is False
 
 
 def test_an_image_that_somebody_else_pushed_is_replaced(world):
@@ -266,3 +286,16 @@ def test_old_images_are_warned_of(world):
     module = Module(max_age_days=0)
     states.built(module, "client", lambda text: None)
     assert module.warnings == []
+
+
+@pytest.mark.parametrize("inside", ["localhost:5000/skp/base:latest", "localhost:5000/skp/base:2025", "old.example:5001/skp/base:latest"])
+def test_an_image_from_an_archive_gets_its_present_name(monkeypatch, inside):
+    """An archive has the tag and the registry of the time it was saved; what is built upon it names it by those of today."""
+    present = set()
+    monkeypatch.setattr(states.io, "in_archive", lambda path: {"hash": "h", "ref": inside})
+    monkeypatch.setattr(states.io, "load", lambda *args: present.add(inside))
+    monkeypatch.setattr(states.io, "tag", lambda client, reference, repository, tag: reference in present and present.add("%s:%s" % (repository, tag)))
+    item = {"name": "base", "ref": REF % "base", "repository": "localhost:5000/skp/base", "tag": "latest", "hash": "h", "archive": "/srv/skp/images/base.tar",
+            "path": "skp/base"}
+    states._load("client", item, {"images": {}, "archives": {}}, None)
+    assert REF % "base" in present

@@ -17,7 +17,7 @@ from ansible_collections.skp.cluster.plugins.module_utils.preflight import plan
 ROOT = pathlib.Path(__file__).resolve().parents[5]
 SETTINGS = {key[len("preflight_"):]: value for key, value in
             yaml.safe_load((ROOT / "roles/preflight/defaults/main.yml").read_text(encoding="utf-8")).items()}
-SETTINGS.update(volumes={"refusal": "", "hosts": {"c2": ["sshfs"]}}, engine_manage=True, store_mode="existing", encrypted=False,
+SETTINGS.update(volumes={"refusal": "", "hosts": {"c2": ["sshfs"]}}, custom=[], engine_manage=True, store_mode="existing", encrypted=False,
                 store_nfs_server="10.0.0.1", image_groups=["kafka", "spark_worker"],
                 published=[{"group": "kafka", "port": 9094}, {"group": "jupyter", "port": "8010"}], allow_from=[], allow_port_from=[],
                 publish_addresses={"c1": [], "c2": []}, swarm_allow_from=["nodes"])
@@ -176,6 +176,7 @@ CASES = [
     ("overlay", "error", "c2", both(ENCRYPTED, change(C2 + "engine.version", "23.0.2")), "sends plain text"),
     ("volumes", "error", "c2", change(C2 + "volumes.fuse", False), "no /dev/fuse"),
     ("volumes", "error", "all nodes", change("settings.volumes", {"refusal": "volume lake: no", "hosts": {}}), "volume lake: no"),
+    ("custom", "error", "all nodes", change("settings.custom", ["Service a: no"]), "Service a: no"),
     ("gpu", "error", "c2", both(change("hosts.c2.labels", {"gpu": "enable"}), change(C2 + "gpu.driver", "")), "no NVIDIA driver"),
     ("gpu", "error", "c2", both(change("hosts.c2.labels", {"gpu": "enable"}), change(C2 + "gpu.devices", [])), "/dev/nvidia0"),
     ("gpu", "error", "c2", both(change("hosts.c2.labels", {"gpu": "enable"}), change(C2 + "gpu.toolkit", "")), "nvidia-container-runtime"),

@@ -133,3 +133,12 @@ def test_store_that_was_mounted_anew(tmp_path, monkeypatch):
     assert io.store_is_stale(process, str(held)) is False
     assert io.store_is_stale(process, str(other)) is True
     assert io.store_is_stale({"pid": 2 ** 22 + 1}, str(held)) is False  # a process that has just ended is no stale store
+
+
+def test_a_marker_that_is_a_link_is_not_read(tmp_path):
+    (tmp_path / "shadow").write_text("root:HASH", encoding="utf-8")
+    (tmp_path / "registry").mkdir()
+    (tmp_path / "registry" / MARKER).symlink_to(tmp_path / "shadow")
+    with pytest.raises(Failure) as caught:
+        io.read_store(str(tmp_path / "registry"))
+    assert caught.value.failure["kind"] == "store_unreadable" and "HASH" not in caught.value.msg

@@ -118,3 +118,63 @@ def test_nothing_is_collected_before_the_first_push(tmp_path, monkeypatch):
     (store / node.store_walk.ROOT / "repositories").mkdir(parents=True)
     with pytest.raises(Failure, match="ended with exit code 1"):
         node.RegistryNode(Module(tmp_path, delete_untagged=False, gc_timeout=5)).gc()
+
+
+@pytest.fixture(name="purge")
+def _purge(tmp_path, monkeypatch):
+    """A function that purges a registry whose container is gone, over a store with one image."""
+    monkeypatch.setattr(node, "connect_or_predict", lambda module, **options: "client")
+    monkeypatch.setattr(node.io, "former_names", lambda client, name: [])
+    monkeypatch.setattr(node.io, "read_container", lambda client, name: None)
+    (tmp_path / "registry/docker").mkdir(parents=True)
+    (tmp_path / "registry/docker/image").write_text("x", encoding="utf-8")
+
+    def purge():
+        module = Module(tmp_path, state="absent", purge=True, look=False)
+        module.said = []
+        module.warn = module.said.append
+        return dict(node.RegistryNode(module).absent(), said=module.said)
+
+    purge.store = tmp_path / "registry"
+    return purge
+
+
+def test_a_purge_removes_the_images(purge):
+    (purge.store / node.plan.MARKER).write_text("id-1\n")
+    assert purge()["actions"] == ["purge_store"] and list(purge.store.iterdir()) == []
+    assert purge()["changed"] is False
+
+
+@pytest.mark.parametrize("below", ["docker", "docker/registry/v2"])
+def test_a_purge_ends_where_something_is_mounted(purge, monkeypatch, below):
+    """Somebody's disk below the images: nothing is removed, not even what lies beside it."""
+    (purge.store / node.plan.MARKER).write_text("id-1\n")
+    monkeypatch.setattr(node.io, "mount_points", lambda: ["/", str(purge.store), str(purge.store / below)])
+    with pytest.raises(Failure, match="Unmount it first") as caught:
+        purge()
+    assert str(purge.store / below) in caught.value.msg and (purge.store / "docker/image").exists()
+
+
+def test_a_purge_leaves_images_that_were_there_before(purge, monkeypatch):
+    """A store of another registry, taken over with an empty marker."""
+    monkeypatch.setattr(node.io, "read_image", lambda client, reference: {"id": "i1", "hash": "h"})
+    (purge.store / node.plan.MARKER).touch()
+    one = node.RegistryNode(Module(purge.store.parent, look=False))
+    actions, store_id = one._plan_store()
+    one._apply("client", [name for name in actions if name.endswith("_store")], "", store_id, {})
+    assert node.io.read_store(str(purge.store))["marker"] == store_id and node.io.read_store(str(purge.store))["entries"] == ["docker"]
+    found = purge()
+    assert found["actions"] == [] and (purge.store / "docker/image").exists()
+    assert ["were there before" in text and str(purge.store) in text for text in found["said"]] == [True]
+    assert purge()["actions"] == [], "also the next time"
+
+
+@pytest.mark.parametrize("inside", [IMAGE, "localhost:5000/skp/docker-registry:2025", "old.example:5001/skp/docker-registry:latest"])
+def test_a_loaded_image_gets_its_present_name(tmp_path, monkeypatch, inside):
+    """An archive has the tag and the registry of the time it was saved; the container names the image by those of today."""
+    present = {}
+    monkeypatch.setattr(node.io, "load_image", lambda client, archive, checksum: present.update({inside: {"id": "i1", "hash": "h"}}) or inside)
+    monkeypatch.setattr(node.io, "tag_image", lambda client, reference, wanted: present.update({wanted: present[reference]}))
+    monkeypatch.setattr(node.io, "read_image", lambda client, reference: present.get(reference))
+    one = node.RegistryNode(Module(tmp_path, archive="/srv/skp/images/docker-registry.tar"))
+    assert one._fetch_image("client", "load_image") == {"id": "i1", "hash": "h"} and IMAGE in present

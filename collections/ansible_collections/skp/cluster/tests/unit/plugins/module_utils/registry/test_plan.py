@@ -124,7 +124,8 @@ BY_HAND = dict(FOREIGN, marker="")
 @pytest.mark.parametrize("found,writer,create,recorded,expected,result", [
     (EMPTY, True, True, "", "", (["mark_store"], "new")),
     (MISSING, True, True, "", "", (["create_store", "mark_store"], "new")),
-    (BY_HAND, True, True, "", "", (["mark_store"], "new")),
+    (BY_HAND, True, True, "", "", (["adopt_store", "mark_store"], "new")),
+    (dict(BY_HAND, entries=[]), True, True, "", "", (["mark_store"], "new")),
     (MARKED, True, True, "", "", ([], "id-1")),
     (MARKED, True, False, "id-1", "", ([], "id-1")),
     (MARKED, False, False, "", "id-1", ([], "id-1")),
@@ -288,6 +289,13 @@ def test_parse_gc(text, expected):
     ("Get http://localhost:5000/v2/: dial tcp 127.0.0.1:5000: connect: connection refused", ["--tags registry"]),
     ("manifest for localhost:5000/skp/x:latest not found: manifest unknown", ["--tags images"]),
     ("unknown: Method not allowed", ["reader"]),
+    # The message of the seed's lesson, and the SDK's own.
+    ("Error saving credentials: error storing credentials - err: docker-credential-desktop resolves to executable in current directory "
+     "(./docker-credential-desktop), out:", ["credential helper", "credsStore", "Remove that line"]),
+    ("Credentials store error: StoreError('docker-credential-desktop not installed or not available in PATH')", ["credential helper", "Docker Desktop"]),
+    ("Get \"https://registry.example/v2/me/hello/manifests/1.0\": no basic auth credentials", ["docker login", "on the master"]),
+    ("pull access denied for me/hello, repository does not exist or may require 'docker login': denied: requested access to the resource is denied",
+     ["docker login", "name right"]),
     ("received unexpected HTTP status: 503 Service Unavailable", ["store"]),
     # Interrupted uploads are not what garbage collection frees.
     ("write /var/lib/docker/tmp/x: no space left on device", ["df -h", "registry_gc.yml", "does not remove uploads", "_uploads", "week"]),

@@ -209,3 +209,31 @@ def test_foreign_layer_is_not_wanted_here(store):
     image = store.manifest("skp/one", {"config": store.layer("skp/one", b"{}"), "layers": [entry]})
     store.tag("skp/one", "windows", image)
     assert _verify(store)["problems"] == []
+
+
+def a_link_to(path, secret):
+    path.symlink_to(secret)
+
+
+def a_pipe(path, _secret):
+    os.mkfifo(path)
+
+
+def a_copy(path, secret):
+    path.write_bytes(secret.read_bytes())
+
+
+@pytest.mark.parametrize("plant", [a_link_to, a_pipe, a_copy])
+@pytest.mark.parametrize("place", ["link", "manifest", "layer"])
+def test_nothing_but_digests_of_plain_files_is_shown(store, tmp_path, place, plant):
+    """Whoever writes to the store may plant links to files of this machine, and pipes; the walk runs as root."""
+    secret = tmp_path / "shadow"
+    secret.write_text("root:HASH:20228", encoding="utf-8")
+    digest = "sha256:" + hashlib.sha256(b"one").hexdigest()
+    path = {"link": store.repo("skp/one", "_manifests", "tags", "v1", "current", "link"), "manifest": store.data(store.one["digest"]),
+            "layer": store.data(digest)}[place]
+    path.unlink()
+    plant(path, secret)
+    problems = _verify(store)["problems"]
+    assert problems and {problem["path"] for problem in problems} == {str(path)}
+    assert "HASH" not in json.dumps(problems)

@@ -115,6 +115,12 @@ def test_shape_by_member_and_by_label():
     assert Spec(label).host is None
 
 
+def test_shape_on_every_manager():
+    managers = build_service({"name": "w", "image": "i", "managers": True}, "web", "n", {})["payload"]
+    assert managers["Mode"] == {"Global": {}} and Spec(managers).host is None
+    assert [Spec(managers).allows({"facts": {"node.role": role}}) for role in ("manager", "worker")] == [True, False]
+
+
 def test_always_dns_round_robin_and_host_ports():
     endpoint = payload(ports=[{"target": 80, "published": 8080}, {"target": 53, "protocol": "udp"}])["EndpointSpec"]
     assert endpoint["Mode"] == "dnsrr"
@@ -128,7 +134,8 @@ def test_always_dns_round_robin_and_host_ports():
     "options, words",
     [
         ({"host": None}, "exactly one"),
-        ({"label": "web"}, "exactly one"),
+        ({"label": "web"}, "found host and label, expected exactly one"),
+        ({"host": None, "label": "web", "managers": True}, "found label and managers, expected exactly one"),
         ({"mounts": [{"source": "data", "target": "/x"}]}, "absolute"),
         ({"extra_hosts": ["a"]}, "name:address"),
         ({"configs": [{"name": "x", "content": "", "target": "/x"}]}, "empty"),
@@ -225,4 +232,12 @@ def test_containers_gain_no_privileges_and_have_a_limit_of_processes():
 
 def test_the_gate_of_a_task_is_a_label_of_its_container():
     """There the engine's role finds it on the node, without the swarm."""
-    assert container(stop_gate=["skp-kafka-gate", "x"])["Labels"] == {"skp.stop-gate": '["skp-kafka-gate", "x"]'} and "Labels" not in container()
+    assert container(stop_gate=["skp-kafka-gate", "x"])["Labels"] == {"skp.role": "web", "skp.stop-gate": '["skp-kafka-gate", "x"]'}
+    assert container()["Labels"] == {"skp.role": "web"}
+
+
+def test_a_service_names_the_label_that_its_role_sets():
+    """The swarm's play leaves that label to the role. Of a label that nobody sets for it, the service says nothing."""
+    by_label = {"name": "w", "image": "i", "label": "web"}
+    found = [build_service(by_label, "web", "net", {}, own_labels=labels)["payload"]["Labels"].get("skp.label") for labels in ({"web": []}, {"db": []}, {})]
+    assert found == ["web", None, None]

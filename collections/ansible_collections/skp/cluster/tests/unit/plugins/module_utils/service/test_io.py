@@ -28,3 +28,30 @@ def test_a_gate_that_stays_closed_leaves_nothing_behind(monkeypatch):
     with pytest.raises(Failure, match="not in sync"):
         io.converge(None, "kafka", PLAN, STATE, ["kafka-skp-1"], serial=1, gate=closed)
     assert asked == []
+
+
+def test_networks_of_a_role_are_made_and_removed(monkeypatch):
+    """A network is in use for a moment after its tasks have ended; one that stays in use stays, with a warning."""
+    made, refusals, warnings = [], ["rpc error: network web-net is in use by task x"] * 2, []
+
+    def delete(client, path, what):
+        if refusals:
+            raise io.engine.EngineError(refusals.pop(), kind="api")
+        made.remove(path)
+
+    monkeypatch.setattr(io.engine, "post", lambda client, path, body, what: made.append("/networks/n1") or {"Id": "n1"})
+    monkeypatch.setattr(io.engine, "get", lambda client, path, params, what: [{"Id": "n1", "Name": "web-net"}])
+    monkeypatch.setattr(io.engine, "delete", delete)
+    monkeypatch.setattr(io.time, "sleep", lambda seconds: None)
+    state = {"networks": {}}
+    io.create_networks("client", [{"name": "web-net", "body": {}}], state)
+    assert state["networks"] == {"n1": "web-net"}
+    io.remove_networks("client", "web", warnings.append)
+    assert (made, refusals, warnings) == ([], [], [])
+    monkeypatch.setattr(io, "NETWORK_LIMIT", -1)
+    refusals.append("network web-net has active endpoints")
+    io.remove_networks("client", "web", warnings.append)
+    assert len(warnings) == 1 and "web-net is still in use" in warnings[0]
+    refusals.append("no such swarm")
+    with pytest.raises(io.engine.EngineError):
+        io.remove_networks("client", "web", warnings.append)

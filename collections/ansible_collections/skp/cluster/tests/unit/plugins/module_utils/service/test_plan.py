@@ -18,6 +18,7 @@ from ansible_collections.skp.cluster.plugins.module_utils.service.plan import (
     old_secrets,
     order_serial,
     plan_labels,
+    plan_networks,
     plan_placement,
     plan_services,
     removed_elsewhere,
@@ -231,6 +232,7 @@ MOUNTED, MOUNTED_BEFORE = (wish("db", "c1", owns_data=path, mounts=[{"source": p
         ),
         ("and may return", places(web_1="c1", web_2="c2"), [DATA1], [DATA1, DATA2], [], "refuse", places(web_1="c1", web_2="c2")),
         ("even while another leaves", places(web_1="c1", web_2="c2"), [DATA1], [DATA2], [], "refuse", places(web_1="c1", web_2="c2")),
+        ("one of another kind comes", places(db="c1"), [SINGLE1], [DATA2], [], "refuse", places(db="c1", web_2="c2")),
         ("moved, left behind", places(db="c1"), [SINGLE1], [SINGLE3], [], "leave", places(db="c3")),
         ("moved, copied", places(db="c1"), [SINGLE1], [SINGLE3], [], "moved", places(db="c3")),
         ("label moved between members, left behind", places(web_1="c1"), [DATA1], [DATA3], [], "leave", places(web_1="c1", web_3="c3")),
@@ -385,6 +387,15 @@ def test_labels_of_nodes_follow_the_inventory():
     assert state["nodes"][1]["facts"].get("node.labels.web") is None, "the given state is not changed"
 
 
+def test_the_new_node_of_a_joining_host_has_no_label_yet():
+    """Check mode: c1 lost its state, so its entry goes; c3 is new."""
+    state = state_of(nodes=[node("c1", ["web"]), node("c2", ["web"])])
+    assert plan_labels(state, {"web": ["c1", "c2", "c3"]}) == []
+    steps = plan_labels(state, {"web": ["c1", "c2", "c3"]}, joining=["c1", "c3"])
+    assert [(step["host"], step["value"]) for step in steps] == [("c1", "enable"), ("c3", "enable")]
+    assert plan_labels(state, {"web": ["c2"]}, joining=["c3"]) == [{"id": "node-c1", "host": "c1", "label": "web", "value": None}]
+
+
 def test_a_label_whose_hosts_are_all_outside_the_swarm():
     state = state_of(nodes=[node("c1")])
     assert missing_everywhere(state, {"web": ["c9"], "db": ["c1", "c9"], "none": []}) == {"web": "c9"}
@@ -423,3 +434,11 @@ def test_older_secrets_never_replace_newer_ones(now, found):
     options = {"name": "web-1", "image": "localhost:5000/web:1", "host": "c1", "secrets": [{"name": "a", "content": "x"}]}
     state = state_of(build_service(options, "web", "net", image, generations={"a": 2, "b": 1}), TWO)
     assert old_secrets(state, "web", now) == found
+
+
+def test_networks_of_a_role_are_made_once_and_nobody_else_may_join():
+    [made] = plan_networks(state_of(), "web", {"web-agents": "10.1.0.0/24", "net": "10.2.0.0/24"})
+    assert made["name"] == "web-agents" and made["diff"]["after"] == "subnet: 10.1.0.0/24\n"
+    assert made["body"]["Attachable"] is False and made["body"]["Labels"] == {"skp.role": "web"}
+    assert made["body"]["IPAM"]["Config"] == [{"Subnet": "10.1.0.0/24"}]
+    assert plan_networks(dict(state_of(), networks={"a": "web-agents"}), "web", {"web-agents": "10.9.0.0/24"}) == []

@@ -138,6 +138,40 @@ def test_sync_and_second_run():
     assert second["before"] == second["after"]
 
 
+WEB = ({"id": "s4", "name": "web", "label": "web"}, {"id": "s5", "name": "db", "label": ""})
+
+
+def after_with_web(label, wanted, in_use, services=WEB, carried=None):
+    """The labels of a node after the update. label, wanted: whether the node and hosts.json have the label web; carried: those of its old entry."""
+    labels = {"skp.labels": "web", **({"web": "enable"} if label else {})}
+    nodes = [node(1, "c1", role="manager"), node(2, "" if carried else "c2", labels=labels)]
+    nodes += [node(3, "c2", state="down", labels=carried)] if carried else []
+    desired = wish({"c1": ("manager", {}, "n1"), "c2": ("worker", {"web": "enable"} if wanted else {}, "n2")})
+    result = plan.plan(nodes, NETWORK, dict(desired, labels_in_use=in_use), services=services)
+    return next((item["after"]["labels"] for item in result["updates"] if item["host"] == "c2"), labels)
+
+
+def test_the_label_of_a_present_service_is_left_to_its_role():
+    """Set here, the swarm started the old service there at once, and pulled its image."""
+    assert "web" not in after_with_web(False, True, ["web"])
+    assert after_with_web(True, False, ["web"])["web"] == "enable"
+    assert "web" not in after_with_web(False, True, ["web"], carried={"web": "enable", "skp.labels": "web"})
+
+
+def test_a_label_without_a_service_or_without_a_host_is_set_or_removed_here():
+    """No role would do it: none has a service by this label, or no host is left in the group of the role."""
+    assert after_with_web(False, True, ["web"], services=[])["web"] == "enable"
+    assert "web" not in after_with_web(True, False, ["web"], services=[])
+    assert "web" not in after_with_web(True, False, [])
+
+
+def test_a_label_that_a_run_left_behind_is_ours():
+    """A run that ended before the role left the label, and skp.labels no longer names it."""
+    nodes = [node(1, "c1", role="manager"), node(2, "c2", labels={"web": "enable", "gpu": "enable", "skp.labels": ""})]
+    result = plan.plan(nodes, NETWORK, wish({"c1": ("manager", {}, "n1"), "c2": ("worker", {}, "n2")}), services=WEB)
+    assert [item["after"]["labels"] for item in result["updates"] if item["host"] == "c2"] == [{"gpu": "enable", "skp.host": "c2", "skp.labels": ""}]
+
+
 def test_order_of_hosts_and_nodes_changes_nothing():
     """The plan does not depend on the order of the file."""
     nodes = [node(1, role="manager"), node(2), node(3)]
@@ -255,6 +289,28 @@ def test_encryption_is_refused_on_a_kernel_without_it():
         plan.plan([node(1, "c1", role="manager")], None, desired)
     desired["hosts"]["c1"]["encryption"] = "yes"
     assert plan.plan([node(1, "c1", role="manager")], None, desired)["create_network"]
+
+
+@pytest.mark.parametrize("more, words", [
+    ({"encryption": "unknown: the test needs ip"}, ["c1", "unknown: the test needs ip", "preflight_warn_only: [overlay]"]),
+    ({"encryption": "yes", "version": "20.10.23"}, ["c1", "Docker 20.10.23", "plain text", "Upgrade"]),
+    ({"encryption": "yes", "version": "23.0.2+dfsg1"}, ["23.0.2"]),
+    ({"encryption": "yes", "version": "20.10.24+dfsg1"}, []),
+    ({"encryption": "yes", "version": "26.1.5"}, []),
+    # It did not answer: its own run asks it.
+    ({"encryption": "", "version": ""}, []),
+])
+@pytest.mark.parametrize("network", [None, dict(NETWORK, Options={"encrypted": ""})])
+def test_encryption_that_is_not_known_is_none(network, more, words):
+    """Also without preflight. Who knows better than the test of the kernel says so with preflight's variable."""
+    desired = wish({"c1": ("manager", {}, "n1")}, encrypted=True)
+    desired["hosts"]["c1"].update(more)
+    if words:
+        with pytest.raises(Failure) as caught:
+            plan.plan([node(1, "c1", role="manager")], network, desired)
+        assert [word for word in words if word not in caught.value.msg] == []
+    desired["network"]["unproven"] = bool(words)
+    plan.plan([node(1, "c1", role="manager")], network, desired)
 
 
 @pytest.mark.parametrize("roles, states, wanted, refused", [

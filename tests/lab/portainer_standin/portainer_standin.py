@@ -1,0 +1,1 @@
+../../../collections/ansible_collections/skp/cluster/tests/unit/plugins/module_utils/portainer/portainer_standin.py
