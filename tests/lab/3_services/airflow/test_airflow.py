@@ -43,7 +43,7 @@ def test_the_examples_succeed(dag, figures):
 
 
 def test_tasks_spread_over_the_nodes_and_tell_it_in_their_logs(figures):
-    airflows.spreads(8, figures)
+    airflows.spreads(4, figures)
 
 
 def test_what_a_task_may_not_ask_of_docker():
