@@ -102,17 +102,21 @@ CELLS = {
 }
 
 
+# Seconds. An image is built with what other programs leave of the processors: on a busy node a kernel that is in order took more than 120.
+PATIENCE = 900
+
+
 def kernel(name):
     """A kernel starts, answers and tells a failure."""
     from jupyter_client.manager import start_new_kernel
 
     code, expected = CELLS[name]
-    manager, client = start_new_kernel(kernel_name=name, startup_timeout=60)
+    manager, client = start_new_kernel(kernel_name=name, startup_timeout=PATIENCE)
     try:
         for cell, status in ((code, "ok"), ("this is an error", "error")):
             written = []
             reply = client.execute_interactive(
-                cell, timeout=120, output_hook=lambda message, into=written: into.append(message["content"]), stop_on_error=False
+                cell, timeout=PATIENCE, output_hook=lambda message, into=written: into.append(message["content"]), stop_on_error=False
             )["content"]
             text = "".join(content.get("text", "") for content in written)
             check("status of %s on %r (%s)" % (name, cell, json.dumps(written)), reply["status"], status)
