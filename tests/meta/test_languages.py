@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """README and every page of docs/ are there in English and in Korean, and say the same as far as a program can see.
 
-Compared for each page: levels of the headings, code blocks byte for byte, tables, targets of links; for each section: names between backticks and numbers.
+Compared for each page: levels of the headings, code blocks byte for byte, tables, targets of links; names between
+backticks for each section and each row of a table; numbers for each section.
 So a change of a name, a figure or a command on one page fails until the other page has it too. That links lead somewhere: test_text.py, for both.
 """
 
@@ -45,9 +46,13 @@ def slug(heading):
 
 
 def tables(text):
-    """Return for each table the numbers of cells of its rows. A sign | between backticks is no border."""
-    found = re.findall(r"(?:^ *\|.*\n?)+", SPAN.sub("name", prose(text)), re.MULTILINE)
-    return [[len(re.findall(r"(?<!\\)\|", row)) - 1 for row in table.splitlines()] for table in found]
+    """Return for each table its rows, as text."""
+    return [table.splitlines() for table in re.findall(r"(?:^ *\|.*\n?)+", prose(text), re.MULTILINE)]
+
+
+def cells(table):
+    """Return the numbers of cells of the rows of a table. A sign | between backticks is no border."""
+    return [len(re.findall(r"(?<!\\)\|", SPAN.sub("name", row))) - 1 for row in table]
 
 
 def sections(text):
@@ -82,10 +87,14 @@ def differences(english, korean):
     found += ["code block %d differs" % number for number, (one, two) in enumerate(zip(*blocks), 1) if one != two]
     if len(blocks[0]) != len(blocks[1]):
         found.append("code blocks: %d in English, %d in Korean" % tuple(map(len, blocks)))
-    cells = [tables(text) for text in (english, korean)]
-    found += ["table %d: cells of its rows %s in English, %s in Korean" % (number, *pair) for number, pair in enumerate(zip(*cells), 1) if pair[0] != pair[1]]
-    if len(cells[0]) != len(cells[1]):
-        found.append("tables: %d in English, %d in Korean" % tuple(map(len, cells)))
+    both = [tables(text) for text in (english, korean)]
+    if len(both[0]) != len(both[1]):
+        found.append("tables: %d in English, %d in Korean" % tuple(map(len, both)))
+    for number, (one, two) in enumerate(zip(*both), 1):
+        if cells(one) != cells(two):
+            found.append("table %d: cells of its rows %s in English, %s in Korean" % (number, cells(one), cells(two)))
+        else:
+            found += ["table %d: other names in the row %s" % (number, row) for row, other in zip(one, two) if names(row) != names(other)]
     titles = ["before the title", *(words for _level, words in headings(english))]
     for title, one, two in zip(titles, sections(english), sections(korean)):
         found += ["section %s: `%s` is on one page only" % (title, name) for name in sorted(names(one) ^ names(two))]
@@ -178,6 +187,7 @@ ansible-playbook site.yml
         ("```\nansible-playbook site.yml\n```\n", "", "code blocks: 1 in English, 0 in Korean"),
         ("| 데이터 | `/var/lib/skp` |\n", "", "table 1: cells of its rows [2, 2, 2] in English, [2, 2] in Korean"),
         ("| 데이터 |", "|", "table 1: cells of its rows [2, 2, 2] in English, [2, 2, 1] in Korean"),
+        ("| `/var/lib/skp` |", "| `/var/lib/kafka` |", "table 1: other names in the row | data | `/var/lib/skp` |"),
         ("`kafka_config`", "`kafka_settings`", "section Kafka: `kafka_config` is on one page only"),
         ("9092", "9094", "section Kafka: the number 9092 is not on the Korean page"),
         ("클러스터의", "The brokers of the cluster listen.\n\n클러스터의", "left in English: The brokers of the cluster listen."),
