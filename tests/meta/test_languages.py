@@ -25,8 +25,8 @@ NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 HANGUL = re.compile(r"[\uac00-\ud7a3]")
 # CommonMark does not see the end of an emphasis where ** stands between a sign and a letter; a Korean particle follows without a space.
 OPEN_EMPHASIS = re.compile(r"\*\*[^*\n]+[^\w\s*]\*\*(?=\w)")
-ENGLISH_WORDS = 5
-"""So many words in lower case, outside of names, make a sentence of English."""
+# Four words in a row make a sentence; names in a list have commas between them.
+SENTENCE = re.compile(r"(?:\b[a-z]{2,}\s+){3}[a-z]{2,}")
 PAIRS = sorted(translations().items())
 
 
@@ -73,8 +73,7 @@ def numbers(section):
 def left_in_english(text):
     """Return the paragraphs and rows of a Korean page that have an English sentence and no Hangul."""
     parts = [part for block in re.split(r"\n\s*\n", prose(text)) for part in (block.splitlines() if block.lstrip().startswith("|") else [block])]
-    words = {part: re.findall(r"(?<![\w.-])[a-z]{2,}(?![\w.-]*\w)", TARGET.sub("", SPAN.sub("", part))) for part in parts}
-    return [part.strip() for part in parts if len(words[part]) >= ENGLISH_WORDS and not HANGUL.search(part)]
+    return [part.strip() for part in parts if not HANGUL.search(part) and SENTENCE.search(TARGET.sub("", SPAN.sub("`", part)))]
 
 
 def differences(english, korean):
