@@ -13,9 +13,14 @@ import collections
 import os
 import pathlib
 import re
+import sys
 
 import pytest
 from tree import ROOT, files, relative, translations
+
+sys.path.insert(0, str(ROOT / "tests/bench"))
+
+import korean as korean_benchmarks  # noqa: E402  (needs the path above)
 
 BLOCK = re.compile(r"^( *)```([\w-]*)\n(.*?)^\1```[ ]*$", re.DOTALL | re.MULTILINE)
 HEADING = re.compile(r"^(#{1,6}) (.+)$", re.MULTILINE)
@@ -146,6 +151,15 @@ def test_both_languages_have_the_same_links_and_lead_to_each_other(english, kore
 def test_no_korean_page_is_left_over():
     there = {path for path in files() if path.suffix == ".md" and (path.is_relative_to(ROOT / "docs/ko") or path.name.endswith(".ko.md"))}
     assert sorted(map(relative, there - set(translations().values()))) == []
+
+
+def test_both_pages_of_the_benchmarks_are_of_one_measurement():
+    assert (ROOT / "docs/ko/benchmarks.md").read_text(encoding="utf-8") == korean_benchmarks.page((ROOT / "docs/benchmarks.md").read_text(encoding="utf-8"))
+
+
+def test_a_new_figure_needs_its_korean():
+    with pytest.raises(ValueError, match="no Korean for: a new line"):
+        korean_benchmarks.page("# Benchmarks\n\n| what |\n|---|\n| a new line |\n")
 
 
 ENGLISH = """# Kafka
