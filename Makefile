@@ -107,7 +107,7 @@ lab-tests: venv ## Tests on the running lab by directory or file: make lab-tests
 	@pytest -q -s $(or $(TESTS),tests/lab/2_second_run)
 
 .PHONY: bench
-bench: venv ## Measure on the running lab and write docs/benchmarks.md
+bench: venv ## Measure on the running lab and write docs/benchmarks.md, and its Korean page
 	@python tests/bench/run.py
 
 ##### Upkeep

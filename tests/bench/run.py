@@ -1,6 +1,6 @@
 # Copyright (c) 2026 skp.cluster contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``make bench``: measures on the running lab and writes docs/benchmarks.md.
+"""``make bench``: measures on the running lab and writes docs/benchmarks.md and docs/ko/benchmarks.md.
 
 ``--rounds N`` takes another number of measured rounds than 7 (the file says how many); ``--skip-lab`` leaves out what needs the lab.
 """
@@ -21,16 +21,20 @@ import sys
 import tempfile
 from importlib.metadata import version
 
+import korean
 from harness import Variant, measure, table
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TARGET = ROOT / "docs/benchmarks.md"
+KOREAN = ROOT / "docs/ko/benchmarks.md"
 STOCK = "tests/bench/stock_kafka.yml"
 LAB = ROOT / "inventory/lab"
 MANY = 40
 MITOGEN = "0.3.54"
 
 HEAD = """# Benchmarks
+
+[한국어](ko/benchmarks.md)
 
 Written by `make bench`; not edited by hand. Each figure is a median of {rounds} interleaved rounds after one to warm up, given with the
 ratio to the first line of its table. The line marked "control" is the first command once more: how far its ratio is from 1 is how far
@@ -173,7 +177,7 @@ def inventory(rounds: int) -> list[str]:
 
 
 def main() -> None:
-    """Measure, then write: a bench that fails leaves the old file as it is."""
+    """Measure, then write: a bench that fails leaves the old files as they are."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--skip-lab", action="store_true")
@@ -187,8 +191,10 @@ def main() -> None:
     )
     parts = [] if chosen.skip_lab else [second_run(chosen.rounds), many_hosts(chosen.rounds)]
     parts.append(inventory(chosen.rounds))
-    TARGET.write_text("\n".join([head, *("\n".join(part) + "\n" for part in parts)]), encoding="utf-8")
-    print("written: %s" % TARGET.relative_to(ROOT))
+    text = "\n".join([head, *("\n".join(part) + "\n" for part in parts)])
+    for path, content in ((TARGET, text), (KOREAN, korean.page(text))):
+        path.write_text(content, encoding="utf-8")
+        print("written: %s" % path.relative_to(ROOT))
 
 
 if __name__ == "__main__":

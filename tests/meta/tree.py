@@ -35,6 +35,13 @@ def relative(path: pathlib.Path) -> str:
     return str(path.relative_to(ROOT))
 
 
+def translations() -> dict[pathlib.Path, pathlib.Path]:
+    """Return for README.md and each page below docs/ the path of its Korean page, also where that is missing."""
+    docs = ROOT / "docs"
+    pages = [path for path in files() if path.suffix == ".md" and path.is_relative_to(docs) and not path.is_relative_to(docs / "ko")]
+    return {ROOT / "README.md": ROOT / "README.ko.md"} | {path: docs / "ko" / path.relative_to(docs) for path in pages}
+
+
 def load(path: pathlib.Path) -> object:
     """Return the one YAML document of a file."""
     with path.open(encoding="utf-8") as stream:
