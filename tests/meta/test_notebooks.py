@@ -8,6 +8,8 @@ import ast
 import json
 import pathlib
 import re
+import sys
+import types
 
 import pytest
 from tree import COLLECTION, files
@@ -121,3 +123,38 @@ def test_the_comparison_sees_a_change_of_the_program_and_no_change_of_words():
     for other in ('print("a", b)', 'print(f"{a}")', 'open("a")', "print(1 + 1)"):
         assert program('print("a")') != program(other), other
     assert program('open("a")') != program('open("b")')
+
+
+@pytest.mark.parametrize("name", [ENGLISH, KOREAN])
+def test_the_cell_of_the_volumes_says_what_there_is(name, tmp_path, capsys):
+    cell = code(by_name(name))["volumes"].replace('"/mnt"', repr(str(tmp_path)))
+
+    def said():
+        exec(compile(cell, name, "exec"), {})  # noqa: S102 (our own text)
+        return capsys.readouterr().out
+
+    assert "--tags volumes" in said()
+    (tmp_path / "lake").mkdir()
+    (tmp_path / ".hidden").mkdir()
+    for number in range(9):
+        (tmp_path / "lake" / ("file%d" % number)).touch()
+    shown = said()
+    assert shown.startswith("%s/lake [" % tmp_path) and shown.count("file") == 5 and "hidden" not in shown and "--tags" not in shown
+    # What cannot be listed: the directory of a volume that is not mounted has no rights, which root would not notice.
+    (tmp_path / "other").touch()
+    assert "%s/other" % tmp_path in (shown := said()) and "playbooks/status.yml" in shown
+
+
+@pytest.mark.parametrize("servers", [None, ""])
+@pytest.mark.parametrize("name", [ENGLISH, KOREAN])
+def test_the_cell_of_kafka_says_what_to_do_without_kafka(name, servers, monkeypatch, capsys):
+    """The client library is the image's: here its names are enough."""
+    names = ("OFFSET_BEGINNING", "Consumer", "Producer", "TopicPartition", "AdminClient", "NewTopic")
+    stand_in = types.SimpleNamespace(**dict.fromkeys(names))
+    monkeypatch.setitem(sys.modules, "confluent_kafka", stand_in)
+    monkeypatch.setitem(sys.modules, "confluent_kafka.admin", stand_in)
+    monkeypatch.delenv("SKP_KAFKA", raising=False)
+    if servers is not None:
+        monkeypatch.setenv("SKP_KAFKA", servers)
+    exec(compile(code(by_name(name))["kafka"], name, "exec"), {})  # noqa: S102 (our own text)
+    assert "kafka" in (said := capsys.readouterr().out) and "ansible-playbook site.yml" in said
