@@ -39,6 +39,9 @@ def test_dry_run_before_the_first_run(figures):
     figures["first run, seconds"] = round(real.seconds)
     assert without_images(real.changed) == without_images(dry.changed)
     assert cached or real.changed == dry.changed
+    for name in ("welcome.ipynb", "welcome.ko.ipynb"):
+        assert f"/srv/skp/jupyter/{name}: " in dry.text
+        assert lablib.on("c01", "stat", "-c", "%u:%g %a", f"/srv/skp/jupyter/{name}").strip() == "61000:61000 644"
     # A volume mounted on a node later reaches its containers only while the node's mounts are shared ones.
     for node in sorted(lablib.hosts()):
         assert lablib.on(node, "findmnt", "-n", "-o", "PROPAGATION", "/").startswith("shared"), node

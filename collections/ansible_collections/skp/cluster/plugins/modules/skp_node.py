@@ -13,7 +13,7 @@ author: skp.cluster contributors (@comafire)
 description:
   - Creates the data directories of all services of a node, with owner and mode (parents belong to root, mode 0755), and returns their
     file system and the member id of the data in them.
-  - The content of a directory is never changed; only O(state=absent) removes directories that this module created. A directory that was there
+  - The content of a directory that exists is never changed; only O(state=absent) removes directories that this module created. A directory that was there
     before, or on which a file system is mounted, is used and never removed.
   - Also returns the node's secrets (as hashes) and the images of its engine, so that other tasks need no call if nothing has to change.
   - All services are inspected before any change. If one has an error, none is changed.
@@ -54,6 +54,22 @@ options:
             description: Mode, quoted.
             type: str
             default: '0755'
+          first_files:
+            description:
+              - Files that the directory gets when this module creates it, with mode 0644 and the owner and group of the directory.
+              - A directory that exists gets none, not even one that this module created earlier, so files of people are never replaced or brought back.
+            type: list
+            elements: dict
+            default: []
+            suboptions:
+              name:
+                description: Name without a path. It does not begin with a dot.
+                type: str
+                required: true
+              content:
+                description: Text of the file.
+                type: str
+                required: true
           any_filesystem:
             description: Accept network and FUSE file systems, for example for a directory below which data volumes are mounted.
             type: bool
@@ -96,6 +112,22 @@ options:
             description: Mode, quoted.
             type: str
             default: '0755'
+          first_files:
+            description:
+              - Files that the directory gets when this module creates it, with mode 0644 and the owner and group of the directory.
+              - A directory that exists gets none, not even one that this module created earlier, so files of people are never replaced or brought back.
+            type: list
+            elements: dict
+            default: []
+            suboptions:
+              name:
+                description: Name without a path. It does not begin with a dot.
+                type: str
+                required: true
+              content:
+                description: Text of the file.
+                type: str
+                required: true
   secrets_dir:
     description:
       - Directory whose secrets are listed in RV(secrets). Without it RV(secrets) is empty.
@@ -288,6 +320,7 @@ def run(module):
         result["changed"] = result["changed"] or bool(steps)
         result["diff"]["before"] += plan.describe(found["path"], found["owner"], found["id"])
         result["diff"]["after"] += plan.describe(found["path"], owner if present or steps else found["owner"], found["id"])
+        result["diff"]["after"] += plan.describe_first_files(found["path"], steps)
         if not module.check_mode:
             io.apply(found["path"], steps)
     if present and params.get("network") is not None:
@@ -347,11 +380,13 @@ def members():
 
 def argument_spec():
     """The options of the module."""
+    first_file = dict(name=dict(type="str", required=True), content=dict(type="str", required=True))
     directory = dict(
         path=dict(type="str", required=True),
         owner=dict(type="str", default="root"),
         group=dict(type="str", default="root"),
         mode=dict(type="str", default="0755"),
+        first_files=dict(type="list", elements="dict", default=[], options=first_file),
     )
     identity = dict(file=dict(type="str", required=True), keys=dict(type="list", elements="str", default=[], no_log=False))
     local = dict(directory, any_filesystem=dict(type="bool", default=False), holds=dict(type="str"), identity=dict(type="dict", options=identity))

@@ -15,7 +15,7 @@ import stat
 
 from .. import atomic_file
 from ..failure import Failure
-from .plan import MARKER, MARKER_HEAD, mount_of, parse_identity
+from .plan import FIRST_FILE_MODE, MARKER, MARKER_HEAD, mount_of, parse_identity
 
 MARKER_LIMIT = 65536
 PLAIN_NAME = re.compile(r"(?!\.+\Z)[\w.@+ -]{1,255}\Z")
@@ -177,12 +177,29 @@ def apply(path, steps):
             if not os.path.isdir(value):  # else another directory of the same call has created it as a parent
                 os.mkdir(value)
                 os.chmod(value, 0o755)
+        elif verb == "fill":
+            fill(path, value)
         elif verb in ("owner", "mode"):
             change(path, verb, value)
         elif verb in ("mark", "unmark"):
             write_marker(value, verb == "mark")
         elif verb == "remove":
             shutil.rmtree(value)
+
+
+def fill(path, wanted):
+    """Write the first files of a new directory, each in one step. A name that is there is left as it is, also a link. wanted: {"owner", "files"} of the plan.
+
+    A link in place of the directory is not followed: all happens below one handle of it.
+    """
+    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        there = os.listdir(handle)
+        for file in wanted["files"]:
+            if file["name"] not in there:
+                atomic_file.write_text("/proc/self/fd/%d/%s" % (handle, file["name"]), file["content"], FIRST_FILE_MODE, *wanted["owner"])
+    finally:
+        os.close(handle)
 
 
 def change(path, verb, value):

@@ -19,6 +19,9 @@ MARKER_HEAD = "# Directories beside this file that skp.cluster created and may p
 REMOTE_TYPES = ("nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "ceph", "glusterfs", "lustre", "afs", "gfs2", "ocfs2", "beegfs", "virtiofs")
 MINIMUM_DEPTH = 3
 """Minimum number of parts of a path that may be purged: /var/lib/x is the shortest."""
+FIRST_FILE_MODE = 0o644
+FIRST_FILE_NAME = re.compile(r"(?!\.)[\w.@+-]{1,200}\Z")
+"""A name without a path, and no hidden file. Shorter than a file system allows: the temporary file has a longer one."""
 
 
 def unescape(text):
@@ -75,8 +78,9 @@ def parse_identity(text, keys, where):
 
 
 def plan_present(directory, found, owner, local):
-    """The steps for one directory: [(verb, value)], verbs `parent`, `make`, `owner`, `mode`, `mark`. owner: from `wanted_owner`."""
+    """The steps for one directory: [(verb, value)], verbs `parent`, `mark`, `make`, `fill`, `owner`, `mode`. owner: from `wanted_owner`."""
     path = found["path"]
+    files = first_files(path, directory)
     if found["kind"] in ("symlink", "other"):
         raise Failure(
             "%s must be a directory, but it is %s. Move it aside." % (path, "a symbolic link" if found["kind"] == "symlink" else "a file"),
@@ -96,11 +100,29 @@ def plan_present(directory, found, owner, local):
         # The mark first: a run that is killed in between must not leave a directory of ours without a mark.
         steps += [] if found["marked"] else [("mark", path)]
         steps.append(("make", path))
+        # Before the directory gets its owner: until then only root can write there.
+        steps += [("fill", {"owner": tuple(owner[:2]), "files": files})] if files else []
     if found["owner"] is None or found["owner"][:2] != owner[:2]:
         steps.append(("owner", owner[:2]))
     if found["owner"] is None or found["owner"][2] != owner[2]:
         steps.append(("mode", owner[2]))
     return steps
+
+
+def first_files(path, directory):
+    """The files that a new directory gets, [{"name", "content"}]. Raises Failure for a name with a path in it, a hidden one, or one that is there twice."""
+    files = directory.get("first_files") or []
+    names = [file["name"] for file in files]
+    wrong = [name for name in names if not FIRST_FILE_NAME.match(name) or names.count(name) > 1]
+    if wrong:
+        raise Failure(
+            "%s: %r cannot be the name of a first file. Expected a name of its own without a path, of at most 200 letters, digits and . _ @ + - that does "
+            "not begin with a dot. Nothing was changed." % (path, wrong[0]),
+            kind="bad_value",
+            path=path,
+            name=wrong[0],
+        )
+    return files
 
 
 def left(found):
@@ -150,3 +172,13 @@ def describe(path, owner, identity=None):
         return ""
     text = "%s: owner %d, group %d, mode 0%o" % ((path,) + tuple(owner))
     return text + (", id %d" % identity if identity else "") + "\n"
+
+
+def describe_first_files(path, steps):
+    """One line of a diff for each file that a new directory gets, '' without any."""
+    wanted = dict(steps).get("fill", {"owner": (0, 0), "files": []})
+    return "".join(
+        "%s: %d bytes, owner %d, group %d, mode 0%o\n"
+        % (posixpath.join(path, file["name"]), len(file["content"].encode("utf-8")), *wanted["owner"], FIRST_FILE_MODE)
+        for file in wanted["files"]
+    )

@@ -5,12 +5,16 @@
 from __future__ import annotations
 
 import inspect
+import json
 import pathlib
 import re
 
 import pytest
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
+
+from ansible_collections.skp.cluster.plugins.module_utils.data_dirs.plan import plan_present
+from ansible_collections.skp.cluster.plugins.module_utils.service.build import build_service
 
 ROLES = pathlib.Path(__file__).parents[3] / "roles"
 # From ansible-core 2.19 on, only a trusted file has templates.
@@ -311,3 +315,45 @@ def test_settings_of_jupyter_that_its_health_check_cannot_ask_are_refused(lab, g
     assert value("jupyter", "__jupyter_tls_settings", jupyter_config=lab, jupyter_gateway_config=gateway) == found
     (task,) = [task for task in DataLoader().load_from_file(str(ROLES / "jupyter/tasks/main.yml")) if "cannot work" in task["name"]]
     assert "__jupyter_tls_settings + __spark_refused_settings | length > 0" in str(task["when"]).replace("(", "").replace(")", "")
+
+
+@pytest.mark.parametrize("groups, given, expected", [
+    ({}, {}, {}),
+    ({"kafka": []}, {}, {}),
+    ({"kafka": ["c1"]}, {}, {"SKP_KAFKA": "kafka-skp:9092"}),
+    ({"kafka": ["c1"]}, {"kafka_name": "bus", "kafka_inside_port": 9192}, {"SKP_KAFKA": "bus:9192"}),
+    ({"kafka": ["c1"]}, {"jupyter_env": {"SKP_KAFKA": "other:9092", "A": "b"}}, {"SKP_KAFKA": "other:9092", "A": "b"}),
+])
+def test_notebooks_are_told_where_kafka_is(groups, given, expected):
+    """In JupyterLab and in the gateway: the same notebook runs in both."""
+    vars_of = DataLoader().load_from_file(str(ROLES / "jupyter/vars/main.yml"), **TRUSTED)
+    for service in ("__jupyter_lab", "__jupyter_gateway"):
+        found = value("jupyter", "env", groups=groups, env=vars_of[service]["env"], **given)
+        assert {name: text for name, text in found.items() if not name.startswith("JUPYTERLAB_")} == expected
+
+
+def test_the_notebook_directory_gets_the_notebooks_of_the_role():
+    [directory] = value("jupyter", "__jupyter_directories")
+    files = {path.name: path.read_text(encoding="utf-8") for path in (ROLES / "jupyter/files").glob("*.ipynb")}
+    assert {file["name"]: file["content"] for file in directory["first_files"]} == files and len(files) == 2
+    # They are an argument of one call of each run.
+    assert len(json.dumps(directory["first_files"])) < 20000
+    assert plan_present(directory, DIRECTORY, (61000, 61000, 0o2770), False)[1:] == [
+        ("make", DIRECTORY["path"]), ("fill", {"owner": (61000, 61000), "files": directory["first_files"]}), ("owner", (61000, 61000)), ("mode", 0o2770)]
+
+
+DIRECTORY = {"path": "/srv/skp/jupyter", "kind": "missing", "owner": None, "missing_parents": [], "marked": False}
+
+
+def test_executors_know_their_node():
+    """Executors inherit the environment of their worker, which the swarm completes."""
+    given = {}
+    for path in ("_spark/defaults/main.yml", "_spark/vars/main.yml"):
+        given.update(DataLoader().load_from_file(str(ROLES / path), **TRUSTED))
+    services = value("spark", "__spark_worker_services", groups={"spark_master": ["c1"], "spark_worker": ["c1", "c2"], "gpu": ["c2"]},
+                     __skp_secrets={"spark_auth_secret": "k" * 64}, **given)
+    assert [service["name"] for service in services] == ["spark-skp-worker", "spark-skp-worker-gpu"]
+    for service in services:
+        image = {"image": "localhost:5000/skp/docker-ds:latest"}
+        built = build_service(dict(service, **image), "spark", "net-skp", {image["image"]: "sha256:0"})
+        assert "SKP_NODE={{.Node.Hostname}}" in built["payload"]["TaskTemplate"]["ContainerSpec"]["Env"]

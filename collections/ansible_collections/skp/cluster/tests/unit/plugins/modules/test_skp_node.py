@@ -50,6 +50,30 @@ def test_the_same_directory_for_two_services(tmp_path):
     assert not skp_node.run(Module(**wanted))["changed"]
 
 
+def test_first_files_are_predicted_written_once_and_then_a_persons(tmp_path):
+    path = tmp_path / "srv/skp/jupyter"
+    wanted = {"jupyter": [{"path": str(path), "first_files": [{"name": "welcome.ipynb", "content": "{}\n"}]}]}
+    dry = skp_node.run(Module(check_mode=True, **wanted))
+    assert dry["changed"] and not (tmp_path / "srv").exists() and "%s/welcome.ipynb: 3 bytes" % path in dry["diff"]["after"]
+    real = skp_node.run(Module(**wanted))
+    assert real["diff"] == dry["diff"] and (path / "welcome.ipynb").read_text(encoding="utf-8") == "{}\n"
+    for change in (lambda: (path / "welcome.ipynb").write_text("mine", encoding="utf-8"), (path / "welcome.ipynb").unlink):
+        change()
+        before = [(file.name, file.read_text(encoding="utf-8")) for file in path.iterdir()]
+        again = skp_node.run(Module(**wanted))
+        assert not again["changed"] and again["diff"]["before"] == again["diff"]["after"]
+        assert [(file.name, file.read_text(encoding="utf-8")) for file in path.iterdir()] == before
+    # A purge removes the directory; then it is new again.
+    skp_node.run(Module(state="absent", **wanted))
+    assert not path.exists() and skp_node.run(Module(**wanted))["changed"] and os.listdir(path) == ["welcome.ipynb"]
+
+
+def test_the_options_take_first_files_for_both_kinds_of_directories():
+    options = skp_node.argument_spec()["services"]["options"]
+    for kind in ("directories", "shared_directories"):
+        assert set(options[kind]["options"]["first_files"]["options"]) == {"name", "content"}
+
+
 def test_the_id_in_the_data(tmp_path):
     identity = {"file": "myid", "keys": []}
     (tmp_path / "zookeeper").mkdir()

@@ -191,3 +191,95 @@ def test_whether_a_directory_holds_its_data(tmp_path):
     (path / "data/mysql").mkdir(parents=True)
     assert io.inspect({"path": str(path), "holds": "data/mysql"}, [])["holds"] is True
     assert io.inspect({"path": str(path)}, [])["holds"] is None
+
+
+def new_directory(path, *names, mode="2770"):
+    """(the directory with a first file of each name, its planned steps), for the account that runs the test."""
+    directory = {"path": str(path), "owner": str(os.getuid()), "group": str(os.getgid()), "mode": mode,
+                 "first_files": [{"name": name, "content": "first %s \uac00\n" % name} for name in names]}
+    return directory, plan_present(directory, io.inspect(directory, []), io.wanted_owner(directory), False)
+
+
+def test_first_files_are_written_with_the_directory_and_never_again(tmp_path):
+    path = tmp_path / "skp/jupyter"
+    directory, steps = new_directory(path, "a.ipynb", "b.ipynb")
+    io.apply(str(path), steps)
+    assert sorted(os.listdir(path)) == ["a.ipynb", "b.ipynb"], "no temporary file is left"
+    assert (path / "a.ipynb").read_text(encoding="utf-8") == "first a.ipynb \uac00\n"
+    for name in ("a.ipynb", "b.ipynb"):
+        file = (path / name).stat()
+        assert (file.st_mode & 0o7777, file.st_uid, file.st_gid) == (0o644, path.stat().st_uid, path.stat().st_gid)
+    assert path.stat().st_mode & 0o7777 == 0o2770
+    # A person deletes one and changes the other.
+    (path / "a.ipynb").unlink()
+    (path / "b.ipynb").write_text("mine", encoding="utf-8")
+    directory, steps = new_directory(path, "a.ipynb", "b.ipynb")
+    assert steps == []
+    io.apply(directory["path"], steps)
+    assert os.listdir(path) == ["b.ipynb"] and (path / "b.ipynb").read_text(encoding="utf-8") == "mine"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="gives files away")
+def test_first_files_belong_to_the_owner_of_the_directory(tmp_path):
+    path = tmp_path / "jupyter"
+    directory = {"path": str(path), "owner": "61000", "group": "61001", "mode": "2770", "first_files": [{"name": "a", "content": "x"}]}
+    io.apply(str(path), plan_present(directory, io.inspect(directory, []), io.wanted_owner(directory), False))
+    found = (path / "a").stat()
+    assert (found.st_uid, found.st_gid, found.st_mode & 0o7777) == (61000, 61001, 0o644)
+    assert (path.stat().st_uid, path.stat().st_gid) == (61000, 61001)
+
+
+def test_an_empty_directory_that_exists_gets_no_first_files(tmp_path):
+    (tmp_path / "jupyter").mkdir()
+    _directory, steps = new_directory(tmp_path / "jupyter", "a.ipynb")
+    assert "fill" not in dict(steps)
+    io.apply(str(tmp_path / "jupyter"), steps)
+    assert os.listdir(tmp_path / "jupyter") == []
+
+
+def test_no_first_file_replaces_what_came_between_the_look_and_the_change(tmp_path):
+    """A person is faster: a file, a link (also one that leads nowhere) and a directory of these names stay as they are."""
+    path, secret = tmp_path / "jupyter", tmp_path / "secret"
+    secret.write_text("secret", encoding="utf-8")
+    _directory, steps = new_directory(path, "file", "link", "dangling", "folder", "free")
+    path.mkdir()
+    (path / "file").write_text("mine", encoding="utf-8")
+    (path / "link").symlink_to(secret)
+    (path / "dangling").symlink_to(tmp_path / "nowhere")
+    (path / "folder").mkdir()
+    io.apply(str(path), steps)
+    assert (path / "file").read_text(encoding="utf-8") == "mine" and secret.read_text(encoding="utf-8") == "secret"
+    assert (path / "link").is_symlink() and (path / "dangling").is_symlink() and not (tmp_path / "nowhere").exists()
+    assert os.listdir(path / "folder") == [] and (path / "free").read_text(encoding="utf-8") == "first free \uac00\n"
+    assert sorted(os.listdir(path)) == ["dangling", "file", "folder", "free", "link"]
+
+
+def test_first_files_do_not_follow_a_directory_that_became_a_link(tmp_path):
+    _directory, steps = new_directory(tmp_path / "jupyter", "a.ipynb")
+    (tmp_path / "victim").mkdir()
+    (tmp_path / "jupyter").symlink_to(tmp_path / "victim")
+    with pytest.raises(OSError):
+        io.apply(str(tmp_path / "jupyter"), steps)
+    assert os.listdir(tmp_path / "victim") == []
+
+
+def test_a_write_that_fails_leaves_no_part_of_a_file(tmp_path, monkeypatch):
+    path = tmp_path / "jupyter"
+    _directory, steps = new_directory(path, "a.ipynb")
+
+    def full(*_args, **_kwargs):
+        raise OSError(28, "No space left on device")
+
+    path.mkdir()
+    monkeypatch.setattr(io.os, "fsync", full)
+    with pytest.raises(OSError):
+        io.fill(str(path), dict(steps)["fill"])
+    assert os.listdir(path) == []
+
+
+def test_a_directory_is_filled_though_another_of_the_same_call_made_it_as_a_parent(tmp_path):
+    _inner, inner = new_directory(tmp_path / "jupyter/events")
+    _outer, outer = new_directory(tmp_path / "jupyter", "a.ipynb")
+    io.apply(str(tmp_path / "jupyter/events"), inner)
+    io.apply(str(tmp_path / "jupyter"), outer)
+    assert sorted(name for name in os.listdir(tmp_path / "jupyter") if name[0] != ".") == ["a.ipynb", "events"]

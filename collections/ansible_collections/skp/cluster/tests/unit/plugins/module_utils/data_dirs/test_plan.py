@@ -141,6 +141,39 @@ def test_the_mark_is_written_before_the_directory_is_made():
     assert verbs.index("mark") < verbs.index("make")
 
 
+FIRST = {"first_files": [{"name": "welcome.ipynb", "content": "{}\n"}, {"name": "welcome.ko.ipynb", "content": "{\uac00}\n"}]}
+
+
+def test_the_first_files_are_written_while_only_root_can_write_to_the_new_directory():
+    steps = plan.plan_present(FIRST, found(kind="missing", owner=None, marked=False), (61000, 61000, 0o2770), False)
+    assert [verb for verb, _value in steps] == ["mark", "make", "fill", "owner", "mode"]
+    assert dict(steps)["fill"] == {"owner": (61000, 61000), "files": FIRST["first_files"]}
+    assert plan.describe_first_files("/srv/skp/jupyter", steps) == (
+        "/srv/skp/jupyter/welcome.ipynb: 3 bytes, owner 61000, group 61000, mode 0644\n"
+        "/srv/skp/jupyter/welcome.ko.ipynb: 6 bytes, owner 61000, group 61000, mode 0644\n")
+
+
+@pytest.mark.parametrize("state", [found(), found(marked=False), found(owner=(5, 0, 0o700)), found(mountpoint=True)])
+def test_a_directory_that_exists_gets_no_first_files(state):
+    """Also one that skp.cluster made: a person may have deleted the files."""
+    steps = plan.plan_present(FIRST, state, (0, 0, 0o755), False)
+    assert "fill" not in dict(steps) and plan.describe_first_files("/srv/skp/jupyter", steps) == ""
+
+
+def test_without_first_files_nothing_is_written():
+    for directory in ({}, {"first_files": []}, {"first_files": None}):
+        assert "fill" not in dict(plan.plan_present(directory, found(kind="missing", owner=None), (0, 0, 0o755), True))
+
+
+@pytest.mark.parametrize("state", [found(), found(kind="missing", owner=None)])
+@pytest.mark.parametrize("names", [["../passwd"], ["a/b"], [""], ["."], [".."], [".bashrc"], ["a\nb"], ["a\0"], ["x" * 201], ["a", "a"]])
+def test_a_first_file_has_a_plain_name_of_its_own(names, state):
+    """Refused whatever there is now, so that a second run refuses what the first does."""
+    with pytest.raises(Failure) as caught:
+        plan.plan_present({"first_files": [{"name": name, "content": ""} for name in names]}, state, (0, 0, 0o755), False)
+    assert caught.value.failure["kind"] == "bad_value" and "/var/lib/skp/web" in caught.value.msg
+
+
 def test_the_purge_goes_to_the_real_path():
     state = found(real="/data/skp/web")
     assert plan.plan_absent(state)[0] == ("remove", "/data/skp/web")
