@@ -80,7 +80,7 @@ class LookupModule(LookupBase):
         for name in _adopt.FILES:
             places = [path for path in (os.path.join(directory, place, name) for place in PLACES) if os.path.isfile(path)]
             if len(places) > 1:
-                raise AnsibleError("%s and %s are both there; expected one %s. Name the directory that has all files in adopt_from" % (places[0], places[1], name))
+                raise AnsibleError("%s and %s are both there; expected one. Name the directory that has all files in adopt_from" % tuple(places[:2]))
             for path in places:
                 with open(self._loader.get_real_file(path, decrypt=True), "rb") as stream:
                     found[name] = stream.read()
