@@ -443,8 +443,9 @@ class _Planner:
                 master = [host.name for host in self.hosts if "master" in host.groups]
                 home = self.kept.get("SKP_HOME", "")
                 if hosts != master and not (home and path.startswith(home + "/")):
+                    others = ", ".join(host for host in hosts if host not in master)
                     self._row(name, UNCLEAR, "%s is not below the directory that all nodes share, and %s has the label jupyter too: mount it "
-                              "on all nodes and set SKP_HOME above it, or label the master alone" % (path, ", ".join(host for host in hosts if host not in master)))
+                              "on all nodes and set SKP_HOME above it, or label the master alone" % (path, others))
                     continue
                 hosts = master
             services.append({"name": service, "hosts": hosts, "path": path, "container": self.given.get(container) or default,
