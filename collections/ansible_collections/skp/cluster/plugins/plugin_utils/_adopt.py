@@ -450,11 +450,22 @@ class _Planner:
                 hosts = master
             services.append({"name": service, "hosts": hosts, "path": path, "container": self.given.get(container) or default,
                              "uid": UIDS.get(service, NOTEBOOKS_UID)})
+        self._leave_the_notebooks(services)
         places = [entry["path"] for entry in services]
         for entry in services:
             if places.count(entry["path"]) > 1:
                 self._row(DATA[entry["name"]][1], UNCLEAR, "%s is named for two services; correct env.sh" % entry["path"])
         return services
+
+    def _leave_the_notebooks(self, services: list[dict[str, t.Any]]) -> None:
+        """Data below the directory of the notebooks moves beside it: every notebook could put something else in its place."""
+        volume = next((entry["path"] for entry in services if entry["name"] == "notebooks"), "")
+        for entry in services:
+            if volume and entry["path"].startswith(volume + "/"):
+                name = DATA[entry["name"]][1]
+                entry["from"], entry["path"] = entry["path"], "%s/skp-%s" % (volume.rpartition("/")[0], entry["name"])
+                self.kept[name] = entry["path"]
+                self._row("env.sh: %s: place" % name, TAKEN, "moves to %s, by rename: every notebook could replace what is below %s" % (entry["path"], volume))
 
     def _stages(self) -> list[list[dict[str, t.Any]]]:
         """The containers to stop, stage by stage: [{name, numbered, hosts}]; those of ZooKeeper have a number after the name."""

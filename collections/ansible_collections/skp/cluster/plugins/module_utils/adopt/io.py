@@ -160,8 +160,8 @@ def foreign(tree, uid, left):
         if plan.kept(directory, left) and not any(other.startswith(directory + "/") for other in left):
             names[:] = []
             continue
-        for path in [directory] + [os.path.join(directory, name) for name in files] + [os.path.join(directory, name) for name in names
-                                                                                      if os.path.islink(os.path.join(directory, name))]:
+        links = [name for name in names if os.path.islink(os.path.join(directory, name))]
+        for path in [directory] + [os.path.join(directory, name) for name in files + links]:
             status = os.lstat(path)
             if (status.st_uid, status.st_gid) != (uid, uid) and not plan.kept(path, left):
                 found.append((path, status.st_uid, status.st_gid))
@@ -184,7 +184,11 @@ def effective(steps):
 def apply(step):
     """One step of `plan.take_steps`. Each can be repeated after it was cut off."""
     verb, *rest = step
-    if verb == "rename":
+    if verb == "make":
+        if not os.path.isdir(rest[0]):
+            os.mkdir(rest[0])
+            os.chmod(rest[0], 0o750)
+    elif verb == "rename":
         rename(*rest)
     elif verb == "gather":
         gather(rest[0])
@@ -244,12 +248,13 @@ def own(tree, uid, left):
 
 
 def read_record():
-    """{"containers": {name: {...}}, "moves": [[from, to]], "mysql": version}; empty ones before the first run."""
+    """{"containers": {name: {...}}, "moves": [[from, to]], "taken": [services], "mysql": version}; empty ones before the first run."""
     text = atomic_file.read_text(plan.RECORD)
     try:
-        return dict({"containers": {}, "moves": [], "mysql": ""}, **json.loads(text or "{}"))
+        return dict({"containers": {}, "moves": [], "taken": [], "mysql": ""}, **json.loads(text or "{}"))
     except ValueError as exc:
-        raise Failure("%s cannot be read: %s. It names what was stopped on this node; move it aside, and run again." % (plan.RECORD, exc), kind="record") from exc
+        raise Failure("%s cannot be read: %s. It names what was stopped on this node; move it aside, and run again." % (plan.RECORD, exc),
+                      kind="record") from exc
 
 
 def write_record(record):

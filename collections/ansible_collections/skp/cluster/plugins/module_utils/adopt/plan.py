@@ -165,18 +165,23 @@ def _notebooks(result, found, dummy_container):
 _JUDGES = {"zookeeper": _zookeeper, "kafka": _kafka, "mysql": _mysql, "notebooks": _notebooks}
 
 
-def take_steps(service, path, look, others):
-    """[(verb, ...)] that take the data over: ("rename", from, to), ("gather", directory), ("own", tree, uid, [trees that are left]).
+def place(service, old_is_there):
+    """The directory in which the data of a service is now: `from` until it was moved, else `path`."""
+    return service["from"] if service.get("from") and old_is_there else service["path"]
 
-    look: of `judge`, without problems. others: directories of other services; those below `path`, and the directories on the way to them, keep their owner:
-    who may write there could put something else in their place.
+
+def take_steps(service, look, others):
+    """[(verb, ...)] that take the data over: ("make", directory), ("rename", from, to), ("gather", directory), ("own", tree, uid, [trees that are left]).
+
+    look: of `judge`, without problems. others: directories of other services; those below the notebooks, and the
+    directories on the way to them, keep their owner.
     """
-    name, source, uid = service["name"], look["source"], service["uid"]
+    name, path, source, uid = service["name"], service["path"], look["source"], service["uid"]
     steps = []
-    if name == "kafka" and source != path + "/data":
-        steps.append(("rename", source, path + "/data"))
-    if name == "mysql" and source != path + "/data":
-        steps.append(("gather", path))
+    if name != "notebooks" and source != path + "/data":
+        moved = service.get("from") and not source.startswith(path + "/") and source != path
+        steps = [("make", path)] if moved else []
+        steps.append(("gather", path) if name == "mysql" and not moved else ("rename", source, path + "/data"))
     tree = path if name == "notebooks" else path + "/data"
     left = sorted(other for other in others if other.startswith(path + "/")) if name == "notebooks" else []
     return steps + [("own", tree, uid, left)]
