@@ -141,7 +141,7 @@ from ansible_collections.skp.cluster.plugins.module_utils.journal import QuietMo
 
 def look_at(service, containers, mounts, record):
     """The judgement of one service, see `plan.judge`."""
-    path = plan.place(service, bool(service.get("from")) and os.path.isdir(service["from"]))
+    path = plan.place(service, bool(service.get("from")) and os.path.isdir(service["from"]) and not os.path.isdir(service["path"] + "/data"))
     wanted = {"name": service["container"], "numbered": service["name"] == "zookeeper"}
     # After a run that was cut off the containers are stopped; they still say whose the data is.
     container = next((entry for entry in containers if plan.is_original(entry, wanted)), None)
