@@ -174,7 +174,8 @@ class _Planner:
         return adoption
 
     def _row(self, entry: str, what: str, text: str) -> None:
-        if what == UNCLEAR and entry in self.ignored:
+        # Without the name of an entry it is a file, or what all of them lack: that cannot be left behind.
+        if what == UNCLEAR and entry in self.ignored and ": " in entry:
             what, text = GONE, "left behind, as adopt_ignore says"
         self.rows.append(Row(entry, what, text))
 
@@ -211,7 +212,11 @@ class _Planner:
         try:
             found = _env_file.parse(self.texts["env.sh"], "env.sh", self.environment)
         except _env_file.EnvFileError as exc:
+            failed = {line.split(": ")[2] for line in exc.errors if line.count(": ") > 2}
             for line in exc.errors:
+                reference = re.search(r"refers to \$\{?(\w+)", line)
+                if reference and reference.group(1) in failed:
+                    continue  # follows from another line
                 hint = ""
                 for name, option in (("HOME", "adopt_home"), ("USER", "adopt_user")):
                     if "refers to $%s," % name in line or "refers to ${%s}," % name in line or (name == "HOME" and "refers to ~," in line):
