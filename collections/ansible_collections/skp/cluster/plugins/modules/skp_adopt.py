@@ -147,6 +147,8 @@ def look_at(service, containers, mounts, record):
     container = next((entry for entry in containers if plan.is_original(entry, wanted)), None)
     moved = service["name"] in record["taken"]
     found = io.read(service["name"], path, mounts)
+    if service["path"] + "/data" in [target for dummy, target in record["moves"]]:
+        found["taken"] = service["path"] + "/data"
     if service["name"] == "mysql":
         running = container is not None and container["state"] == "running"
         found["version"] = (io.mysql_version(container) if running else "") or record["mysql"]

@@ -408,7 +408,8 @@ class _Planner:
                 self._row(entry, GONE, reason)
                 continue
             self.kept[name] = value
-            shown = "" if kind == _env_file.SECRET else " = %s" % value
+            shown = "" if kind == _env_file.SECRET else " = %s" % {
+                "SPARK_MNAME": value.removesuffix(_env_file.MASTER), "REGISTRY_PORT": "localhost:%s" % value}.get(name, value)
             self._row(entry, TAKEN, "%s%s" % (_env_file.variable_of(name), shown))
 
     def _why_gone(self, name: str, value: str, kind: str, meaning: str, later_tool: bool) -> str:

@@ -82,8 +82,13 @@ def problems_of_mount(service, container, path):
     return []
 
 
-def kafka_directory(found, container):
-    """(directory of the data of a broker, problems). found: {path: {property: value}} of all meta.properties; container: None if there is none."""
+def kafka_directory(found, container, taken=""):
+    """(directory of the data of a broker, problems).
+
+    found: {path: {property: value}} of all meta.properties; container: None if there is none; taken: where an earlier run has moved the data to.
+    """
+    if taken in found:
+        return taken, []
     if not found:
         return None, ["no meta.properties is there, so there is no data of a broker"]
     if len(found) == 1:
@@ -131,7 +136,7 @@ def _zookeeper(result, found, container):
 
 
 def _kafka(result, found, container):
-    source, problems = kafka_directory(found["meta"], container)
+    source, problems = kafka_directory(found["meta"], container, found.get("taken", ""))
     result["problems"] += problems
     if source is None:
         return

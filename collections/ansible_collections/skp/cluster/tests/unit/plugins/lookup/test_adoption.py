@@ -47,7 +47,7 @@ def test_every_entry_of_the_early_files_has_a_row():
     assert adoption.unclear == []
     found = rows(adoption)
     names = _env_file.parse(example.ENV.encode(), "env.sh", {"HOME": "/home/skp"}).given
-    assert {entry for entry in found if entry.startswith("env.sh: ")} == {"env.sh: %s" % name for name in names}
+    assert {entry for entry in found if entry.startswith("env.sh: ")} == {"env.sh: %s" % name for name in [*names, "MYSQL_VOLUME: place"]}
     labels = {"hosts.json: %s: %s" % (host, key) for host, entry in example.HOSTS.items() for label in entry["labels"] for key in label}
     assert {entry for entry in found if entry.startswith("hosts.json: ")} == labels | {"hosts.json: %s" % host for host in example.HOSTS}
     assert all(found[name][0] == _adopt.GONE for name in _adopt.FILES[2:])
@@ -75,7 +75,7 @@ def test_the_inventory_of_the_early_files():
     env, variables = settings(adoption)
     assert sorted(adoption.files) == ["env.sh", "group_vars/all/adopted.yml", "hosts.json", "skp.yml"]
     assert _hosts_json.parse(adoption.files["hosts.json"].encode(), "hosts.json").hosts == _hosts_json.parse(example.early()["hosts.json"], "x").hosts
-    assert env["skp_home"] == "/home/skp/st-kilda-pier" and env["mysql_data_dir"] == "/home/skp/st-kilda-pier/volume/var/mysql"
+    assert env["skp_home"] == "/home/skp/st-kilda-pier" and env["mysql_data_dir"] == "/home/skp/st-kilda-pier/skp-mysql"
     assert env["kafka_data_dir"] == "/var/kafka" and env["spark_name"] == "spark-skp" and env["volumes_sshfs_host"] == "sshfs.example"
     assert not {"airflow_db", "mysql_image", "jupyter_password", "airflow_volume", "registry_store"} & env.keys()
     assert variables["kafka_zookeeper_chroot"] == "" and variables["store_mode"] == "existing" and variables["airflow_db"] == "airflow_skp"
@@ -83,6 +83,8 @@ def test_the_inventory_of_the_early_files():
     assert {name: entry["hosts"] for name, entry in services.items()} == {
         "zookeeper": ["c01", "c02", "c03"], "kafka": ["c01", "c02", "c03"], "mysql": ["c01"], "notebooks": ["c01"]}
     assert services["notebooks"]["path"] == "/home/skp/st-kilda-pier/volume"
+    # Every notebook could replace what is below its directory.
+    assert services["mysql"]["from"] == "/home/skp/st-kilda-pier/volume/var/mysql" and "from" not in services["kafka"]
 
 
 def test_the_containers_stop_in_an_order():
