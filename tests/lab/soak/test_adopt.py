@@ -192,9 +192,10 @@ def fill():
 
 def states():
     """{node: {old container: (state, restart policy)}}."""
-    shown = "docker ps -aq | xargs -r docker inspect -f '{{.Name}} {{.State.Status}} {{.HostConfig.RestartPolicy.Name}}'"
-    return {node: {line.split()[0].lstrip("/"): tuple(line.split()[1:]) for line in text.splitlines() if line.split()[0].lstrip("/") in OLD_NAMES}
-            for node, text in lablib.look(shown, sorted(IDS)).items()}
+    shown = "docker ps -aq | xargs -r docker inspect -f '{{.Name}} {{.State.Status}} {{.HostConfig.RestartPolicy.Name}} {{index .Config.Labels \"skp.role\"}}'"
+    found = {node: [line.split() for line in text.splitlines()] for node, text in lablib.look(shown, sorted(IDS)).items()}
+    # The registry of the collection has the name of the old one.
+    return {node: {row[0].lstrip("/"): tuple(row[1:]) for row in rows if len(row) == 3 and row[0].lstrip("/") in OLD_NAMES} for node, rows in found.items()}
 
 
 def test_step_one_writes_an_inventory(original):
@@ -242,7 +243,7 @@ def test_taken_over(original, figures):
     assert rows.split() == [str(ROWS), str(sum(range(ROWS)))]
     owners = bash("c01", f"stat -c %u {VOLUME}/example/*.ipynb {VOLUME}/var/airflow/dags/tutorial.py").split()
     assert owners == ["61000"] * (NOTEBOOKS + 1)
-    seen = lablib.execute("jupyter-skp", "bash", "-c", "ls work/example/*.ipynb 2>/dev/null || ls example/*.ipynb")
+    seen = lablib.execute("jupyter-skp", "ls", "/home/skp/work/example")
     assert len(seen.split()) == NOTEBOOKS
     figures["adopt: ids / messages / znodes / rows / notebooks"] = f"{sorted(IDS.values())} / {MESSAGES} / {ZNODES} / {ROWS} / {NOTEBOOKS}"
 
