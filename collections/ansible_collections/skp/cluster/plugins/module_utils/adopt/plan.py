@@ -251,7 +251,8 @@ def verdict(services, looks, mysql_image, own_mysql):
                 problems.append("%s: the node was not looked at; run with all hosts reachable and without --limit" % where)
                 continue
             problems += ["%s: %s." % (where, text) for text in look["problems"]]
-            facts = (["id %d" % look["id"]] if look["id"] is not None else []) + ["%s %s" % (count, what) for what, count in sorted(look["counts"].items())]
+            facts = ["id %d" % look["id"]] if look["id"] is not None else ["version %s" % look["version"]] if look["version"] else []
+            facts += ["%s %s" % (count, what) for what, count in sorted(look["counts"].items())]
             lines.append("%s  %s  %s" % (where, look["source"], ", ".join(facts)))
             if service["name"] == "mysql":
                 why = mysql_problem(look["version"], mysql_image, own_mysql)

@@ -6,6 +6,9 @@ from __future__ import annotations
 
 import json
 import os
+import pathlib
+import subprocess
+import sys
 
 import pytest
 
@@ -14,6 +17,7 @@ from ansible_collections.skp.cluster.plugins.module_utils.failure import Failure
 from ansible_collections.skp.cluster.plugins.modules import skp_adopt
 
 pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="owners are changed")
+TOP = pathlib.Path(skp_adopt.__file__).parents[5]
 UIDS = {"zookeeper": 61002, "kafka": 61001, "mysql": 61004, "notebooks": 61000}
 
 
@@ -231,3 +235,15 @@ def test_owners_follow_no_link(tmp_path):
     finally:
         plan.OWNERS = plan_owners
     assert outside.stat().st_uid == 0 and os.lstat(tmp_path / "tree/directory").st_uid == 61000
+
+
+def test_as_ansible_runs_it_on_a_node_without_an_engine(tmp_path):
+    """A process of its own, with all options, and one error that says what to do."""
+    service = {"name": "kafka", "path": str(tmp_path), "from": None, "container": "kafka-skp", "uid": 61001, "hosts": ["c01"]}
+    arguments = tmp_path / "arguments.json"
+    arguments.write_text(json.dumps({"ANSIBLE_MODULE_ARGS": {
+        "services": [service], "containers": [{"name": "kafka-skp", "numbered": False, "rename": False, "timeout": 180}], "others": [str(tmp_path)]}}))
+    done = subprocess.run([sys.executable, skp_adopt.__file__, str(arguments)], capture_output=True, text=True, check=False, timeout=60, env=dict(
+        os.environ, DOCKER_HOST="unix://%s/nowhere" % tmp_path, PYTHONPATH=os.pathsep.join([str(TOP)] + sys.path)))
+    answer = json.loads(done.stdout)
+    assert answer["failed"] and answer["failure"]["kind"] == "engine" and "systemctl start docker" in answer["msg"]
