@@ -172,10 +172,11 @@ class EnvFileError(Exception):
 
 @dataclasses.dataclass(frozen=True)
 class EnvFile:
-    """Variables (text, ports as int, switches as bool) and warnings of one line each."""
+    """Variables (text, ports as int, switches as bool), warnings of one line each, and all names of the file with their text, known or not."""
 
     variables: dict[str, str | int | bool]
     warnings: tuple[str, ...]
+    given: dict[str, str]
 
 
 def parse(content: bytes, name: str, environment: t.Mapping[str, str]) -> EnvFile:
@@ -199,7 +200,7 @@ def parse(content: bytes, name: str, environment: t.Mapping[str, str]) -> EnvFil
     if reader.errors:
         raise EnvFileError(reader.errors)
     reader.finish()
-    return EnvFile(variables=reader.variables, warnings=tuple(reader.warnings))
+    return EnvFile(variables=reader.variables, warnings=tuple(reader.warnings), given=reader.scope)
 
 
 def _logical_lines(text: str) -> t.Iterator[tuple[int, str]]:
