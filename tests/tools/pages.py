@@ -90,11 +90,12 @@ def sections(pages: Iterable[str], readme: str) -> dict[str, list[str]]:
     ``pages``: paths from the repository's root. ``readme``: text of README.md, whose links give the order of the pages of docs/; those that it does not
     name come last, by name. A group without pages is left out.
     """
-    order = {aim("README.md", target): number for number, target in reversed(list(enumerate(targets(readme))))}
+    named = targets(readme)
+    order = {aim("README.md", target): number for number, target in reversed(list(enumerate(named)))}
 
     def place(page: str) -> tuple[int, str]:
         english = page.replace("docs/ko/", "docs/").replace(".ko.md", ".md")
-        return (-1 if english == "README.md" else order.get(english, len(order)), page)
+        return (-1 if english == "README.md" else order.get(english, len(named)), page)
 
     groups: dict[str, list[str]] = {"Guide": [], "한국어": [], "Development": []}
     for page in sorted(pages, key=place):
