@@ -39,6 +39,8 @@ all the others may be trusted.
 - {date}, commit {commit}
 - {machine}
 - {versions}
+
+![Medians of all measurements, with the fastest and the slowest round](pictures/benchmarks.svg)
 """
 
 
@@ -189,6 +191,7 @@ def main() -> None:
     parts.append(inventory(chosen.rounds))
     TARGET.write_text("\n".join([head, *("\n".join(part) + "\n" for part in parts)]), encoding="utf-8")
     print("written: %s" % TARGET.relative_to(ROOT))
+    subprocess.run([sys.executable, "tests/tools/pictures.py"], cwd=ROOT, check=True)
 
 
 if __name__ == "__main__":
