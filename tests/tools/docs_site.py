@@ -33,6 +33,8 @@ A private data-science cluster on Docker swarm, described in one `hosts.json`. V
 [Start here](README.md){korean}; all [modules, plugins and roles](reference/index.rst).
 
 {contents}"""
+NAMES = {"README": "First steps", "README.ko": "첫걸음", COLLECTION + "/README": "The collection"}
+"""Names in the contents of pages whose heading is the project's name."""
 CONTENTS = """```{{toctree}}
 :caption: {caption}
 :maxdepth: 1
@@ -58,7 +60,9 @@ def index(groups: dict[str, list[str]], number: str) -> str:
     """Return the first page: the contents, group by group. ``number``: the version."""
     groups = {**groups, "Development": [*groups.get("Development", []), CHANGELOG]}
     groups = {**{name: groups[name] for name in groups if name != "Development"}, "Reference": [REFERENCE + "/index"], "Development": groups["Development"]}
-    contents = [CONTENTS.format(caption=name, entries="\n".join(re.sub(r"\.(md|rst)$", "", page) for page in found)) for name, found in groups.items()]
+    listed = {name: [re.sub(r"\.(md|rst)$", "", page) for page in found] for name, found in groups.items()}
+    entries = {name: "\n".join("%s <%s>" % (NAMES[page], page) if page in NAMES else page for page in found) for name, found in listed.items()}
+    contents = [CONTENTS.format(caption=name, entries=text) for name, text in entries.items()]
     korean = " ([한국어](README.ko.md))" if "README.ko.md" in groups.get("한국어", []) else ""
     return INDEX.format(version=number, korean=korean, contents="\n".join(contents))
 
@@ -82,6 +86,11 @@ def stage(source: pathlib.Path, repository: str) -> None:
     shutil.copyfile(ROOT / "tests/tools/sphinx/conf.py", source / "conf.py")
 
 
+def without_contents(text: str) -> str:
+    """Return a page in reStructuredText without its list of its own headings: the theme has one beside each page, and shows an error for a second one."""
+    return re.sub(r"^\.\. contents::.*\n(?:[ \t]+:.*\n)*", "", text, flags=re.MULTILINE)
+
+
 def run(*command: str | pathlib.Path) -> int:
     """Run a program of the environment for documents, which finds ansible-doc and this collection; return its exit code."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
@@ -103,10 +112,10 @@ def main() -> int:
         shutil.rmtree(directory, ignore_errors=True)
     (source / REFERENCE).mkdir(parents=True)
     stage(source, chosen.repository)
-    codes = [
-        run(BIN / "antsibull-docs", "collection", "--use-current", "--squash-hierarchy", "--dest-dir", source / REFERENCE, "skp.cluster"),
-        run(BIN / "sphinx-build", "-q", "-W", "--keep-going", "-j", "2", "-d", BUILD / "doctrees", source, target),
-    ]
+    codes = [run(BIN / "antsibull-docs", "collection", "--use-current", "--squash-hierarchy", "--dest-dir", source / REFERENCE, "skp.cluster")]
+    for page in source.rglob("*.rst"):
+        page.write_text(without_contents(page.read_text(encoding="utf-8")), encoding="utf-8")
+    codes.append(run(BIN / "sphinx-build", "-q", "-W", "--keep-going", "-j", "2", "-d", BUILD / "doctrees", source, target))
     number, links, errors = html_check.check(target)
     for line in [*links, *("error page: " + name for name in errors)]:
         print(line)

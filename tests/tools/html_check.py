@@ -14,6 +14,8 @@ import urllib.parse
 ERRORS = re.compile(
     # antsibull-docs: plugin-error.rst, and the end of a page of which parts are missing. Both end with the findings.
     r"The documentation for the [\w ]+ plugin, [\w.]+,\s+was malformed|There were some errors parsing the documentation for this (?:plugin|role)"
+    # Furo: shown in place of, or above, what it does not like.
+    r"|ERROR: Adding a table of contents"
     # docutils: a message in place of what it could not render.
     r'|class="[^"]*\bsystem-message\b'
 )

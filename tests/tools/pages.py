@@ -87,11 +87,11 @@ def is_korean(page: str) -> bool:
 def sections(pages: Iterable[str], readme: str) -> dict[str, list[str]]:
     """Return the pages in the groups of the site's contents.
 
-    ``pages``: paths from the repository's root. ``readme``: text of README.md, whose links give the order of the pages of docs/; those that it does not
-    name come last, by name. A group without pages is left out.
+    ``pages``: paths from the repository's root. ``readme``: text of README.md. It ends with the list of all pages, so the last link to a page says its
+    place; pages that it does not name come last, by name. A group without pages is left out.
     """
     named = targets(readme)
-    order = {aim("README.md", target): number for number, target in reversed(list(enumerate(named)))}
+    order = {aim("README.md", target): number for number, target in enumerate(named)}
 
     def place(page: str) -> tuple[int, str]:
         english = page.replace("docs/ko/", "docs/").replace(".ko.md", ".md")

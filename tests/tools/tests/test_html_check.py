@@ -51,6 +51,7 @@ def test_broken_links(tmp_path, link, why):
         "The documentation for the filter plugin, skp.cluster.from_text,\nwas malformed.",
         "<p>There were some errors parsing the documentation for this role. Please</p>",
         '<aside class="admonition system-message">',
+        "<span>ERROR: Adding a table of contents in Furo-based documentation is unnecessary</span>",
     ],
 )
 def test_error_pages(tmp_path, text):

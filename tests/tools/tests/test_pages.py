@@ -64,8 +64,8 @@ def test_sections_follow_the_readme_and_forget_no_page():
     every = ["CONTRIBUTING.md", "README.ko.md", "README.md", "docs/a.md", "docs/b.md", "docs/ko/b.md", "docs/ko/a.md", "docs/unnamed.md", "tests/lab/README.md"]
     found = pages.sections(every, "[b](docs/b.md) [a](docs/a.md) [b](docs/b.md) [lab](tests/lab/README.md)")
     assert found == {
-        "Guide": ["README.md", "docs/b.md", "docs/a.md", "docs/unnamed.md"],
-        "한국어": ["README.ko.md", "docs/ko/b.md", "docs/ko/a.md"],
+        "Guide": ["README.md", "docs/a.md", "docs/b.md", "docs/unnamed.md"],
+        "한국어": ["README.ko.md", "docs/ko/a.md", "docs/ko/b.md"],
         "Development": ["tests/lab/README.md", "CONTRIBUTING.md"],
     }
     assert sorted(sum(found.values(), [])) == sorted(every)
