@@ -107,21 +107,39 @@ lab-tests: venv ## Tests on the running lab by directory or file: make lab-tests
 	@pytest -q -s $(or $(TESTS),tests/lab/2_second_run)
 
 .PHONY: bench
-bench: venv ## Measure on the running lab and write docs/benchmarks.md, and its Korean page
+bench: venv ## Measure on the running lab and write docs/benchmarks.md, its Korean page and its picture
 	@python tests/bench/run.py
 
 ##### Upkeep
 
+.PHONY: docs
+docs: venv ## Build the documentation site in build/docs/html and check its links (REPOSITORY=<address> for links to other files)
+	@tests/tools/extra_venv.sh docs
+	@python tests/tools/docs_site.py --repository '$(REPOSITORY)'
+
+.PHONY: pictures
+pictures: venv ## Draw docs/pictures/*.svg from their sources
+	@python tests/tools/pictures.py
+
+.PHONY: changelog
+changelog: venv ## Write the changelog of the version in galaxy.yml from its fragments
+	@cd $(COLLECTION) && antsibull-changelog release --update-existing --refresh --reload-plugins
+
 .PHONY: build
-build: venv ## Build the collection's tarball into dist/
-	@mkdir -p dist && ansible-galaxy collection build --force --output-path dist $(COLLECTION)
+build: venv ## Build the collection's tarball, with licence and pages, into dist/
+	@python tests/tools/release.py build --repository '$(REPOSITORY)'
+
+.PHONY: release
+release: venv ## Build the tarball and check all of it: make release REPOSITORY=https://host/owner/name (2 minutes)
+	@tests/tools/extra_venv.sh release
+	@python tests/tools/release.py release --repository '$(REPOSITORY)'
 
 .PHONY: shims
 shims: ## Write missing playbooks/*.yml for the collection's playbooks
 	@tests/tools/shims.sh
 
 .PHONY: lock
-lock: ## Update tests/constraints.txt to the newest versions that setup.cfg allows
+lock: ## Update tests/constraints*.txt to the newest versions that setup.cfg allows
 	@tests/tools/lock.sh
 
 .PHONY: lock-images

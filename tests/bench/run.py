@@ -43,6 +43,8 @@ all the others may be trusted.
 - {date}, commit {commit}
 - {machine}
 - {versions}
+
+![Medians of all measurements, with the fastest and the slowest round](pictures/benchmarks.svg)
 """
 
 
@@ -195,6 +197,7 @@ def main() -> None:
     for path, content in ((TARGET, text), (KOREAN, korean.page(text))):
         path.write_text(content, encoding="utf-8")
         print("written: %s" % path.relative_to(ROOT))
+    subprocess.run([sys.executable, "tests/tools/pictures.py"], cwd=ROOT, check=True)
 
 
 if __name__ == "__main__":

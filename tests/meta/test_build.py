@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -13,6 +14,10 @@ import zipfile
 
 import pytest
 from tree import COLLECTION, ROOT, files
+
+sys.path.insert(0, str(ROOT / "tests/tools"))
+
+import release  # noqa: E402 (found by the line above)
 
 # In the tree, not in the tarball: ansible-galaxy writes MANIFEST.json in place of galaxy.yml.
 NOT_SHIPPED = {"galaxy.yml", "changelogs/.plugin-cache.yaml"}
@@ -28,19 +33,46 @@ def run(command, cwd, **environment):
 
 @pytest.fixture(scope="module")
 def tarball(tmp_path_factory):
-    """Build the collection once."""
-    home = tmp_path_factory.mktemp("dist")
-    run(["ansible-galaxy", "collection", "build", "--output-path", str(home), str(COLLECTION)], home)
-    [built] = home.glob("skp-cluster-*.tar.gz")
-    return built
+    """Build the collection once, as `make build` does."""
+    return release.build(tmp_path_factory.mktemp("dist"))
+
+
+def documents():
+    """Return the paths in the tarball of the licence, the pages and the pictures, which have another place in git."""
+    named = {str(path.relative_to(ROOT)) for path in files() if path.is_relative_to(ROOT / "docs") and path.suffix in (".md", ".svg", ".png", ".jpg")}
+    return named | {"docs/" + path.name for path in files() if path.parent == ROOT and path.name.startswith("README.")} | {"COPYING"}
 
 
 def test_everything_of_the_tree_is_in_the_tarball(tarball):
     with tarfile.open(tarball) as archive:
         shipped = {member.name for member in archive.getmembers() if member.isfile()}
-    tree = {str(path.relative_to(COLLECTION)) for path in files() if path.is_relative_to(COLLECTION)}
+    tree = {str(path.relative_to(COLLECTION)) for path in files() if path.is_relative_to(COLLECTION)} | documents()
+    assert len(documents()) > 30
     assert tree - shipped == NOT_SHIPPED & tree
-    assert {name for name in shipped - tree if name not in ("MANIFEST.json", "FILES.json")} == set(), "shipped, but not in git"
+    written = {"MANIFEST.json", "FILES.json"} | {"roles/%s/README.md" % path.name for path in (COLLECTION / "roles").iterdir()}
+    assert shipped - tree - written == set(), "shipped, but not in git"
+
+
+def test_every_role_in_the_tarball_has_a_readme(tarball):
+    """Galaxy's importer refuses a collection with a role that has none."""
+    with tarfile.open(tarball) as archive:
+        shipped = {member.name for member in archive.getmembers() if member.isfile()}
+    found = {name.split("/")[1] for name in shipped if name.startswith("roles/")}
+    assert found and [name for name in sorted(found) if "roles/%s/README.md" % name not in shipped] == []
+
+
+def test_links_of_the_pages_in_the_tarball_lead_to_files_in_it(tarball):
+    with tarfile.open(tarball) as archive:
+        names = {member.name for member in archive.getmembers()}
+        pages = {name: archive.extractfile(name).read().decode("utf-8") for name in names if name.startswith("docs/") and name.endswith(".md")}
+    broken, count = [], 0
+    for name, text in pages.items():
+        for target in re.findall(r"\]\(([^)\s]+)\)", re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE)):
+            if not re.match(r"[a-z]+:|#", target):
+                count += 1
+                aim = os.path.normpath(os.path.join(os.path.dirname(name), target.partition("#")[0]))
+                broken += [] if aim in names else ["%s -> %s" % (name, target)]
+    assert count > 50 and broken == []
 
 
 def test_scripts_stay_executable(tarball):

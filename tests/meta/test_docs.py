@@ -44,6 +44,13 @@ def test_paragraphs_of_roles_are_text(role):
     assert not_text(entry_points(role)) == []
 
 
+@pytest.mark.parametrize("role", roles(), ids=lambda path: path.name)
+def test_entry_points_have_both_descriptions(role):
+    """antsibull-docs wants both, ansible-doc only the short one: without them `make docs` would make an error page."""
+    lacking = [name for name, spec in entry_points(role).items() if not (spec.get("short_description") and spec.get("description"))]
+    assert lacking == []
+
+
 def test_a_paragraph_that_yaml_reads_as_a_dictionary_is_found():
     read = yaml.safe_load("description: [good]\noptions: {notes: {description: [first, so it is: every task]}}\nnotes: [{a: b}]\n")
     assert not_text(read) == [{"so it is": "every task"}, {"a": "b"}]

@@ -84,6 +84,20 @@ def test_upstream_images_are_pinned():
     assert loose == []
 
 
+FRAGMENTS = sorted(path for path in files() if path.is_relative_to(COLLECTION / "changelogs/fragments"))
+MARKUP = re.compile(r"\b[A-Z]+\([^)]*\)")
+
+
+@pytest.mark.parametrize("path", FRAGMENTS, ids=lambda path: path.name)
+def test_changes_are_written_in_restructuredtext(path):
+    """The changelog shows them as they are: C(x) is for the documentation of modules and roles, here it is ``x``."""
+    assert MARKUP.findall(path.read_text(encoding="utf-8")) == []
+
+
+def test_the_markup_of_documentation_is_found():
+    assert MARKUP.findall("role C(kafka), O(a.b#module:c=1) and V(no); a node (one) and ``x``") == ["C(kafka)", "O(a.b#module:c=1)", "V(no)"]
+
+
 def task_files():
     """Return the YAML files that hold tasks or plays."""
     for path in files():

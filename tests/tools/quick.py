@@ -27,7 +27,7 @@ SERVICE = "(?P<service>%s)" % "|".join(suite.SERVICES)
 TABLE = (
     (r"docs/|README|CONTRIBUTING|COPYING|%s/(README|CHANGELOG|changelogs/)|tests/lab/README" % COLLECTION, (META,)),
     (r"tests/(meta|bench)/|\.ansible-lint|\.yamllint|\.ci/|inventory/cluster/", (META,)),
-    (r"%s/tests/unit/|roles/lab/tests/|tests/tools/" % COLLECTION, (UNIT,)),
+    (r"%s/tests/unit/|roles/lab/tests/|tests/tools/|tests/constraints-" % COLLECTION, (UNIT,)),
     (r"%s/(roles|images|plugins/module_utils)/%s/" % (COLLECTION, SERVICE), (r"\g<service>",)),
     (r"%s/playbooks/%s(_\w+)?\.yml|playbooks/%s(_\w+)?\.yml" % (COLLECTION, SERVICE, SERVICE.replace("?P<service>", "?P<shim>")), (r"\g<service>\g<shim>",)),
     (r"%s/plugins/modules/skp_zk_ensemble" % COLLECTION, ("zookeeper",)),

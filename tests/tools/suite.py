@@ -105,6 +105,7 @@ def soak() -> list[tuple[str, phases.Commands]]:
         *(("molecule " + name, {"": ["molecule", "test", "-s", name]}) for name in scenarios),
         *((path, {"": tests(path)}) for path in ("2_second_run", "3_services", "4_changes", "5_outages", "soak", "6_last")),
         ("benchmarks", {"": python("tests/bench/run.py")}),
+        ("documents", {"": make("docs")}),
         ("machines", {"": make("test-vm")}),
     ]
 
