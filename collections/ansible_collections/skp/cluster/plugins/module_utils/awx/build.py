@@ -72,7 +72,8 @@ def _base(menu, settings):
     organization = ref("organizations", "organization")
     owner = {"organization": organization}
     objects = [_object("organizations", "organization", settings["organization"], {})]
-    for label in [settings["label"]] + sorted({label for entry in menu.get("job_templates", []) + menu.get("workflows", []) for label in entry.get("labels", [])}):
+    used = {label for entry in menu.get("job_templates", []) + menu.get("workflows", []) for label in entry.get("labels", [])}
+    for label in [settings["label"]] + sorted(used):
         objects.append(_object("labels", label, label, owner))
     for entry in menu.get("credential_types", []):
         objects.append(_object("credential_types", entry["name"], settings["prefix"] + entry["name"], {
@@ -181,7 +182,8 @@ def _workflow(entry, settings):
                 entry["name"], node.get("id"), "both template and approve" if "approve" in node else "neither"), kind="awx_list")
         unknown = sorted(set(node.get("after", {})) - {other["id"] for other in nodes})
         if unknown:
-            raise Failure("Workflow %s: the node %s comes after %s, expected ids of its nodes." % (entry["name"], node["id"], ", ".join(unknown)), kind="awx_list")
+            raise Failure("Workflow %s: the node %s comes after %s, expected ids of its nodes." % (entry["name"], node["id"], ", ".join(unknown)),
+                          kind="awx_list")
         fields = {"identifier": node["id"], "workflow_job_template": ref("workflow_job_templates", entry["name"]), "all_parents_must_converge": False}
         if "template" in node:
             fields["unified_job_template"] = ref("job_templates", node["template"])
@@ -208,9 +210,10 @@ def _check(objects):
         named = [value for value in item["fields"].values() if isinstance(value, dict) and "ref" in value]
         for value in named + [value for values in item.get("links", {}).values() for value in values]:
             if tuple(value["ref"]) not in known:
-                raise Failure("%s %s: it names %s of %s, which the list of job templates does not have." % (item["kind"], item["name"], value["ref"][1],
-                                                                                                         value["ref"][0]), kind="awx_list")
-    names = [(item["kind"], item["fields"].get("workflow_job_template", {}).get("ref", [""])[-1], item["name"]) for item in objects if item["kind"] != "credentials"]
+                raise Failure("%s %s: it names %s of %s, which the list of job templates does not have."
+                              % (item["kind"], item["name"], value["ref"][1], value["ref"][0]), kind="awx_list")
+    # One credential may serve twice.
+    names = [(item["kind"], item.get("workflow"), item["name"]) for item in objects if item["kind"] != "credentials"]
     twice = sorted({name[2] for name in names if names.count(name) > 1})
     if twice:
         raise Failure("The list of job templates has %s twice. Names are unique." % ", ".join(twice), kind="awx_list")

@@ -156,10 +156,13 @@ def _survey(wanted, there):
     if ours is None:
         return [_step("unsurvey", wanted["kind"], wanted["key"], wanted["name"], "no survey", before={"survey": theirs}, after={"survey": []})] if theirs else []
     # AWX may add keys of its own to a question.
-    if len(theirs) == len(ours["spec"]) and all(all(other.get(key) == value for key, value in one.items()) and ("default" in one or not other.get("default"))
-                                                for one, other in zip(ours["spec"], theirs)):
+    if len(theirs) == len(ours["spec"]) and all(_same_question(one, other) for one, other in zip(ours["spec"], theirs)):
         return []
     return [_step("survey", wanted["kind"], wanted["key"], wanted["name"], "survey", fields=ours, before={"survey": theirs}, after={"survey": ours["spec"]})]
+
+
+def _same_question(one, other):
+    return all(other.get(key) == value for key, value in one.items()) and ("default" in one or not other.get("default"))
 
 
 def _links(wanted, field, values, there, ids):
