@@ -64,7 +64,7 @@ def plan(objects, found, settings, secrets=None, parse=json.loads):
     # Links between nodes need all nodes.
     for wanted in objects:
         if wanted.get("edges") is not None:
-            steps += _edges(wanted, objects, found, ids)
+            steps += _edges(wanted, objects, found, ids, kept)
     changed = {(step["kind"], step["key"]) for step in steps if step["do"] in ("create", "update")}
     if ("inventory_sources", "source") in changed:
         steps.append(_step("refresh", "inventory_sources", "source", "hosts.json", "read the inventory"))
@@ -154,11 +154,13 @@ def text_of(field, value):
 def _survey(wanted, there):
     ours, theirs = wanted["survey"], there.get("spec") or []
     if ours is None:
-        return [_step("unsurvey", wanted["kind"], wanted["key"], wanted["name"], "no survey", before={"survey": theirs}, after={"survey": []})] if theirs else []
+        gone = _step("unsurvey", wanted["kind"], wanted["key"], wanted["name"], "no survey", before={"survey": theirs}, after={"survey": []})
+        return [gone] if theirs else []
     # AWX may add keys of its own to a question.
     if len(theirs) == len(ours["spec"]) and all(_same_question(one, other) for one, other in zip(ours["spec"], theirs)):
         return []
-    return [_step("survey", wanted["kind"], wanted["key"], wanted["name"], "survey", fields=ours, before={"survey": theirs}, after={"survey": ours["spec"]})]
+    return [_step("survey", wanted["kind"], wanted["key"], wanted["name"], "survey", fields=ours, before={"survey": theirs} if theirs else {},
+                  after={"survey": ours["spec"]})]
 
 
 def _same_question(one, other):
@@ -188,8 +190,8 @@ def _approval(wanted, there):
                   before={name: there.get(name) for name in differing}, after=differing)]
 
 
-def _edges(wanted, objects, found, ids):
-    """Connect the nodes of a workflow, each with those that follow it."""
+def _edges(wanted, objects, found, ids, kept):
+    """Connect the nodes of a workflow, each with those that follow it. A node that goes takes its links along."""
     there = next((item for item in found.get(wanted["kind"], []) if item["id"] == ids.get((wanted["kind"], wanted["key"]))), {})
     keys = {item["name"]: item["key"] for item in objects if item.get("workflow") == wanted["workflow"]}
     add, remove = [], []
@@ -201,7 +203,7 @@ def _edges(wanted, objects, found, ids):
                 add.append(_step("link", wanted["kind"], wanted["key"], wanted["name"], "%s %s" % (edge, target["ref"][1]), field=edge, to=target,
                                  before={}, after={edge: [target["ref"][1]]}))
         remove += [_step("unlink", wanted["kind"], wanted["key"], wanted["name"], "without %s %s" % (edge, one), field=edge, to=one,
-                         before={edge: [one]}, after={}) for one in there.get(edge, []) if one not in ours]
+                         before={edge: [one]}, after={}) for one in there.get(edge, []) if one not in ours and (wanted["kind"], one) in kept]
     # AWX refuses two kinds of links between the same nodes.
     return remove + add
 

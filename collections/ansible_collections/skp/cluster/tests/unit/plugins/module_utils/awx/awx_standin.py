@@ -31,7 +31,7 @@ TABLE = {
         "name": ("string", ""), "organization": ("id", None),
     },
     "credential_types": {
-        "description": ("string", ""), "injectors": ("json", {}), "inputs": ("json", {}), "kind": ("choice", None, ["net", "cloud"]), "name": ("string", ""),
+        "description": ("string", ""), "injectors": ("json", {}), "inputs": ("json", {}), "kind": ("choice", None), "name": ("string", ""),
     },
     "credentials": {
         "credential_type": ("id", None), "description": ("string", ""), "inputs": ("json", {}), "name": ("string", ""), "organization": ("id", None),
@@ -429,12 +429,12 @@ class Awx:
 
     def known_playbooks(self, project):
         """What AWX knows of a project: nothing of a git project before its first update has ended."""
-        return self.playbooks if project["scm_type"] == "" or project["_looks"] >= 2 else project.get("_read", [])
+        return self.playbooks if project["scm_type"] == "" else project.get("_read", [])
 
     def advance(self, project):
         """Each look brings a running update nearer to its end."""
         project["_looks"] += 1
-        if project["_looks"] >= 2:
+        if project["_looks"] == 2:
             project["_read"] = list(self.playbooks)
 
     # Below an object
@@ -580,6 +580,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     """Gives each request to `self.server.app.answer`."""
 
     protocol_version = "HTTP/1.1"
+    wbufsize = -1  # head and body in one packet, or each answer waits for an acknowledgement
 
     def handle_any(self):
         """One request."""
