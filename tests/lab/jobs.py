@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Jobs as AWX runs them, without AWX: ansible-runner in a container of skp/ee on a node of the lab, with the directory that AWX makes for a job.
 
-The project is the repository's files, mounted read-only. The inventory is what `ansible-inventory` has exported. The key comes through an ssh agent. Text answers of
-a survey are marked as unsafe, as AWX marks them. The container's user is in no passwd file, and its home is `/`.
+The project is the repository's files, mounted read-only. The inventory is what `ansible-inventory` has exported. The key comes through an ssh agent. Text
+answers of a survey are marked as unsafe, as AWX marks them. The container's user is in no passwd file, and its home is `/`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import io
 import json
 import subprocess
 import tarfile
+import time
 import uuid
 
 import lablib
@@ -72,8 +73,8 @@ def image():
 
 
 def host():
-    """The node that runs the jobs: the one that has built the image."""
-    return lablib.labelled("registry")[0]
+    """The node that runs the jobs: the master, which has built the image."""
+    return next(name for name, node in lablib.hosts().items() if "master" in node.get("groups", []))
 
 
 def put(files, path):
@@ -204,9 +205,9 @@ def run(name, given=None, tags="", check=False):
 def finish(job, playbook):
     """Run ansible-runner in a job's directory and read what it left."""
     script = ["ansible-runner", "run", "/runner", "-p", playbook, "--ident", "1"]
-    seconds = lablib.time.monotonic()
+    seconds = time.monotonic()
     code, text = container(job, *script, timeout=1800)
-    seconds = round(lablib.time.monotonic() - seconds, 1)
+    seconds = round(time.monotonic() - seconds, 1)
     stats = "grep -l '\"event\": \"playbook_on_stats\"' %s/artifacts/1/job_events/*.json | head -n 1 | xargs -r cat" % job
     event = lablib.on(host(), "sh", "-c", stats).strip()
     data = json.loads(event)["event_data"] if event else {"changed": {}, "artifact_data": {}}
