@@ -12,7 +12,7 @@ ansible-runner run . -p smoke.yml --ident smoke
 grep -q "\"smoke\": \"done\"" artifacts/smoke/job_events/*.json
 
 for name in ansible.posix community.docker skp.cluster; do
-    ansible-galaxy collection list "$name" | grep -q "^$name "
+    [[ $(ansible-galaxy collection list "$name") == *"$name "* ]]
 done
 ansible-doc --type inventory skp.cluster.hosts_json >/dev/null
 
