@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Copyright (c) 2026 skp.cluster contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-# lock_images.sh [IMAGE...]: updates the lock files of these images (all: ds airflow) to the newest versions that requirements*.in allow, for Python 3.13.
+# lock_images.sh [IMAGE...]: updates the lock files of these images (all: ds airflow ee) to the newest versions that requirements*.in allow, for Python 3.13.
 set -euo pipefail
 tools=$(cd "$(dirname "$0")" && pwd)
 images=$(cd "$(dirname "$0")/../../collections/ansible_collections/skp/cluster/images" && pwd)
@@ -20,7 +20,7 @@ head_of() {
     echo "# Written by tests/tools/lock_images.sh from $1; not edited by hand."
 }
 
-if (($# == 0)); then set -- ds airflow; fi
+if (($# == 0)); then set -- ds airflow ee; fi
 for image in "$@"; do
     cd "$images/$image"
     { head_of requirements-build.in; lock requirements-build.in; } >"$work/requirements-build.lock"

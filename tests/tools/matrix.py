@@ -101,7 +101,8 @@ def packages() -> list[str]:
 
 def playbooks() -> list[str]:
     """Return all playbooks of the repository: files that are lists of plays."""
-    play = re.compile(r"^(- |  )(hosts|(ansible\.builtin\.)?import_playbook):", re.MULTILINE)
+    # Some keys are quoted, so that AWX does not offer the file.
+    play = re.compile(r"^(- |  )\"?(hosts|(ansible\.builtin\.)?import_playbook)\"?:", re.MULTILINE)
     found = [ROOT / "site.yml"]
     for directory in (ROOT / "playbooks", COLLECTION / "playbooks", ROOT / "roles", ROOT / "molecule", ROOT / "tests"):
         found += [path for path in sorted(directory.rglob("*.yml")) if play.search(path.read_text(encoding="utf-8"))]

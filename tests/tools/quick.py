@@ -45,6 +45,7 @@ TABLE = (
     (r"%s/plugins/modules/skp_portainer|tests/lab/(portainer_standin/|portainers\.py)" % COLLECTION, ("portainer",)),
     (r"%s/plugins/(plugin_utils/_|filter/)custom_services|%s/(roles|playbooks)/push|playbooks/push" % (COLLECTION, COLLECTION), ("custom",)),
     (r"tests/lab/(outside\.py|hello/|far/)", ("custom",)),
+    (r"%s/plugins/modules/skp_awx|%s/plugins/callback/failures|%s/images/ee/|(%s/)?playbooks/ee|tests/lab/jobs\.py" % ((COLLECTION,) * 4), ("awx",)),
     (r"tests/lab/znodes\.py", ("zookeeper",)),
     (r"tests/lab/faults\.py", ("zookeeper", "kafka", "registry")),
     (r"tests/lab/sparks\.py", ("spark",)),

@@ -83,6 +83,16 @@ def read_context(directory):
     return files
 
 
+NOT_INSTALLED = ("tests/", "changelogs/fragments/")
+"""What of the collection an image of it does not need."""
+
+
+def read_collection():
+    """The files of this collection, as read_context gives them, below collection/. Without its tests, and without what a build may have left."""
+    files = [entry for entry in read_context(COLLECTION) if not entry["path"].startswith(NOT_INSTALLED) and not entry["path"].endswith((".pyc", ".tar.gz"))]
+    return [dict(entry, path="collection/" + entry["path"]) for entry in files]
+
+
 def read_pem(given, places):
     """extra_ca as PEM text. The option is PEM text, or a path on the controller, relative to one of the places."""
     if not given or "-----BEGIN" in given:
@@ -151,7 +161,8 @@ class ActionModule(ActionBase):
         directory = find_context(wanted, roots)
         if directory is None:
             raise AnsibleActionFail("Image '%s': there is no directory '%s' with a Dockerfile in any of: %s." % (name, wanted, ", ".join(roots)))
-        return dict({key: value for key, value in image.items() if key != "context"}, files=read_context(directory))
+        files = read_context(directory) + (read_collection() if boolean(image.get("collection", False)) else [])
+        return dict({key: value for key, value in image.items() if key != "context"}, files=files)
 
     def _run_live(self, arguments, task_vars):
         """Run the module as a separate job and print its progress until it has ended. Returns its result."""

@@ -44,6 +44,7 @@ _raw:
 
 import difflib
 import os
+import re
 
 from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
@@ -55,8 +56,13 @@ SHARED = "shared"
 
 SHARED_PREFIX = "skp_"
 OTHERS = "skp_other_variables"
-NO_OPTIONS = ("skp_labels", "zookeeper_connection_string")
-"""Names that begin like options and are none: set by the inventory plugin, and by a role for others."""
+NO_OPTIONS = ("skp_labels", "zookeeper_connection_string", "skp_status", "skp_failures")
+"""Names that begin like options and are none: set by the inventory plugin, by a role for others, and the artifacts of a job, which AWX gives to the next
+job of a workflow.
+"""
+OF_AWX = re.compile(r"awx_(job|parent_job|workflow_job|project|inventory|schedule|user|webhook)"
+                    r"_(id|name|email|first_name|last_name|launch_type|revision|scm_branch|template_id|template_name|event_type|event_guid|payload|user_\w+)$")
+"""Names that AWX gives to each of its jobs."""
 
 
 class LookupModule(LookupBase):
@@ -100,7 +106,7 @@ def unknown(role, known, variables):
     prefixes = (role.lstrip("_") + "_", SHARED_PREFIX)
     others = {*NO_OPTIONS, OTHERS, *from_text(variables.get(OTHERS) or [])}
     # A role that is not of this collection may be named so that all its options begin with the shared prefix.
-    names = sorted(name for name in variables if name.startswith(prefixes) and name not in known and name not in others)
+    names = sorted(name for name in variables if name.startswith(prefixes) and name not in known and name not in others and not OF_AWX.match(name))
     lines = []
     for name in names if known else []:
         near = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.8)

@@ -83,6 +83,10 @@ options:
         description: With O(state=built), store an archive of the image in O(archive_dir).
         type: bool
         default: false
+      collection:
+        description: The context also holds this collection, in C(collection/), without its tests.
+        type: bool
+        default: false
       files:
         description: The files of the context. Filled in by the action plugin.
         type: list
@@ -298,6 +302,7 @@ def argument_spec():
     image = dict(
         name=dict(type="str", required=True), tag=dict(type="str"), context=dict(type="str"), base=dict(type="str", default=""),
         args=dict(type="dict", default={}), archive=dict(type="bool", default=False),
+        collection=dict(type="bool", default=False),
         files=dict(type="list", elements="dict", default=[], options=dict(
             path=dict(type="str", required=True), mode=dict(type="int", required=True), content=dict(type="str", required=True))),
     )

@@ -60,6 +60,13 @@ def test_a_context_arrives_as_it_was(context):
     }
 
 
+def test_an_image_may_hold_the_collection():
+    """With all that an installed collection has: modules, roles, images; without tests and what Python has compiled."""
+    found = {entry["path"] for entry in action.read_collection()}
+    assert {"collection/galaxy.yml", "collection/plugins/modules/skp_image.py", "collection/roles/awx/files/awx.yml", "collection/images/ee/Dockerfile"} <= found
+    assert not any(path.startswith("collection/tests/") or path.endswith(".pyc") for path in found)
+
+
 def test_extra_ca_is_text_or_a_path(tmp_path):
     (tmp_path / "ca.pem").write_text("-----BEGIN x")
     assert action.read_pem("ca.pem", ["/nowhere", str(tmp_path)]) == "-----BEGIN x"
@@ -70,7 +77,7 @@ def test_extra_ca_is_text_or_a_path(tmp_path):
         action.read_pem("ca.pem", ["/nowhere"])
 
 
-@pytest.mark.parametrize("name", ["base", "java", "registry", "zookeeper", "kafka"])
+@pytest.mark.parametrize("name", ["base", "java", "registry", "zookeeper", "kafka", "ee"])
 def test_every_image_of_the_collection_is_found_and_keeps_secrets_out_of_its_last_stage(name):
     files = action.read_context(action.find_context("images/" + name, [action.COLLECTION]))
     dockerfile = base64.b64decode(files[[item["path"] for item in files].index("Dockerfile")]["content"]).decode()

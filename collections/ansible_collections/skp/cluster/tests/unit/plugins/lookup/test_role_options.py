@@ -65,6 +65,7 @@ def test_variables_that_would_have_no_effect_or_break_later_are_refused(role, va
         ("registry", {"registry_url": "https://x", "registry_ca": "x", "skp_other_variables": "registry_url, registry_ca"}),
         # Of other entry points, or set by the role for others.
         ("zookeeper", {"zookeeper_connection_string": "zookeeper-skp-1:2181"}),
+        ("awx", {"awx_job_id": 7, "awx_job_template_name": "mine awx", "awx_project_revision": "0", "skp_failures": []}),
         ("spark", {"spark_name": "x", "spark_ui_port": "8030"}),
         ("kafka", {"kafka_config": {}}),
         ("kafka", {"kafka_config": "{{ site_kafka }}"}),
