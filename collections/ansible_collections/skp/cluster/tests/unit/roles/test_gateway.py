@@ -57,6 +57,13 @@ def without(*labels):
 
 def service(groups=None, **variables):
     """The service; it is one that the module takes."""
+    return made(json.dumps([groups, variables], sort_keys=True))
+
+
+@functools.lru_cache(maxsize=None)
+def made(asked):
+    """The service of a site, templated once."""
+    groups, variables = json.loads(asked)
     [found] = value("__gateway_services", groups, **variables)
     assert set(found) <= set(args.service_options())
     build_service(found, "gateway", "net", {})
