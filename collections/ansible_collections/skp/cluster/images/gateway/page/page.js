@@ -251,7 +251,7 @@ function addresses(list) {
 }
 
 function part(title, ...content) {
-  const made = element("section"), id = "part-" + title, wide = element("div", undefined, { class: "wide", role: "region", tabindex: "0", "aria-labelledby": id });
+  const made = element("section"), id = "part-" + title, wide = element("div", undefined, { class: "wide", role: "group", tabindex: "0", "aria-labelledby": id });
   wide.append(...content);
   made.append(element("h3", say(title), { id }), wide);
   return made;
