@@ -192,7 +192,8 @@ def test_the_cookie_opens_the_check_alone(service):
     given = found.headers["Set-Cookie"]
     assert all(part in given for part in ("__Host-skp=", "HttpOnly", "SameSite=Strict", "Secure", "Max-Age=43200", "Path=/")) and "Domain" not in given
     sent = cookie_of(found)
-    assert service.ask("GET", "/v1/tokens/check?area=portainer", "a-token-of-airflow", headers=sent).status_code == 204, "pages have an Authorization of their own"
+    seen = service.ask("GET", "/v1/tokens/check?area=portainer", "a-token-of-airflow", headers=sent)
+    assert seen.status_code == 204, "pages have an Authorization of their own"
     assert service.ask("GET", "/v1/accounts", headers=sent).status_code == service.ask("PUT", "/v1/tokens", headers=sent).status_code == 401
     out = service.ask("DELETE", "/v1/tokens", found.json["access_token"])
     assert "__Host-skp=;" in out.headers["Set-Cookie"]
