@@ -213,6 +213,17 @@ def test_jupyter_takes_the_gateways_token_only_where_there_is_one():
     assert "gateway_jupyter_token" not in value("__jupyter_secret_names", without("nginx"), role="jupyter")
 
 
+def test_airflow_has_the_gateways_path_wherever_it_is_named():
+    def settings(groups):
+        return {name: value(name, groups, role="airflow") for name in ("__airflow_path", "__airflow_base", "__airflow_environment", "__airflow_api")}
+    behind, alone = settings(ALL), settings(without("nginx"))
+    assert behind["__airflow_base"] == {"AIRFLOW__API__BASE_URL": "/airflow/"} and alone["__airflow_base"] == {}
+    for found, path in ((behind, "/airflow/"), (alone, "/")):
+        assert found["__airflow_environment"]["AIRFLOW__CORE__EXECUTION_API_SERVER_URL"] == "http://airflow-skp:8040%sexecution/" % path
+        assert found["__airflow_api"]["labels"]["skp.url"] == "http://{host}:8040" + path.rstrip("/") + ("/" if path != "/" else "")
+    assert "/airflow/" in locations(config())
+
+
 # The page ---------------------------------------------------------------------------------------------------------------------------------------------
 
 def test_the_page_keeps_to_its_policy():
