@@ -19,8 +19,9 @@ TOKEN = []
 
 
 def url(path=""):
-    """Where a browser finds Airflow."""
-    return f"http://{lablib.address(lablib.labelled('airflow')[0])}:{PORT}{path}"
+    """Where a browser finds Airflow. In a cluster with a gateway all of it has the gateway's path."""
+    base = "/airflow" if lablib.labelled("nginx") else ""
+    return f"http://{lablib.address(lablib.labelled('airflow')[0])}:{PORT}{base}{path}"
 
 
 def password():

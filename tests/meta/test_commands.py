@@ -152,6 +152,6 @@ def test_a_group_of_ours_in_another_inventory_is_refused(cluster, tmp_path, grou
 
 def test_other_groups_of_another_inventory_are_nobodys_business(cluster, tmp_path):
     other = tmp_path / "clients.ini"
-    other.write_text("[clients]\nlaptop ansible_host=192.0.2.9\nc01\n[nginx]\nlaptop\n[worker]\nlaptop\n", encoding="utf-8")
+    other.write_text("[clients]\nlaptop ansible_host=192.0.2.9\nc01\n[notes]\nlaptop\n[worker]\nlaptop\n", encoding="utf-8")
     code, text = play("-i", cluster, "-i", other, "playbooks/down.yml")
     assert code != 0 and "Nothing was removed" in text and "laptop" not in text

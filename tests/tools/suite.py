@@ -20,7 +20,7 @@ LAB = "tests/lab"
 
 LANES = {
     "services": {"a": ("spark", "jupyter", "volumes"), "b": ("mysql", "postgresql", "redis", "registry", "zookeeper", "kafka")},
-    "services on services": {"a": ("airflow", "awx"), "b": ("auth", "portainer", "custom")},
+    "services on services": {"a": ("airflow", "awx"), "b": ("auth", "portainer", "gateway", "custom")},
 }
 """Directories of 3_services per phase and lane. Two lanes run at once, on two processors: Spark and its users beside the rest. Kafka follows ZooKeeper; what
 uses databases or services of both lanes comes after them.

@@ -202,7 +202,7 @@ def test_new_hosts_in_the_seeds_form(count, managers):
     assert sum("manager" in entry["groups"] for entry in hosts.values()) == managers
     for label, members in (
             ("registry", count), ("zookeeper", managers), ("kafka", managers), ("spark-worker", count), ("spark-master", 1), ("jupyter", 1),
-            ("airflow", 1), ("airflow-worker", 1 if count == 1 else 2),
+            ("airflow", 1), ("nginx", 1), ("airflow-worker", 1 if count == 1 else 2),
             ("mysql", 1), ("pgsql", 1), ("redis", 1), ("flask", 1), ("portainer", 1), ("hello", 1), ("portainer-agent", count)):
         assert sum({label: "enable"} in entry["labels"] for entry in hosts.values()) == members
 

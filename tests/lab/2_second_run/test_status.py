@@ -94,7 +94,7 @@ def test_the_registry_is_what_curl_says(look):
 
 def test_urls_open_and_passwords_lie_where_the_table_says(look):
     urls = {item["name"]: item["urls"] for item in look[1]["services"]}
-    assert urls["jupyter-skp"] and urls["spark-skp-master"] and urls["spark-skp-history"] and urls["airflow-skp"] and urls["flask-skp"]
+    assert urls["jupyter-skp"] and urls["spark-skp-master"] and urls["spark-skp-history"] and urls["airflow-skp"] and urls["flask-skp"] and urls["gateway-skp"]
     for name in ("jupyter-skp", "spark-skp-master", "spark-skp-history"):
         for url in urls[name]:
             assert requests.get(url, timeout=30).status_code == 200, url

@@ -40,6 +40,7 @@ FAILURES = {
     "jupyter": {"jupyter_image": NOWHERE},
     "airflow": {"airflow_image": NOWHERE},
     "portainer": {"portainer_image": NOWHERE},
+    "gateway": {"gateway_image": NOWHERE},
 }
 TALKATIVE = ("-vvv", "--diff")
 

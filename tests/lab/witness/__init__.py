@@ -15,6 +15,7 @@ from witness.airflow import Airflow
 from witness.auth import Auth
 from witness.base import REMOVED, Change, Witness
 from witness.custom import Custom
+from witness.gateway import Gateway
 from witness.jupyter import Jupyter
 from witness.kafka import Kafka
 from witness.mysql import MySQL
@@ -28,7 +29,8 @@ from witness.zookeeper import ZooKeeper
 
 __all__ = ["ALL", "REMOVED", "Change", "Witness", "change", "check", "healthy", "keep", "services"]
 
-ALL = (Registry(), ZooKeeper(), Kafka(), MySQL(), PostgreSQL(), Redis(), Auth(), Spark(), Jupyter(), Airflow(), Portainer(), Volumes(), Custom(), Echo())
+ALL = (Registry(), ZooKeeper(), Kafka(), MySQL(), PostgreSQL(), Redis(), Auth(), Spark(), Jupyter(), Airflow(), Portainer(), Gateway(), Volumes(), Custom(),
+       Echo())
 
 PATIENCE = 240
 """Seconds until the cluster must have recovered. All nodes share two cores."""

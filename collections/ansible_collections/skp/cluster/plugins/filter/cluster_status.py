@@ -78,8 +78,8 @@ def nodes_of(hosts, hostvars):
     return {host: answer_of(result, "node") for host, result in results.items() if result and not result.get("skipped")}
 
 
-def cluster_status(hosts, hostvars, groups, asked, settings, volumes=None):
-    """See DOCUMENTATION."""
+def site_of(hosts, hostvars, groups, settings, volumes=None):
+    """What is wanted and what the nodes have said, as `plan.judge` takes it, but for the answer of the swarm."""
     managers, master = {*groups.get("manager", []), *groups.get("master", [])}, groups.get("master", [])
     wanted = {}
     for name in hosts:
@@ -91,13 +91,18 @@ def cluster_status(hosts, hostvars, groups, asked, settings, volumes=None):
             "volumes": None if volumes is None else list(volumes.get(name, [])),
         }
     failed = {name: dict((hostvars[name].get("__volumes_mounted") or {}).get("failed") or {}) for name in hosts}
-    return plan.judge({
+    return {
         "cluster": str(settings["cluster"]), "time": settings["time"], "hosts": wanted,
         "services": sorted(set(SERVICES) - NOT_YET - MARKS),
-        "swarm": [dict(answer_of(item["result"], "swarm"), host=item["host"]) for item in asked],
         "nodes": nodes_of(hosts, hostvars), "failed_volumes": failed,
         "settings": {"disk_free_percent": float(settings["disk_free_percent"]), "recent_seconds": int(settings["recent_seconds"])},
-    })
+    }
+
+
+def cluster_status(hosts, hostvars, groups, asked, settings, volumes=None):
+    """See DOCUMENTATION."""
+    swarm = [dict(answer_of(item["result"], "swarm"), host=item["host"]) for item in asked]
+    return plan.judge(dict(site_of(hosts, hostvars, groups, settings, volumes), swarm=swarm))
 
 
 class FilterModule:

@@ -63,6 +63,22 @@ options:
     description: Seconds for each question to the engine.
     type: int
     default: 20
+  overview:
+    description:
+      - A file with what was found, for the page of the role C(gateway). It is news and no state to converge, so writing it is no change; check mode writes
+        nothing. If it cannot be written, or the swarm does not answer, the file stays as it was, and what is wrong is a warning.
+    type: dict
+    suboptions:
+      path:
+        description: The file. Its directory must exist.
+        type: path
+        required: true
+      site:
+        description: What P(skp.cluster.cluster_site#filter) gives. The answer of the swarm (O(parts) has V(swarm)) is judged against it.
+        type: dict
+      document:
+        description: What P(skp.cluster.cluster_status#filter) has judged already, instead of O(overview.site).
+        type: dict
 """
 
 EXAMPLES = r"""
@@ -105,7 +121,11 @@ failure:
 """
 
 
-from ansible_collections.skp.cluster.plugins.module_utils.cluster_info import io
+import json
+import os
+
+from ansible_collections.skp.cluster.plugins.module_utils import atomic_file
+from ansible_collections.skp.cluster.plugins.module_utils.cluster_info import io, plan
 from ansible_collections.skp.cluster.plugins.module_utils.failure import Failure, fail
 from ansible_collections.skp.cluster.plugins.module_utils.journal import QuietModule
 
@@ -126,6 +146,26 @@ def read(params):
     return result
 
 
+def publish(overview, swarm):
+    """Write the overview. Returns what is wrong with that, or an empty text.
+
+    overview: path, and site (what is wanted) or document (judged already). swarm: the answer of `io.swarm`, None if it was not asked.
+    """
+    document = overview["document"]
+    if document is None:
+        if overview["site"] is None or not (swarm or {}).get("answered"):
+            return ""
+        document = plan.judge(dict(overview["site"], swarm=[{"host": "", "answer": swarm, "error": ""}]))
+    if not os.path.isdir(os.path.dirname(overview["path"])):
+        return "%s: its directory does not exist; --tags gateway makes it." % overview["path"]
+    try:
+        # Readable for the gateway's own user. No secret is in it.
+        atomic_file.write_text(overview["path"], json.dumps(document) + "\n", mode=0o644)
+    except OSError as exc:
+        return "%s: %s. The page of the gateway shows what an earlier run has found." % (overview["path"], exc.strerror)
+    return ""
+
+
 def main():
     """Read and return."""
     module = QuietModule(
@@ -140,11 +180,16 @@ def main():
             "host": {"type": "str", "default": ""},
             "lines": {"type": "int", "default": 100},
             "timeout": {"type": "int", "default": 20},
+            "overview": {"type": "dict", "options": {"path": {"type": "path", "required": True}, "site": {"type": "dict"}, "document": {"type": "dict"}}},
         },
         supports_check_mode=True,
     )
     try:
-        module.exit_json(changed=False, **read(module.params))
+        result = read(module.params)
+        wrong = publish(module.params["overview"], result.get("swarm")) if module.params["overview"] and not module.check_mode else ""
+        if wrong:
+            module.warn(wrong)
+        module.exit_json(changed=False, **result)
     except Failure as exc:
         fail(module, exc)
 

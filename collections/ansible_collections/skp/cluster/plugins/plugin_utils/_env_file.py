@@ -21,7 +21,7 @@ TEXT, PORT, SWITCH, SECRET, IMAGE, TAG, UNUSED, LATER = "text", "port", "switch"
 OWN_IMAGES = "skp/"
 """Prefix of the images that st-kilda-pier built itself (no registry, no tag). The roles have their own images instead."""
 
-NOT_YET = ("NGINX",)
+NOT_YET: tuple[str, ...] = ()
 """First parts of the names of services that this version does not run."""
 
 
@@ -76,7 +76,7 @@ def _table() -> dict[str, tuple[str, str]]:
         "PORTAINER_PORT": (PORT, "port of Portainer"),
         "FLASK_PORT": (PORT, "port of the auth service"),
         "FLASK_SECRET": (UNUSED, "one word for sessions and tokens; the auth service has a key of its own for each kind of token"),
-        "NGINX_PORT": (PORT, "port of nginx"),
+        "NGINX_PORT": (PORT, "port of the gateway"),
     }
     common = {
         "NAME": (TEXT, "name of the service"),
@@ -102,6 +102,8 @@ def _table() -> dict[str, tuple[str, str]]:
             endings["VOLUME"] = (UNUSED, "directory of the programs; they are in the image, and the accounts in a database")
             endings["GPU_IMAGE"] = (UNUSED, "image for nodes with a GPU; the auth service needs none")
             endings["GPU"] = (SWITCH, "use the GPU image; the auth service needs none")
+        if service == "NGINX":
+            endings["VOLUME"] = (UNUSED, "directory of pages; the admin page is in the image")
         table.update((f"{service}_{ending}", entry) for ending, entry in endings.items())
     return table
 
@@ -127,6 +129,9 @@ VARIABLES = {
     "FLASK_NAME": "auth_name",
     "FLASK_PORT": "auth_port",
     "FLASK_IMAGE": "auth_image",
+    "NGINX_NAME": "gateway_name",
+    "NGINX_PORT": "gateway_port",
+    "NGINX_IMAGE": "gateway_image",
     **{name: "volumes_" + name.lower() for name in (
         "SSHFS_ID", "SSHFS_HOST", "SSHFS_VOLUME", "S3_ACCOUNT", "S3_BUCKET", "S3_ACCESS_ID", "S3_ACCESS_KEY", "BLOB_ACCOUNT_NAME", "BLOB_ACCOUNT_KEY",
         "BLOB_CONTAINER_NAME")},

@@ -36,13 +36,13 @@ SERVICES: dict[str, str] = {
     "zookeeper": "Member of the ZooKeeper ensemble.",
     "kafka": "Kafka broker.",
     "flask": "Auth service: accounts and tokens.",
-    "nginx": "nginx in front of the web UIs.",
+    "nginx": "Gateway: one sign-in for the web UIs, and the admin page.",
     "redis": "Redis, the queue of Airflow's Celery executor.",
     "gpu": "The node has GPUs; services can use them.",
 }
 """Labels that switch a service or feature on; the value must be "enable" or "disable"."""
 
-NOT_YET = frozenset(("nginx",))
+NOT_YET: frozenset[str] = frozenset()
 """Labels of SERVICES without a role in this version. They are a warning, not an error: the hosts.json of an existing st-kilda-pier stays readable."""
 
 SWITCH = ("enable", "disable")

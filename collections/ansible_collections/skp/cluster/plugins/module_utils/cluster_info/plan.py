@@ -29,7 +29,7 @@ PLAIN = ("registry",)
 """Labels whose service is a plain container, of which only the node knows."""
 
 GB = 1024 ** 3
-_ROLES = {"pgsql": "postgresql"}
+_ROLES = {"pgsql": "postgresql", "nginx": "gateway"}
 """The role of a label whose name does not begin with it."""
 _PORT = re.compile(r"^[a-z][a-z0-9+.-]*://[^/]*:(\d+)(?:[/?#]|$)")
 _DEFAULT_PORTS = {"http://": 80, "https://": 443}

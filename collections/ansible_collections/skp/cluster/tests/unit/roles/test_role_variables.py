@@ -122,7 +122,7 @@ def test_a_port_can_be_left_unpublished(role, name, variable, groups):
     def ports(choice):
         loader = DataLoader()
         found = loader.load_from_file(str(ROLES / role / "vars/main.yml"), **TRUSTED)[name]["ports"]
-        return Templar(loader=loader, variables={variable: choice, "jupyter_port": 8010, "jupyter_restapiport": 8020, "spark_ui_port": 8030,
+        return Templar(loader=loader, variables={variable: choice, "__skp_direct": True, "jupyter_port": 8010, "jupyter_restapiport": 8020, "spark_ui_port": 8030,
                                                  "spark_history_port": 8031}).template(found)
     assert ports("none") == [] and len(ports("all")) == 1
 
@@ -136,7 +136,7 @@ def test_the_packet_filter_of_a_node():
                       jupyter_gateway_publish="none")
     assert found["nodes"] == ["10.0.0.1", "10.0.0.2", "10.0.0.3", "203.0.113.1", "203.0.113.2", "203.0.113.3"]
     assert [str(port) for port in found["published"]] == ["8010", "9999"]
-    assert [str(port) for port in found["published_anywhere"]] == ["8010", "8030", "8031", "9999", "8040", "8050", "8060"]
+    assert [str(port) for port in found["published_anywhere"]] == ["8010", "8030", "8031", "9999", "8040", "8050", "8060", "8070"]
     assert found["allow_from"] == ["10.1.0.0/16", "10.2.0.5"]
     assert "2375-2377" in found["closed_ports"] and found["closed_networks"] == ["169.254.0.0/16"]
     assert found["publish_addresses"] == [] and found["swarm_allow_from"] == []
@@ -161,7 +161,7 @@ def test_ports_of_the_filter_are_those_of_the_roles():
         ("jupyter", "jupyter_port"), ("jupyter", "jupyter_restapiport"), ("spark", "spark_ui_port"), ("spark", "spark_history_port"),
         ("kafka", "kafka_outside_port"), ("mysql", "mysql_port"), ("postgresql", "postgresql_port"),
         ("airflow", "airflow_port"), ("airflow", "airflow_flower_port"), ("portainer", "portainer_port"),
-        ("auth", "auth_port"))}
+        ("auth", "auth_port"), ("gateway", "gateway_port"))}
 
 
 def test_a_port_that_is_not_published_may_be_used_by_others():

@@ -18,9 +18,10 @@ from . import fields, openapi, passwords, schema, settings
 from .limits import Limits, Proxies, TooMany
 from .settings import ADMIN, USER, Settings
 from .store import Account, Store, Taken
-from .tokens import ACCESS, REFRESH, Refused, Tokens
+from .tokens import ACCESS, GATE, REFRESH, Refused, Tokens
 
-COOKIE = "skp_access"
+COOKIE = "__Host-skp"
+"""Browsers take a cookie of such a name over HTTPS only, for one host and all of its paths."""
 PAGE = 100
 LOG = logging.getLogger("skp_auth")
 
@@ -162,9 +163,10 @@ def calls_of_tokens(app: flask.Flask, api: Api) -> None:
                               **{kind + "_token": text for kind, text in tokens.items()})
         found.status_code = status
         if flag("cookie"):
-            # For pages behind the gateway. A script of such a page cannot read it, and it opens `check` alone: no call that changes something.
-            found.set_cookie(COOKIE, tokens[ACCESS], max_age=api.config.access_seconds, httponly=True, samesite="Lax",
-                             secure=flask.request.headers.get("X-Forwarded-Proto") == "https")
+            # For pages behind the gateway. No script can read it, no page of another site sends it, and it opens `check` alone: no call that changes
+            # an account. It lives as long as the sign-in, because `check` asks each time whether that still lives.
+            found.set_cookie(COOKIE, api.tokens.issue(GATE, account.id, account.level, session), max_age=api.config.refresh_seconds, httponly=True,
+                             samesite="Strict", secure=True)
         return found
 
     @app.post("/v1/tokens")
@@ -190,20 +192,22 @@ def calls_of_tokens(app: flask.Flask, api: Api) -> None:
 
     @app.delete("/v1/tokens")
     def sign_out() -> t.Any:
-        caller = api.caller(ACCESS, REFRESH)
+        cookie = flask.request.cookies.get(COOKIE)
+        # A page that was loaded anew has its cookie only.
+        caller = api.read(cookie, GATE) if cookie and "Authorization" not in flask.request.headers else api.caller(ACCESS, REFRESH)
         if flag("all"):
             api.store.end_sessions(caller.account.id)
         else:
             api.store.end_session(caller.session)
         found = flask.jsonify({})
-        found.delete_cookie(COOKIE)
+        found.delete_cookie(COOKIE, httponly=True, samesite="Strict", secure=True)
         return found
 
     @app.get("/v1/tokens/check")
     def check() -> t.Any:
         # Pages behind the gateway have an Authorization of their own (Airflow, Jupyter): where there is a cookie of ours, it counts.
         cookie = flask.request.cookies.get(COOKIE)
-        caller = api.read(cookie, ACCESS) if cookie else api.caller()
+        caller = api.read(cookie, GATE) if cookie else api.caller()
         area = flask.request.args.get("area")
         # An area that nobody has listed is for admins.
         if area is not None and caller.account.level not in api.config.areas.get(area, (ADMIN,)):

@@ -48,7 +48,7 @@ def _call(about: str, good: tuple[int, t.Any], errors: t.Iterable[int], reads: s
     return found
 
 
-COOKIE = _query("cookie", "true: the access token is set as the cookie skp_access too, for the gateway", {"type": "boolean"})
+COOKIE = _query("cookie", "true: the cookie __Host-skp is set too, for the gateway", {"type": "boolean"})
 ALL = _query("all", "true: all sessions of the account", {"type": "boolean"})
 NAME = fields.BODIES["NewAccount"][1]["id"].schema()
 AFTER = _query("after", "Accounts after this name", NAME)

@@ -2,7 +2,7 @@
 """Tokens: what is in them, and which are refused. No database here: that the session of a good token still lives, `app` asks `store`.
 
 Access tokens are signed with a private key (Ed25519) that only this service has. Other services verify them with the public key, so none of them can make one.
-Refresh tokens are for this service alone, and have a key of their own (HMAC).
+Refresh tokens are for this service alone, and have a key of their own (HMAC). So do gate tokens, which are the cookies of people behind the gateway.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from .settings import Settings
 
-ACCESS, REFRESH = "access", "refresh"
-KINDS = {ACCESS: ("EdDSA", "at+jwt"), REFRESH: ("HS256", "rt+jwt")}
+ACCESS, REFRESH, GATE = "access", "refresh", "gate"
+KINDS = {ACCESS: ("EdDSA", "at+jwt"), REFRESH: ("HS256", "rt+jwt"), GATE: ("HS256", "gt+jwt")}
 """Of each kind the one algorithm that counts, and the type in the header. What a token's own header says is never believed."""
 
 CLAIMS = ("iss", "aud", "sub", "sid", "jti", "iat", "exp", "type")
@@ -40,9 +40,10 @@ class Tokens:
         self._settings = settings
         private = Ed25519PrivateKey.from_private_bytes(settings.access_key)
         public = private.public_key()
-        self._keys = {ACCESS: (private, public), REFRESH: (settings.refresh_key, settings.refresh_key)}
-        # A refresh token is for this service, so its audience is the issuer.
-        self._audiences = {ACCESS: settings.audience, REFRESH: settings.issuer}
+        own = (settings.refresh_key, settings.refresh_key)
+        self._keys = {ACCESS: (private, public), REFRESH: own, GATE: own}
+        # Refresh and gate tokens are for this service, so their audience is the issuer.
+        self._audiences = {ACCESS: settings.audience, REFRESH: settings.issuer, GATE: settings.issuer}
         raw = public.public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
         self._key = {"crv": "Ed25519", "kty": "OKP", "x": _text(raw)}
         # The thumbprint of RFC 7638: the same key has the same name in every instance.
@@ -51,7 +52,7 @@ class Tokens:
     def issue(self, kind: str, account: str, level: str, session: str, now: float | None = None) -> str:
         """A token of this kind."""
         now = int(time.time() if now is None else now)
-        life = {ACCESS: self._settings.access_seconds, REFRESH: self._settings.refresh_seconds}[kind]
+        life = self._settings.access_seconds if kind == ACCESS else self._settings.refresh_seconds
         claims = {"iss": self._settings.issuer, "aud": self._audiences[kind], "sub": account, "level": level, "sid": session, "jti": uuid.uuid4().hex,
                   "iat": now, "exp": now + life, "type": kind}
         algorithm, typ = KINDS[kind]

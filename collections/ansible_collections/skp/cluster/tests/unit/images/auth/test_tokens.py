@@ -182,14 +182,45 @@ def test_the_gateway_asks_by_level_and_area(service, who, area, status):
         assert (found.headers["X-Skp-Account"], found.headers["X-Skp-Level"]) == (who, "A" if who == "boss" else "U")
 
 
+def cookie_of(answer):
+    """The cookie of an answer, as a browser sends it."""
+    return {"Cookie": answer.headers["Set-Cookie"].split(";")[0]}
+
+
 def test_the_cookie_opens_the_check_alone(service):
-    found = service.ask("POST", "/v1/tokens?cookie=true", json={"id": "boss", "pw": WORD}, headers={"X-Forwarded-Proto": "https"})
-    cookie = found.headers["Set-Cookie"]
-    assert all(part in cookie for part in ("skp_access=", "HttpOnly", "SameSite=Lax", "Secure", "Max-Age=900", "Path=/"))
-    sent = {"Cookie": cookie.split(";")[0], "Authorization": "Bearer a-token-of-airflow"}
-    assert service.ask("GET", "/v1/tokens/check?area=portainer", headers=sent).status_code == 204, "pages have an Authorization of their own"
-    assert service.ask("GET", "/v1/accounts", headers={"Cookie": sent["Cookie"]}).status_code == 401
+    found = service.ask("POST", "/v1/tokens?cookie=true", json={"id": "boss", "pw": WORD})
+    given = found.headers["Set-Cookie"]
+    assert all(part in given for part in ("__Host-skp=", "HttpOnly", "SameSite=Strict", "Secure", "Max-Age=43200", "Path=/")) and "Domain" not in given
+    sent = cookie_of(found)
+    seen = service.ask("GET", "/v1/tokens/check?area=portainer", "a-token-of-airflow", headers=sent)
+    assert seen.status_code == 204, "pages have an Authorization of their own"
+    assert service.ask("GET", "/v1/accounts", headers=sent).status_code == service.ask("PUT", "/v1/tokens", headers=sent).status_code == 401
     out = service.ask("DELETE", "/v1/tokens", found.json["access_token"])
-    assert "skp_access=;" in out.headers["Set-Cookie"]
+    assert "__Host-skp=;" in out.headers["Set-Cookie"]
     assert service.ask("GET", "/v1/tokens/check", headers=sent).status_code == 401
     assert "Set-Cookie" not in service.sign_in("kim").headers
+
+
+def test_what_the_cookie_holds_is_no_token_of_another_kind(service):
+    """Whoever reads the cookie of somebody, such as a service behind the gateway, gets no access token; and no token of another kind is a cookie."""
+    found = service.ask("POST", "/v1/tokens?cookie=true", json={"id": "boss", "pw": WORD})
+    text = cookie_of(found)["Cookie"].partition("=")[2]
+    assert service.ask("GET", "/v1/accounts", text).status_code == service.ask("PUT", "/v1/tokens", text).status_code == 401
+    assert service.ask("GET", "/v1/tokens/check", text).status_code == 401
+    for other in (found.json["access_token"], found.json["refresh_token"], text[:-2] + "xx", "unknown", ""):
+        assert service.ask("GET", "/v1/tokens/check", headers={"Cookie": "__Host-skp=" + other}).status_code == 401
+
+
+def test_a_page_that_was_loaded_anew_signs_out_with_its_cookie(service):
+    found = service.ask("POST", "/v1/tokens?cookie=true", json={"id": "kim", "pw": WORD})
+    assert service.ask("DELETE", "/v1/tokens", "wrong", headers=cookie_of(found)).status_code == 401
+    assert service.ask("DELETE", "/v1/tokens", headers=cookie_of(found)).status_code == 200
+    assert service.ask("GET", "/v1/tokens/check", found.json["access_token"]).status_code == 401
+    assert service.ask("DELETE", "/v1/tokens", headers=cookie_of(found)).status_code == 401
+
+
+def test_the_cookie_of_an_account_that_was_disabled_opens_nothing(service):
+    found = service.ask("POST", "/v1/tokens?cookie=true", json={"id": "kim", "pw": WORD})
+    assert service.ask("GET", "/v1/tokens/check", headers=cookie_of(found)).status_code == 204
+    service.store.change("kim", active=False)
+    assert service.ask("GET", "/v1/tokens/check", headers=cookie_of(found)).status_code == 401

@@ -189,14 +189,18 @@ def test_unknown_names_warn_and_can_be_referred_to(text: str, warning: str) -> N
         ("SPARK_VOLUME=/x", ("line 1: SPARK_VOLUME: has no effect: directory of the notebooks in Spark's containers; set spark_mounts",)),
         ("SPARK_MNAME=m-master\nSPARK_WNAME=m-worker\nSPARK_URL=spark://$SPARK_MNAME:7077", ()),
         ("SPARK_WNAME=other", ("line 1: SPARK_WNAME: has no effect: name of the Spark workers' service; follows from SPARK_MNAME",)),
-        (
-            "NGINX_NAME=n\nNGINX_PORT=2\nS3_BUCKET=b",
-            ("NGINX_NAME, NGINX_PORT: of a service that this version does not have; the variables are set, and no role reads them",),
-        ),
+        ("NGINX_VOLUME=/x", ("line 1: NGINX_VOLUME: has no effect: directory of pages; the admin page is in the image",)),
+        ("NGINX_NAME=n\nNGINX_PORT=2\nS3_BUCKET=b", ()),
     ],
 )
 def test_names_without_effect_are_said(text: str, warnings: tuple[str, ...]) -> None:
     assert read(text).warnings == tuple(f"env.sh: {warning}" for warning in warnings)
+
+
+def test_names_of_a_service_that_is_not_here_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_env_file, "NOT_YET", ("NGINX",))
+    text = "NGINX_NAME, NGINX_PORT: of a service that this version does not have; the variables are set, and no role reads them"
+    assert read("NGINX_NAME=n\nNGINX_PORT=2\nS3_BUCKET=b").warnings == (f"env.sh: {text}",)
 
 
 @pytest.mark.parametrize(

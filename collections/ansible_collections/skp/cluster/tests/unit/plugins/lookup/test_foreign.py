@@ -29,7 +29,7 @@ def test_a_host_of_another_inventory_is_named(group):
     assert line.startswith("other: it is in the group %s, but not in hosts.json." % group)
 
 
-@pytest.mark.parametrize("group", ["worker", "nginx", "clients", "rack_1"])
+@pytest.mark.parametrize("group", ["worker", "clients", "rack_1"])
 def test_groups_that_no_role_asks_for(group):
     assert _foreign.problems(*site(**{group: ["other", "c01"]})) == []
 

@@ -1,0 +1,301 @@
+# Copyright (c) 2026 skp.cluster contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The gateway and its page: a person at a browser, who is let in where, what attacks get, services that are away, what the way through it costs."""
+from __future__ import annotations
+
+import importlib.resources
+import json
+import re
+import shutil
+import time
+import uuid
+
+import accounts
+import gateways
+import lablib
+import notebooks
+import pytest
+import requests
+from playwright.sync_api import expect, sync_playwright
+
+SCREENSHOTS = lablib.ROOT / "build" / "screenshots"
+CHROMIUM = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update",
+            "--disable-sync"]
+EVERY = set(gateways.PATHS)
+AXE = "async () => (await axe.run()).violations.filter(one => ['serious', 'critical'].includes(one.impact)).map(one => one.id)"
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    """A headless Chromium. Its certificate check is off: requests' is on, and Chromium takes authorities from its user's settings only."""
+    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    assert program, "no Chromium on this machine: tests/tools/browser.sh installs it"
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, headless=True, args=CHROMIUM)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def person(chromium):
+    """person(language) -> a page of a browser of its own that nobody has signed in with."""
+    contexts = []
+
+    def make(language="en-US", **more):
+        context = chromium.new_context(ignore_https_errors=True, locale=language, viewport={"width": 1280, "height": 1200}, **more)
+        context.set_default_timeout(60000)
+        contexts.append(context)
+        return context.new_page()
+    yield make
+    for context in contexts:
+        context.close()
+
+
+def sign_in(page, ident, word):
+    """Type a name and a password into the page's form and send it."""
+    page.fill("#name", ident)
+    page.fill("#password", word)
+    page.click("#sign-form button")
+
+
+def admin_word():
+    """The password of the cluster's admin."""
+    return accounts.secret("auth_admin_password")
+
+
+# A person at a browser ---------------------------------------------------------------------------------------------------------------------------------
+
+def test_one_sign_in_opens_all_and_a_sign_out_closes_all(person, figures):
+    """Sign in, see the token and the cluster, run a cell in a notebook (a websocket), see Spark's page and Airflow's sign-in; sign out, and see nothing."""
+    page = person()
+    page.goto(gateways.url("/jupyter-skp/lab?reset"))
+    sign_in(page, "admin", "a wrong password")
+    expect(page.locator("#wrong")).not_to_be_empty()
+    started = time.monotonic()
+    sign_in(page, "admin", admin_word())
+    page.wait_for_url(re.compile(r":8070/jupyter-skp/lab"))
+    page.wait_for_selector("#jp-main-dock-panel")
+    figures["gateway: from the sign-in to JupyterLab, seconds"] = round(time.monotonic() - started, 1)
+
+    page.goto(gateways.url())
+    expect(page.locator("#links a")).to_have_count(5)
+    expect(page.locator("#token")).to_be_hidden()
+    sign_in(page, "admin", admin_word())
+    page.click("#token-show")
+    text = page.locator("#token-text").input_value()
+    assert accounts.request("GET", "/v1/accounts/admin", text).json()["id"] == "admin"
+    page.click("#token-refresh")
+    expect(page.locator("#said")).not_to_be_empty()
+    assert page.locator("#token-text").input_value() != text
+    expect(page.locator("#tables")).to_contain_text("gateway-skp")
+    for node in lablib.hosts():
+        expect(page.locator("#tables")).to_contain_text(node)
+    expect(page.locator("#tables")).to_contain_text("skp/docker-gateway:latest")
+    assert text not in page.evaluate("JSON.stringify([{...localStorage}, {...sessionStorage}, document.cookie])"), "pages of services could read it there"
+    page.screenshot(path=SCREENSHOTS / "gateway.png", full_page=True)
+
+    assert run_a_cell(page.context.new_page()) == "42"
+    spark = page.context.new_page()
+    spark.goto(gateways.url("/spark/"))
+    expect(spark.get_by_text("Alive Workers")).to_be_visible()
+    spark.screenshot(path=SCREENSHOTS / "gateway-spark.png")
+    spark.locator("a[href*='/proxy/worker']").first.click()
+    expect(spark.get_by_text("Spark Worker at")).to_be_visible()
+    airflow = page.context.new_page()
+    airflow.goto(gateways.url("/airflow/"))
+    expect(airflow.locator("input[name=password]")).to_be_visible()
+    airflow.screenshot(path=SCREENSHOTS / "gateway-airflow.png")
+
+    page.bring_to_front()
+    page.click("#sign-out")
+    expect(page.locator("#sign")).to_be_visible()
+    for path in gateways.PATHS.values():
+        assert page.context.request.get(gateways.url(path), max_redirects=0).status == 401, path
+    page.goto(gateways.url("/spark/"))
+    page.wait_for_url(re.compile(r":8070/\?next=/spark/"))
+
+
+def run_a_cell(page):
+    """What a cell of a new notebook prints, opened and run through the gateway."""
+    name = f"test-{uuid.uuid4().hex[:8]}.ipynb"
+    book = {"nbformat": 4, "nbformat_minor": 5, "metadata": {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}},
+            "cells": [{"id": "cell-0", "cell_type": "code", "metadata": {}, "execution_count": None, "outputs": [], "source": "print(6 * 7)"}]}
+    notebooks.save(name, json.dumps(book))
+    try:
+        page.goto(gateways.url(f"/jupyter-skp/lab/tree/{name}?reset"))
+        panel = page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)")
+        expect(panel.locator(".jp-CodeCell").first).to_be_visible()
+        expect(panel.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]")).to_be_visible()
+        panel.locator(".jp-CodeCell .cm-content").first.click()
+        page.keyboard.press("Control+Enter")
+        output = panel.locator(".jp-OutputArea-output").first
+        expect(output).to_have_text(re.compile("42"), timeout=90000)
+        page.screenshot(path=SCREENSHOTS / "gateway-jupyter.png")
+        return output.text_content().strip()
+    finally:
+        right = notebooks.authorization(notebooks.health_token())
+        for session in requests.get(notebooks.lab_url() + "/api/sessions", headers=right, timeout=30).json():
+            if session["path"] == name:
+                requests.delete(f"{notebooks.lab_url()}/api/sessions/{session['id']}", headers=right, timeout=30)
+        lablib.on(notebooks.node(), "rm", "-f", f"{notebooks.WORK}/{name}")
+
+
+def test_an_admin_manages_accounts_and_a_user_sees_only_its_share(person):
+    ident, word = f"page{uuid.uuid4().hex[:8]}", uuid.uuid4().hex
+    page, other = person(), person()
+    page.goto(gateways.url())
+    sign_in(page, "admin", admin_word())
+    page.fill("#new-name", ident)
+    page.fill("#new-password", word)
+    page.click("#new-form button")
+    expect(page.locator("#said")).to_contain_text(ident)
+
+    other.goto(gateways.url())
+    sign_in(other, ident, word)
+    expect(other.locator("#links a")).to_have_count(3)
+    expect(other.locator("#accounts")).to_be_hidden()
+    assert other.goto(gateways.url("/airflow/")).status == other.goto(gateways.url("/portainer/")).status == 403
+    assert other.goto(gateways.url("/spark/")).status == 200
+
+    while page.locator("#accounts-table tr", has_text=ident).count() == 0:
+        page.click("#accounts-more")
+        page.wait_for_timeout(500)
+    row = page.locator("#accounts-table tr", has_text=ident)
+    row.get_by_role("button", name="Disable").click()
+    expect(page.locator("#said")).to_contain_text(ident)
+    assert accounts.everyone()[ident]["active"] is False and other.context.request.get(gateways.url("/spark/"), max_redirects=0).status == 401
+    accounts.as_admin("DELETE", "/v1/accounts/" + ident)
+
+
+def test_korean_and_english_and_a_phone(person):
+    """The browser's language, then the chosen one, which stays."""
+    page = person("ko-KR")
+    page.goto(gateways.url())
+    expect(page.locator("#sign-title")).to_have_text("로그인")
+    page.get_by_role("button", name="English").click()
+    expect(page.locator("#sign-title")).to_have_text("Sign in")
+    page.reload()
+    expect(page.locator("#sign-title")).to_have_text("Sign in")
+    page.get_by_role("button", name="한국어").click()
+    page.set_viewport_size({"width": 360, "height": 740})
+    sign_in(page, "admin", admin_word())
+    expect(page.locator("#tables table").first).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    page.screenshot(path=SCREENSHOTS / "gateway-korean-phone.png", full_page=True)
+
+
+def test_no_serious_finding_of_accessibility(person):
+    """By axe-core's rules, signed out and in, on each page of the gateway's own; and by keyboard alone."""
+    page = person()
+    page.context.add_init_script((importlib.resources.files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8"))
+    for path in ("/", "/page/403.html", "/page/404.html", "/page/502.html", "/page/503.html"):
+        page.goto(gateways.url(path))
+        assert page.evaluate(AXE) == [], path
+    page.goto(gateways.url())
+    page.focus("#name")
+    page.keyboard.type("admin")
+    page.keyboard.press("Tab")
+    page.keyboard.type(admin_word())
+    page.keyboard.press("Enter")
+    expect(page.locator("#tables table").first).to_be_visible()
+    expect(page.locator("#accounts-table tbody tr").first).to_be_visible()
+    assert page.evaluate(AXE) == []
+
+
+# Who is not let in -----------------------------------------------------------------------------------------------------------------------------------
+
+def test_its_certificate_is_of_the_clusters_authority_alone():
+    assert gateways.ask(gateways.session(), "GET", "/").status_code == 200
+    stranger = requests.Session()
+    stranger.trust_env = False
+    with pytest.raises(requests.exceptions.SSLError):
+        stranger.get(gateways.url(), timeout=30)
+    found = requests.get(gateways.url("/spark/?a=b").replace("https", "http", 1), allow_redirects=False, timeout=30)
+    assert (found.status_code, found.headers["Location"]) == (308, gateways.url("/spark/?a=b"))
+
+
+@pytest.mark.parametrize("cookie", ["unknown", "access", "refresh", "forged", "of another kind of key"])
+def test_a_cookie_that_is_none_opens_nothing(cookie):
+    client, tokens = gateways.sign_in()
+    good = client.cookies[gateways.COOKIE]
+    head, body, signature = good.split(".")
+    value = {"unknown": "x", "access": tokens["access_token"], "refresh": tokens["refresh_token"], "forged": f"{head}.{body}.{signature[::-1]}",
+             "of another kind of key": f"{tokens['access_token'].split('.')[0]}.{body}.{signature}"}[cookie]
+    stranger = gateways.session()
+    stranger.headers["Cookie"] = f"{gateways.COOKIE}={value}"
+    assert set(gateways.opened(stranger).values()) == {401}
+    assert set(gateways.opened(client).values()) == {200}
+
+
+def test_a_sign_in_that_has_ended_opens_nothing():
+    """The rows of its session are gone from the database, as after twelve hours; the cookie itself is still good."""
+    ident, word = accounts.new()
+    client, _tokens = gateways.sign_in(ident, word)
+    assert gateways.ask(client, "GET", gateways.PATHS["spark"]).status_code == 200
+    accounts.as_admin("PUT", "/v1/accounts/" + ident, json={"active": False})
+    assert set(gateways.opened(client).values()) == {401}
+
+
+def test_pages_of_other_origins_get_nothing():
+    """What a foreign page could make a browser send. The cookie is not sent from another site; another port of the host is the same site."""
+    client, _tokens = gateways.sign_in()
+    for origin in ("https://evil.example", f"http://{lablib.address(lablib.labelled('nginx')[0])}:8010", "null"):
+        assert gateways.ask(client, "POST", "/jupyter-skp/api/kernels", headers={"Origin": origin}).status_code == 403
+        assert gateways.ask(client, "GET", "/jupyter-skp/api/status", headers={"Origin": origin}).status_code == 403
+    assert gateways.ask(client, "POST", "/v1/accounts", json={"id": "nobody", "pw": "a good password"}).status_code == 401, "the cookie changes no account"
+
+
+def test_at_its_own_port_jupyter_asks_as_before():
+    client, _tokens = gateways.sign_in()
+    assert gateways.ask(client, "GET", "/jupyter-skp/api/contents").status_code == 200
+    assert requests.get(notebooks.lab_url() + "/api/contents", timeout=30).status_code == 403
+    assert requests.get(notebooks.lab_url() + "/api/contents", cookies=dict(client.cookies), timeout=30).status_code == 403
+
+
+# What is away, and what it costs ---------------------------------------------------------------------------------------------------------------------
+
+def test_a_service_that_is_away_is_one_clear_page(figures):
+    client, _tokens = gateways.sign_in()
+    lablib.on(lablib.manager(), "docker", "service", "scale", "-d", "spark-skp-history=0")
+    try:
+        lablib.wait("the page that says so", lambda: gateways.ask(client, "GET", "/history/").status_code == 502, 60)
+        text = gateways.ask(client, "GET", "/history/").text
+        assert "The service does not answer" in text and "서비스가 응답하지 않습니다" in text
+        assert gateways.ask(client, "GET", gateways.PATHS["spark"]).status_code == 200
+    finally:
+        lablib.on(lablib.manager(), "docker", "service", "scale", "-d", "spark-skp-history=1")
+    figures["gateway: a service that was away is there again after seconds"] = lablib.wait(
+        "the history server", lambda: gateways.ask(client, "GET", gateways.PATHS["history"]).status_code == 200, 180)[1]
+
+
+def test_without_the_auth_service_nobody_is_let_in():
+    """It hangs: no answer is no. Then it goes on, and the sign-in of before is good."""
+    client, _tokens = gateways.sign_in()
+    node, ident = lablib.task_container("flask-skp")
+    lablib.on(node, "docker", "pause", ident)
+    try:
+        answer = gateways.ask(client, "GET", gateways.PATHS["spark"])
+        assert answer.status_code == 503 and "The auth service does not answer" in answer.text
+    finally:
+        lablib.on(node, "docker", "unpause", ident)
+    lablib.wait("the sign-in of before", lambda: set(gateways.opened(client).values()) == {200}, 60)
+
+
+def rate(seconds, ask):
+    """(requests per second, 99th percentile in ms) of one client that asks one request after the other."""
+    took, until = [], time.monotonic() + seconds
+    while time.monotonic() < until:
+        started = time.monotonic()
+        assert ask() == 200
+        took.append(time.monotonic() - started)
+    return round(len(took) / seconds), round(sorted(took)[int(len(took) * 0.99)] * 1000)
+
+
+def test_what_the_way_through_it_costs(figures):
+    """One client with one connection; a figure, since the lab's nodes share two processors."""
+    client, direct = gateways.sign_in()[0], requests.Session()
+    page = f"http://{lablib.address(lablib.labelled('spark-master')[0])}:8030/json/"
+    through = rate(10, lambda: gateways.ask(client, "GET", gateways.PATHS["spark"]).status_code)
+    alone = rate(10, lambda: direct.get(page, timeout=30).status_code)
+    figures["gateway: requests per second and p99 in ms, through it, direct, ratio"] = (through, alone, round(alone[0] / max(1, through[0]), 1))
