@@ -103,7 +103,7 @@ def test_targets_of_make_are_there(path):
 def images():
     """Return the names of all images."""
     defaults, more = load(COLLECTION / "roles/images/defaults/main.yml"), load(COLLECTION / "roles/images/vars/main.yml")
-    return {image["name"] for image in defaults["images_list"] + more["__images_more"]}
+    return {image["name"] for image in defaults["images_list"] + more["__images_more"] + more["__images_ee"]}
 
 
 EXAMPLES = sorted((COLLECTION / "plugins").glob("*/skp_*.py"))

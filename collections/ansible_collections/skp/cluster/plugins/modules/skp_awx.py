@@ -242,9 +242,10 @@ def argument_spec():
 def main():
     """Run as a module."""
     module = QuietModule(argument_spec=argument_spec(), supports_check_mode=True)
-    if not HAS_YAML:
-        module.fail_json(msg="This Python has no PyYAML. Run on the controller, with ansible_python_interpreter: \"{{ ansible_playbook_python }}\".")
     try:
+        if not HAS_YAML:
+            raise Failure("This Python has no PyYAML. Run on the controller, with ansible_python_interpreter: \"{{ ansible_playbook_python }}\".",
+                          kind="no_yaml")
         result = run(module.params, module.check_mode, awx_io.Api(module.params))
     except Failure as exc:
         fail(module, exc)

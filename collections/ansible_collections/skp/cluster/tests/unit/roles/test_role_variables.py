@@ -122,8 +122,8 @@ def test_a_port_can_be_left_unpublished(role, name, variable, groups):
     def ports(choice):
         loader = DataLoader()
         found = loader.load_from_file(str(ROLES / role / "vars/main.yml"), **TRUSTED)[name]["ports"]
-        return Templar(loader=loader, variables={variable: choice, "__skp_direct": True, "jupyter_port": 8010, "jupyter_restapiport": 8020, "spark_ui_port": 8030,
-                                                 "spark_history_port": 8031}).template(found)
+        others = {"__skp_direct": True, "jupyter_port": 8010, "jupyter_restapiport": 8020, "spark_ui_port": 8030, "spark_history_port": 8031}
+        return Templar(loader=loader, variables={variable: choice, **others}).template(found)
     assert ports("none") == [] and len(ports("all")) == 1
 
 

@@ -63,7 +63,7 @@ def test_a_context_arrives_as_it_was(context):
 def test_an_image_may_hold_the_collection():
     """With all that an installed collection has: modules, roles, images; without tests and what Python has compiled."""
     found = {entry["path"] for entry in action.read_collection()}
-    assert {"collection/galaxy.yml", "collection/plugins/modules/skp_image.py", "collection/roles/awx/files/awx.yml", "collection/images/ee/Dockerfile"} <= found
+    assert {"collection/" + name for name in ("galaxy.yml", "plugins/modules/skp_image.py", "roles/awx/files/awx.yml", "images/ee/Dockerfile")} <= found
     assert not any(path.startswith("collection/tests/") or path.endswith(".pyc") for path in found)
 
 
