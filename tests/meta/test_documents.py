@@ -186,11 +186,17 @@ def test_programs_of_gates_in_examples_are_in_an_image():
 
 
 def test_the_page_on_the_network_names_every_port_of_ours():
-    """Ports that are published or looked at by preflight, and those that are closed to containers by default."""
+    """Ports that are published or looked at by preflight, and those that are closed to containers by default.
+
+    A port has the variable that closes it; the gateway's, which is always published, that which limits who reaches it.
+    """
     page = (ROOT / "docs/network.md").read_text(encoding="utf-8")
     shared = COLLECTION / "roles/_common"
-    published = {re.search(r"default\((\d+)\)", entry["port"]).group(1) for entry in load(shared / "vars/main.yml")["__skp_ports"]}
-    assert len(published) == 11 and [port for port in published if not re.search(r"^\| %s \|.*`\w+_publish: none`" % port, page, re.MULTILINE)] == []
+    ports = load(shared / "vars/main.yml")["__skp_ports"]
+    words = ["skp_allow_from" if entry["publish"] == "all" else r"\w+_publish: none" for entry in ports]
+    published = dict(zip((re.search(r"default\((\d+)\)", entry["port"]).group(1) for entry in ports), words))
+    assert len(published) == 12 and [port for port, word in published.items() if word == "skp_allow_from"] == ["8070"]
+    assert [port for port, word in published.items() if not re.search(r"^\| %s \|.*`%s`" % (port, word), page, re.MULTILINE)] == []
     closed = ", ".join(map(str, load(shared / "defaults/main.yml")["skp_container_closed_ports"]))
     assert "`%s`" % closed in page
     checked = load(COLLECTION / "roles/preflight/defaults/main.yml")["preflight_ports"]
