@@ -13,6 +13,10 @@ TITLES = {"Benchmarks": "벤치마크", "A second run": "두 번째 실행", "Ma
 PARAGRAPHS = [
     (r"\[한국어\]\(ko/benchmarks\.md\)", "[English](../benchmarks.md)"),
     (
+        r"!\[Medians of all measurements, with the fastest and the slowest round\]\((pictures/\w+\.svg)\)",
+        "![모든 측정의 중앙값과 가장 빠른 실행, 가장 느린 실행](../{0})",
+    ),
+    (
         r"Written by `make bench`; not edited by hand\. Each figure is a median of (\d+) interleaved rounds .*",
         "`make bench`가 쓰는 문서이며 손으로 고치지 않습니다. 각 값은 번갈아 실행한 {0}회(준비 1회 제외)의 중앙값이고, 표의 첫 줄에 대한 비율을 함께 적습니다.\n"
         '"대조" 줄은 첫 명령을 한 번 더 측정한 것입니다. 이 줄의 비율이 1에서 벗어난 만큼은 다른 값도 믿을 수 없습니다.',
