@@ -1,13 +1,14 @@
 # Copyright (c) 2026 skp.cluster contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Who holds a port: a real process with a real socket, only the engine's answer is given."""
+"""Facts of one node. Who holds a port: a real process with a real socket, only the engine's answer is given."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
+import time
 import types
 
 import pytest
@@ -114,3 +115,17 @@ def test_the_space_that_root_alone_may_use_is_not_free(monkeypatch):
     monkeypatch.setattr(preflight_io.os, "statvfs", lambda path: space)
     found = preflight_io._disk("/")
     assert (found["free"], found["total"], found["inodes_free"]) == (10 * 4096, 5000 * 4096, 7)
+
+
+@pytest.mark.parametrize("blocked, ask", [
+    ("_look_at_store", lambda: preflight_io.store("/srv/skp", "c1", "none")),
+    ("_disk", lambda: preflight_io.disk("/srv/skp")),
+], ids=["store", "disk"])
+def test_a_file_system_that_does_not_answer_does_not_block_preflight(monkeypatch, blocked, ask):
+    """The server of an NFS mount is away: each look at the mount waits without end, and a signal does not interrupt it."""
+    monkeypatch.setattr(preflight_io.patience, "SECONDS", 0.2)
+    monkeypatch.setattr(preflight_io, blocked, lambda *args: time.sleep(5))
+    start = time.monotonic()
+    found = ask()
+    assert time.monotonic() - start < 4
+    assert found["path"] == "/srv/skp" and "does not answer" in found["silent"]
