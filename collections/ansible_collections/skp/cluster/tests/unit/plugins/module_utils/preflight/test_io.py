@@ -129,3 +129,18 @@ def test_a_file_system_that_does_not_answer_does_not_block_preflight(monkeypatch
     found = ask()
     assert time.monotonic() - start < 4
     assert found["path"] == "/srv/skp" and "does not answer" in found["silent"]
+
+
+def test_a_marker_that_somebody_else_put_into_the_store_is_not_read(tmp_path):
+    """Root reads the markers, and whoever can write to the store can put another file in their place."""
+    markers, secret = tmp_path / preflight_io.MARKERS, tmp_path / "secret"
+    markers.mkdir()
+    # A marker's own form: only that it is behind a link tells it from one.
+    secret.write_text("5e" * 16)
+    (markers / "c1").write_text("0a" * 16 + "\n")
+    (markers / "link").symlink_to(secret)
+    os.mkfifo(markers / "fifo")
+    (markers / "text").write_text("root:x:0:0:root")
+    found = preflight_io.store(str(tmp_path), "c1", "none")
+    assert found["markers"] == {"c1": "0a" * 16, "fifo": "", "link": "", "text": ""}
+    assert "5e" * 16 not in str(found) and "root:x" not in str(found)
