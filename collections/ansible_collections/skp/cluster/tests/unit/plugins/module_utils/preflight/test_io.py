@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import subprocess
 import sys
 import time
@@ -85,6 +86,11 @@ def test_public_addresses(tmp_path):
     (tmp_path / "if_inet6").write_text("".join(six), encoding="ascii")
     assert preflight_io.public_addresses(str(tmp_path)) == ["198.41.0.4", "2001:500::1"]
     assert preflight_io.public_addresses(str(tmp_path / "none")) == []
+
+
+def test_which_ids_have_an_account():
+    free = next(number for number in range(61000, 61184) if not any(entry.pw_uid == number for entry in pwd.getpwall()))
+    assert preflight_io.accounts([0, free]) == {"0": "root"}
 
 
 @pytest.mark.parametrize("case, made, denied, found", [
