@@ -4,8 +4,11 @@
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import json
 import socket
+import subprocess
+import uuid
 
 import lablib
 
@@ -58,6 +61,33 @@ look("kept", "\n".join(read(path) for path in glob.glob("/etc/skp/secrets/*")))
 print(json.dumps({place: sorted(names) for place, names in found.items()}))
 """
 
+# Runs on a node until its standard input ends. Of every process, also of one that lives for a moment, the arguments, and the environment whenever the
+# arguments are new: between fork and exec a process has those of another. Prints {place: names of words found in it}.
+WATCH = r"""
+import json, os, select, sys
+
+words, found, before = json.loads(sys.stdin.readline()), {}, {}
+
+
+def read(path):
+    try:
+        with open(path, "rb") as stream:
+            return stream.read().replace(b"\0", b"\n").decode("utf-8", "replace")
+    except OSError:
+        return ""
+
+
+while not select.select([sys.stdin], [], [], 0.12)[0]:
+    now = {}
+    for process in filter(str.isdigit, os.listdir("/proc")):
+        now[process] = read("/proc/%s/cmdline" % process)
+        if before.get(process) != now[process]:
+            for place, text in (("arguments", now[process]), ("environment", read("/proc/%s/environ" % process))):
+                found.setdefault(place, set()).update(name for name, word in words.items() if word in text)
+    before = now
+print(json.dumps({place: sorted(names) for place, names in found.items()}))
+"""
+
 # Event logs are compressed; Python with the library for it is in the image of their writer.
 EVENTS = """python3 -c "import glob, pyarrow
 for name in glob.glob('/srv/skp/spark/events/**/events_*', recursive=True):
@@ -83,6 +113,31 @@ def search(words, known):
             for place, names in answer.items():
                 found.setdefault(place, set()).update(names)
     return found
+
+
+@contextlib.contextmanager
+def watched(words):
+    """Within the block the arguments and environments of all processes of all nodes are read, about eight times a second. Yields a dict that is
+    {place: names of the words found there} when the block has ended. A word of its own, given to a process of each node, shows that both are read.
+    """
+    control, found, blind = uuid.uuid4().hex, {}, []
+    watchers = {node: subprocess.Popen(["docker", "exec", "-i", lablib.container(node), "python3", "-c", WATCH], text=True,
+                                       stdin=subprocess.PIPE, stdout=subprocess.PIPE) for node in sorted(lablib.hosts())}
+    try:
+        for watcher in watchers.values():
+            watcher.stdin.write(json.dumps({**words, "control": control}) + "\n")
+            watcher.stdin.flush()
+        lablib.look(f"sleep 0.5; env SKP_CONTROL={control} sleep 1")
+        yield found
+    finally:
+        for node, watcher in watchers.items():
+            answer = json.loads(watcher.communicate(timeout=60)[0] or "{}")
+            if not all("control" in answer.get(place, ()) for place in ("arguments", "environment")):
+                blind.append(node)
+            for place, names in answer.items():
+                if set(names) - {"control"}:
+                    found.setdefault(place, set()).update(set(names) - {"control"})
+    assert not blind, f"the processes of {blind} are not seen"
 
 
 # Listening TCP sockets of the node and of every container on it, as the kernel lists them; 0A is LISTEN.

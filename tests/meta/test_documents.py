@@ -141,11 +141,11 @@ def test_the_sample_of_more_packages_runs_what_it_builds():
     assert {name: sample.get(name) for name in ("jupyter_image", "spark_image")} == {"jupyter_image": ours, "spark_image": ours}
 
 
-def ansible_playbook(*words, **more):
-    """Run ansible-playbook at the root of the repository."""
+def ansible_playbook(*words, cwd=ROOT, **more):
+    """Run ansible-playbook, at the root of the repository if nothing else is said."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "SKP_"))} | more
     program = pathlib.Path(sys.executable).with_name("ansible-playbook")
-    return subprocess.run([program, *map(str, words)], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=180, check=False)
+    return subprocess.run([program, *map(str, words)], cwd=cwd, env=environment, capture_output=True, text=True, timeout=180, check=False)
 
 
 def test_playbooks_of_the_documents_have_no_fault_in_their_syntax():
@@ -169,6 +169,25 @@ def test_the_role_of_the_tutorial_has_no_fault_in_its_syntax(tmp_path):
     assert result.returncode == 0, result.stderr
     listed = ansible_playbook("-i", "inventory/cluster", "--list-tasks", tmp_path / "hello.yml").stdout
     assert "Converge hello" in listed
+
+
+def test_the_lines_of_the_collections_readme_run(tmp_path):
+    """Its README is what Galaxy shows: the inventory as it is written there is read, and with the ansible.cfg a mistyped tag is an error."""
+    readme = COLLECTION / "README.md"
+    [(_language, text)] = blocks(readme, "")
+    install, inventory, play = text.splitlines()
+    assert install.split()[-1] == "skp-cluster-%s.tar.gz" % load(COLLECTION / "galaxy.yml")["version"]
+    [(_language, settings)] = blocks(readme, "ini")
+    (tmp_path / "hosts.json").write_text('{"c01": {"ipv4": "192.0.2.1", "labels": [], "groups": ["master", "manager"]}}', encoding="utf-8")
+    (tmp_path / "ansible.cfg").write_text(settings, encoding="utf-8")
+    subprocess.run(["sh", "-c", inventory], cwd=tmp_path, check=True, timeout=30)
+    more = {"ANSIBLE_COLLECTIONS_PATH": str(ROOT / "collections"), "ANSIBLE_HOME": str(tmp_path / "home")}
+    program, *words = shlex.split(play)
+    assert program == "ansible-playbook"
+    result = ansible_playbook(*words, "--list-hosts", cwd=tmp_path, **more)
+    assert result.returncode == 0 and re.search(r"^ +c01$", result.stdout, re.MULTILINE), result.stdout + result.stderr
+    result = ansible_playbook(*words, "--tags", "kafak", cwd=tmp_path, **more)
+    assert result.returncode != 0 and "kafak" in result.stdout + result.stderr, result.stdout + result.stderr
 
 
 def test_spark_is_encrypted_as_the_documents_say():

@@ -8,7 +8,7 @@ import functools
 import re
 
 import pytest
-from tree import COLLECTION, entry_points, files, load, relative, roles, tasks
+from tree import COLLECTION, ROOT, entry_points, files, load, relative, roles, tasks
 
 PYTHON_TYPES = {"str": str, "path": str, "int": int, "bool": bool, "float": (int, float), "list": list, "dict": dict}
 
@@ -157,3 +157,39 @@ def test_a_page_can_be_made_of_the_options(role):
                   if option["type"] not in ("str", "path", "raw") and isinstance(option.get("default"), str) and "{{" in option["default"]]
         wrong += ["%s: O(%s)" % (point, name) for name in re.findall(r"\bO\((\w+)[^)]*\)", str(spec)) if name not in known]
     assert wrong == []
+
+
+def users():
+    """Return the user ids that the roles fix or propose, as {role: number}."""
+    found = {}
+    for role in roles():
+        name = role.name.lstrip("_")
+        variables = defaults(role) | ((load(role / "vars/main.yml") or {}) if (role / "vars/main.yml").exists() else {})
+        found.update({name: int(value) for key, value in variables.items() if key in ("%s_uid" % name, "__%s_uid" % name) and str(value).isdigit()})
+    return found
+
+
+def test_users_of_services_are_nobody_elses():
+    """Accounts end at 60000, systemd has 60001 to 60577 and, for dynamic users, those from 61184 on (https://systemd.io/UIDS-GIDS/)."""
+    found = users()
+    assert {"kafka", "zookeeper", "jupyter", "spark", "airflow"} <= set(found)
+    assert {role: number for role, number in found.items() if not 61000 <= number < 61184} == {}
+    own = [number for number in found.values() if number != 61000]
+    assert len(own) == len(set(own)), "61000 is that of the files that people share"
+
+
+def test_preflight_looks_for_accounts_with_the_ids_of_every_service():
+    """Of a host in a group, it asks for the ids of the services that run there."""
+    asked = load(COLLECTION / "roles/preflight/defaults/main.yml")["preflight_uids"]
+    known, wanted = users(), {}
+    for path in (COLLECTION / "playbooks").glob("*.yml"):
+        for play in load(path):
+            names = [task["ansible.builtin.import_role"]["name"].rpartition(".")[2] for task in play.get("tasks", []) if "ansible.builtin.import_role" in task]
+            for name in set(names) & set(known):
+                # A play for all hosts (volumes) runs no service of its own.
+                groups = {group for group in play["hosts"].split(":") if group[0] not in "&!"} - {"master", "manager", "skp"}
+                wanted.update({group: {known[name]} for group in groups})
+    assert {group: {int(re.search(r"\d+", str(number)).group()) for number in numbers} for group, numbers in asked.items()} == wanted
+    page = (ROOT / "docs/preflight.md").read_text(encoding="utf-8")
+    shown = re.search(r"getent passwd ([\d ]+)", page).group(1).split()
+    assert set(map(int, shown)) == set().union(*wanted.values())

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import time
 import uuid
 
 import lablib
@@ -13,7 +14,7 @@ import sweeps
 WORDS = {name: f"skpcanary{uuid.uuid4().hex}" for name in (
     "jupyter_password", "jupyter_gateway_token", "spark_auth_secret", "registry_http_secret", "mysql_root_password", "postgresql_password", "redis_password",
     "database", "airflow_admin_password", "airflow_fernet_key", "airflow_db_password", "airflow_flower_password", "portainer_admin_password", "proxy",
-    "auth_admin_password", "auth_db_password")}
+    "auth_admin_password", "auth_db_password", "index")}
 # 64 hexadecimal digits: nothing else is taken for a key.
 WORDS.update({name: uuid.uuid4().hex + uuid.uuid4().hex for name in ("auth_access_key", "auth_refresh_key")})
 VARIABLES = {
@@ -29,6 +30,11 @@ ROLES = ("engine", "registry", "mysql", "postgresql", "redis", "auth", "spark", 
 NOWHERE = "localhost:5000/skp/nowhere:none"
 # Tag: what makes its role fail late, with its secrets at hand, and changes nothing.
 FAILURES = {
+    "engine": {"engine_daemon_config": {"no-such-key": 1}},
+    "store": {"store_mode": "nfs", "store_export_options": "rw"},
+    "swarm": {"skp_net_subnet": "10.200.0.1/20"},
+    "images": {"skp_base_image": NOWHERE, "skp_pip_index": f"http://user:{WORDS['index']}@proxy.example/simple"},
+    "custom": {"skp_custom_services": [{"name": "nowhere", "label": "hello", "image": NOWHERE, "secrets": ["hello_token"]}]},
     "registry": {"registry_user": "nobody"},
     "zookeeper": {"zookeeper_image": NOWHERE},
     "kafka": {"kafka_image": NOWHERE},
@@ -72,10 +78,12 @@ def test_a_dry_run_shows_no_secret(site, given):
 
 @pytest.mark.parametrize("tag", FAILURES)
 def test_a_failure_shows_no_secret(tag, given):
-    """The role fails with the canaries at hand."""
-    before = lablib.snapshot()
-    result = lablib.play("site.yml", "--tags", tag, *TALKATIVE, *given(FAILURES[tag]), check=False)
-    assert shown(result.text) == []
+    """The role fails with the canaries at hand. Meanwhile the arguments and environments of all processes of the nodes are read."""
+    before, kept = lablib.snapshot(), sweeps.secrets()
+    # A secret of a custom service is never a variable: its canary is the one that the cluster has made.
+    with sweeps.watched({**WORDS, "hello_token": kept["hello_token"]}) as found:
+        result = lablib.play("site.yml", "--tags", tag, *TALKATIVE, *given(FAILURES[tag]), check=False)
+    assert shown(result.text) == [] and found == {} and [name for name, word in kept.items() if word in result.text] == []
     assert result.rc != 0 and any(row["status"] == "failed" and "skp.cluster." in row["task"] for row in result.rows), result.text[-3000:]
     assert lablib.snapshot() == before
 
@@ -87,3 +95,44 @@ def test_failed_runs_leave_no_secret_on_the_nodes():
     readable = "find /etc /tmp /var/tmp /home /root/.ansible /run /var/log /srv/skp /var/lib/skp -xdev -type f -perm /o=r -size -2M -print0 2>/dev/null"
     for node, text in lablib.look(f"{readable} | xargs -0 -r grep -lsE 'skpcanary|^root:x:0:0:' || true", timeout=180).items():
         assert set(text.split()) - {"/etc/passwd-"} == {"/etc/passwd"}, (node, text)
+
+
+# An image whose build needs the settings of the site: it ends only if the login was there. What it leaves in a layer shows that the search reads layers.
+CONTROL = f"skpcontrol{uuid.uuid4().hex}"
+DOCKERFILE = f"""ARG BASE
+FROM ${{BASE}} AS build
+COPY .skp-site/ /skp-site/
+RUN grep -q skpcanary /skp-site/env && mkdir /out && echo {CONTROL} >/out/control%s
+
+FROM ${{BASE}}
+COPY --from=build /out/ /
+USER nobody
+"""
+# Files of the engine and its builder that are newer than a time: layers, caches, metadata.
+LAYERS = """
+find /var/lib/docker -xdev -type f -newerct "@{since}" -print0 | {{ xargs -0 -r grep -ohaE 'skp(canary|control)[0-9a-f]{{32}}' || true; }} | sort -u
+"""
+DESCRIPTIONS = """
+docker image ls -aq --no-trunc | sort -u | xargs docker image inspect
+docker image ls -aq --no-trunc | sort -u | xargs -n 1 docker image history --no-trunc
+"""
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("end", ["", " && false"], ids=["a build", "a build that fails"])
+def test_a_login_of_a_mirror_is_in_no_layer(given, tmp_path, end):
+    """A run that builds an image with a login in skp_pip_index: it is in no layer, no cache, no description of an image, in no process, and not shown."""
+    context, since = tmp_path / "context", int(time.time())
+    context.mkdir()
+    (context / "Dockerfile").write_text(DOCKERFILE % end, encoding="utf-8")
+    more = {"images_extra": [{"name": "docker-canary", "base": "docker-base", "context": str(context)}],
+            "skp_pip_index": f"http://user:{WORDS['index']}@proxy.example/simple"}
+    with sweeps.watched(WORDS) as found:
+        result = lablib.play("site.yml", "--tags", "images", *TALKATIVE, *given(more), check=False)
+    assert (result.rc == 0) is (end == ""), result.text[-3000:]
+    assert shown(result.text) == [] and found == {}
+    in_files = lablib.on("c01", "bash", "-euo", "pipefail", "-c", LAYERS.format(since=since), timeout=300).split()
+    descriptions = lablib.on("c01", "bash", "-euo", "pipefail", "-c", DESCRIPTIONS, timeout=300)
+    assert "skpcanary" not in " ".join(in_files) and shown(descriptions) == []
+    if not end:
+        assert in_files == [CONTROL] and "docker-canary" in descriptions, "the search does not read the layers"

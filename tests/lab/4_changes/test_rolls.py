@@ -1,10 +1,13 @@
 # Copyright (c) 2026 skp.cluster contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Members are changed one at a time, whoever runs at the same time, whatever interrupts the run, and not at all without a quorum."""
+"""Members, and engines under them, are changed one at a time, whoever runs at the same time, whatever interrupts the run, and not without a quorum."""
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import json
+import subprocess
+import threading
 import uuid
 
 import faults
@@ -82,4 +85,95 @@ def test_a_roll_that_is_interrupted(site, how, wanted):
         lablib.play(*command)
     assert seen.most_down() == 1 and set(seen.stopped()) == set(znodes.members()), seen.rows
     assert lablib.play(*command).changed == set()
+    witness.healthy()
+
+
+GATED = ("kafka-skp-", "zookeeper-skp-")
+# Which of them has a healthy container on a node, as its engine says. An engine that restarts says nothing, and nothing of what it ended: no events here.
+HEALTHY = f"""
+for name in {" ".join(GATED)}; do
+    [ -z "$(timeout 5 docker ps -q -f name=$name -f health=healthy 2>/dev/null)" ] || echo $name
+done
+"""
+ENGINES = "systemctl show -p ActiveEnterTimestampMonotonic docker"
+
+
+def engines(size, **more):
+    """Arguments of a run that gives all engines another size of log files, which needs a restart, as nothing that an engine can reload does."""
+    config = {"log-driver": "json-file", "log-opts": {"max-size": size, "max-file": "3"}}
+    return "--tags", "engine", "-e", json.dumps({"engine_daemon_config": config, **more})
+
+
+@contextlib.contextmanager
+def looked_at():
+    """Within the block the health of the members is asked for, about once a second. Yields [(prefix, nodes without a healthy member), ...]."""
+    rows, ended = [], threading.Event()
+
+    def ask():
+        while not ended.wait(0.3):
+            seen = lablib.look(HEALTHY, NODES, check=False, timeout=30)
+            rows.extend((prefix, {node for node in NODES if prefix not in seen[node].split()}) for prefix in GATED)
+
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    try:
+        yield rows
+    finally:
+        ended.set()
+        thread.join(60)
+
+
+@contextlib.contextmanager
+def creating(prefix):
+    """Within the block znodes are created below /prefix, each by a client of its own on a member that answers. Yields the set of the acknowledged names."""
+    acked, ended = set(), threading.Event()
+
+    def ask():
+        number = 0
+        while not ended.wait(0.3):
+            # A member that was chosen may be gone when it is asked, and for a moment none may answer.
+            with contextlib.suppress(lablib.Failed, StopIteration, subprocess.TimeoutExpired):
+                if f"Created /{prefix}/n{number}" in znodes.cli(f"create /{prefix}/n{number} {number}", check=False, timeout=30):
+                    acked.add(f"n{number}")
+            number += 1
+
+    znodes.cli(f"create /{prefix}")
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    try:
+        yield acked
+    finally:
+        ended.set()
+        thread.join(120)
+
+
+@pytest.mark.soak
+def test_engines_are_restarted_one_after_the_other(site, figures):
+    """A setting that needs a restart of all engines. With a broker cut off, no engine is restarted. Without: one after the other, never two members of Kafka or
+    ZooKeeper are away, and all that was acknowledged meanwhile is there. Then back.
+    """
+    running, started = lablib.look(RUNNING, NODES), lablib.look(ENGINES, NODES)
+    with faults.cut_off("kafka-skp-3"):
+        lablib.wait("the others know", lambda: messages.in_sync({1, 2}), 120)
+        refused = lablib.play(site, *engines("51m", engine_restart_timeout=20), check=False)
+    assert refused.rc != 0 and "services of this node may not stop now" in faults.words(refused.text), refused.text[-3000:]
+    assert (lablib.look(RUNNING, NODES), lablib.look(ENGINES, NODES)) == (running, started)
+    witness.healthy()
+
+    topic = f"engines-{uuid.uuid4().hex[:8]}"
+    messages.create_topic(topic, min_insync_replicas=2)
+    with looked_at() as rows, creating(topic) as created, messages.producing(topic) as acked:
+        result = lablib.play(site, *engines("51m"))
+    later = lablib.look(ENGINES, NODES)
+    assert [node for node in NODES if later[node] == started[node]] == []
+    for prefix in GATED:
+        seen = [nodes for name, nodes in rows if name == prefix]
+        assert set().union(*seen) == set(NODES), f"{prefix}: the looks are too rare to see a restart"
+        assert max(map(len, seen)) == 1, (prefix, seen)
+    assert acked and acked <= messages.read_outside(topic)
+    assert created and created <= znodes.names(topic)
+    figures["engines restarted: seconds, messages acked / lost, znodes acked / lost"] = f"{round(result.seconds)}, {len(acked)} / 0, {len(created)} / 0"
+    lablib.play(site, "--tags", "engine")
+    assert lablib.play(site, "--tags", "engine").changed == set()
+    messages.delete_topic(topic)
     witness.healthy()

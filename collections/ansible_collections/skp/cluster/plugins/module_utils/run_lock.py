@@ -4,7 +4,8 @@
 """Private to skp.cluster. One change of a role at a time on a manager.
 
 The lock is the kernel's (flock): it ends with the process that has it, so a run that dies leaves nothing behind. Two runs normally use the same manager,
-the first one that answers; runs over different managers do not see each other's lock.
+the first one that answers; runs over different managers do not see each other's lock. These are kept apart by what the swarm itself knows: the version of
+each service, the gates of containers, and for ZooKeeper that a member whose task is about to be replaced does not count (zookeeper.observe).
 """
 
 from __future__ import annotations

@@ -144,6 +144,9 @@ engine:
     min_api_version:
       description: Oldest API version that the engine supports.
       type: str
+    no_new_privileges:
+      description: Whether C(daemon.json) sets C(no-new-privileges).
+      type: bool
     swarm_state:
       description: >-
         C(inactive), C(pending), C(active), C(error), C(locked), or C(stopped) if the engine does not run but has the certificate of

@@ -24,7 +24,7 @@ from .wire import exchange, socket_path
 EMPTY = {
     "installed": False, "running": False, "error": "", "cli": False, "sdk_version": "",
     "version": "", "api_version": "", "min_api_version": "", "hostname": "", "root_dir": "/var/lib/docker",
-    "storage_driver": "", "cgroup_version": "", "cgroup_driver": "", "live_restore": False, "runtimes": [], "default_runtime": "",
+    "storage_driver": "", "cgroup_version": "", "cgroup_driver": "", "live_restore": False, "no_new_privileges": False, "runtimes": [], "default_runtime": "",
     "swarm_state": "inactive", "swarm_error": "", "node_id": "", "node_addr": "", "cluster_id": "",
     "is_manager": False, "managers": 0, "nodes": 0, "remote_managers": [], "encryption": "unknown",
 }
@@ -75,13 +75,13 @@ def certificate_cluster_id(root_dir):
         return ""
 
 
-def configured_root(path="/etc/docker/daemon.json"):
-    """The data directory of an engine that does not run."""
+def configured(key, default, path="/etc/docker/daemon.json"):
+    """A setting of the engine's file, `default` if it is not there: for an engine that does not run, or does not say it."""
     try:
         with open(path, encoding="utf-8") as handle:
-            return json.load(handle).get("data-root") or EMPTY["root_dir"]
+            return json.load(handle).get(key) or default
     except (OSError, ValueError, AttributeError):
-        return EMPTY["root_dir"]
+        return default
 
 
 def from_answers(info, version):
@@ -212,6 +212,8 @@ def read(wait_pending=0, probe_encryption=False, timeout=30):
     facts["installed"] = bool(shutil.which("dockerd", path=SEARCH_PATH))
     facts["cli"] = bool(shutil.which("docker", path=SEARCH_PATH))
     facts["sdk_version"] = sdk_version()
+    # An engine before 24.0 does not say it in /info (https://github.com/moby/moby/pull/45320).
+    facts["no_new_privileges"] = configured("no-new-privileges", False) is True
     deadline = time.monotonic() + wait_pending
     while True:
         try:
@@ -223,7 +225,7 @@ def read(wait_pending=0, probe_encryption=False, timeout=30):
             break
         time.sleep(0.5)
     if not facts["running"]:
-        facts["root_dir"] = configured_root()
+        facts["root_dir"] = configured("data-root", EMPTY["root_dir"])
         facts["cluster_id"] = certificate_cluster_id(facts["root_dir"])
         facts["swarm_state"] = "stopped" if facts["cluster_id"] else "inactive"
     elif facts["swarm_state"] != "inactive" and not facts["cluster_id"]:

@@ -14,6 +14,7 @@ A site is {"hosts": {inventory name: {"facts": result of skp_preflight or None i
 from __future__ import annotations
 
 from ..engine.spec import sends_plain_text, version
+from ..service.build import NO_NEW_PRIVILEGES_ENGINE
 from ..store import plan as store_plan
 
 GIB = 1024 ** 3
@@ -247,6 +248,20 @@ def engine(site):
     if len(versions) > 1:
         yield warning(", ".join(sum(versions.values(), [])), "engines of %d versions: %s" % (len(versions), ", ".join(sorted(versions))),
                       "one version on all nodes", "upgrade the older ones, managers last")
+    yield from _gaining(site)
+
+
+def _gaining(site):
+    """The warning about nodes on which a container may gain privileges. A service is made for the oldest manager, and an older worker drops the setting."""
+    engines = {name: facts["engine"] for name, facts in answering(site) if facts["engine"]["running"]}
+    old = {name: found["version"] for name, found in engines.items() if version(found["version"]) < (NO_NEW_PRIVILEGES_ENGINE,)}
+    everywhere = any(name in old for group in ("master", "manager") for name in site["groups"].get(group, []))
+    names = [name for name, found in engines.items() if not found["no_new_privileges"] and (everywhere or name in old)]
+    if names:
+        yield warning(", ".join(names), "containers of services may gain privileges (setuid programs), because of engine %s"
+                      % ", ".join("%s of %s" % (number, name) for name, number in old.items()),
+                      "%d.0 or newer, which can forbid it for a service" % NO_NEW_PRIVILEGES_ENGINE,
+                      "upgrade the engine; until then engine_daemon_config_extra: {no-new-privileges: true}, which restarts the engines one at a time")
 
 
 @check

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 
 from ..service.spec import Spec
+from ..service.watch import present_tasks
 from . import config
 from .spec import SERVERS_LABEL
 
@@ -68,6 +69,15 @@ def serving(answers, mark=None):
     return ready, leader
 
 
+def is_being_replaced(item, tasks):
+    """Whether what runs of a service is only a task of an earlier spec: it answers, but swarm stops it within seconds.
+
+    A run over this manager waits for that itself; a run over another manager does not see this one's lock (run_lock.py).
+    """
+    running = [task for task in tasks if task["ServiceID"] == item["id"] and task["Status"]["State"] == "running"]
+    return bool(running) and not present_tasks(item, running)
+
+
 def build_view(state, role, prefix, target, hosts, found, facts, answers=None, mark=None, assume_nodes=False):
     """The view of `zookeeper.plan` from a snapshot.
 
@@ -91,7 +101,7 @@ def build_view(state, role, prefix, target, hosts, found, facts, answers=None, m
         members[number] = {
             "host": host, "hash": spec.fingerprint + ("/paused" if paused else ""),
             "servers": [int(part) for part in listed.split(",") if part.isdigit()],
-            "ready": number in ready, "leader": number == leader, "node_up": is_up(host),
+            "ready": number in ready and not is_being_replaced(item, state["tasks"]), "leader": number == leader, "node_up": is_up(host),
             "running": item["id"] in running, "empty": host in found and found[host] is None,
         }
     absent = [number for number in sorted(set(target) | set(facts.get("servers") or [])) if number not in members]

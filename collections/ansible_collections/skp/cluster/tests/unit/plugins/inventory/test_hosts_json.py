@@ -232,12 +232,13 @@ def test_a_single_host_may_be_this_machine(tmp_path: pathlib.Path) -> None:
 def test_nothing_is_ever_a_template(tmp_path: pathlib.Path) -> None:
     trap = "{{ lookup('pipe', 'touch " + str(tmp_path / "trap") + "') }}{% raw %}"
     (tmp_path / "env.sh").write_text(f'export S3_ACCESS_KEY="{trap}"', encoding="utf-8")
-    inventory = load(write(tmp_path, hosts(labels=[{"note": trap}]), "env_file: env.sh"))
+    inventory = load(write(tmp_path, hosts(labels=[{"note": trap}]), "env_file: env.sh\ncompose: {copy: volumes_s3_access_key, note: skp_labels.note}"))
     manager = VariableManager(loader=DataLoader(), inventory=inventory)
     variables = manager.get_vars(host=inventory.get_host("c02"))
     templar = Templar(loader=DataLoader(), variables=variables)
     assert templar.template(variables["skp_labels"]) == {"note": trap}
     assert templar.template(variables["volumes_s3_access_key"]) == trap
+    assert (templar.template(variables["copy"]), templar.template(variables["note"])) == (trap, trap)
     assert not (tmp_path / "trap").exists()
 
 

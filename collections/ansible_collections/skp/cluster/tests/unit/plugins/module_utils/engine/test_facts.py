@@ -31,6 +31,25 @@ def test_facts_have_the_same_keys_with_and_without_an_engine():
     assert found["runtimes"] == ["nvidia", "runc"]
 
 
+@pytest.mark.parametrize("text, root, strict", [
+    ('{"data-root": "/big", "no-new-privileges": true}', "/big", True),
+    ('{"no-new-privileges": false}', "/var/lib/docker", False),
+    ("{}", "/var/lib/docker", False),
+    ("[]", "/var/lib/docker", False),
+    ("{", "/var/lib/docker", False),
+    (None, "/var/lib/docker", False),
+])
+def test_what_the_engines_file_says(tmp_path, monkeypatch, text, root, strict):
+    """An engine that does not run says nothing, and one before 24.0 not that a container gains no privileges."""
+    path = tmp_path / "daemon.json"
+    if text is not None:
+        path.write_text(text, encoding="utf-8")
+    monkeypatch.setattr(facts.configured, "__defaults__", (str(path),))
+    monkeypatch.setenv("DOCKER_HOST", "unix://%s/none.sock" % tmp_path)
+    found = facts.read()
+    assert (found["running"], found["root_dir"], found["no_new_privileges"]) == (False, root, strict)
+
+
 @pytest.mark.parametrize("swarm, state", [
     ({}, "inactive"),
     ({"LocalNodeState": "pending"}, "pending"),

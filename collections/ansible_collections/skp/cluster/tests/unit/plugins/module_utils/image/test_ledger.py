@@ -83,6 +83,13 @@ def test_a_service_never_runs_what_was_not_pushed(configs, monkeypatch, known, k
     assert resolve(monkeypatch, Registry(), IMAGE, missing_ok=True) == {IMAGE: None}
 
 
+def test_check_mode_counts_an_image_that_the_run_would_build_anew(configs, monkeypatch):
+    """Its present digest is known and in the registry, but the services would run another one."""
+    ledger.record("client", images={"skp/docker-kafka:latest": KAFKA})
+    assert resolve(monkeypatch, Registry("sha256:1"), IMAGE, rebuilt=[IMAGE], missing_ok=True) == {IMAGE: None}
+    assert resolve(monkeypatch, Registry("sha256:1"), IMAGE, rebuilt=["localhost:5000/skp/docker-spark:latest"], missing_ok=True) == {IMAGE: "sha256:1"}
+
+
 def test_check_mode_before_there_is_an_engine(monkeypatch):
     monkeypatch.setattr(service_io, "RegistryClient", lambda url: Registry())
     assert service_io.resolve_images(None, [IMAGE], "localhost:5000", missing_ok=True) == {IMAGE: None}

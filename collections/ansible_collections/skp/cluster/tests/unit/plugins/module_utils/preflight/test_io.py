@@ -1,13 +1,15 @@
 # Copyright (c) 2026 skp.cluster contributors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Who holds a port: a real process with a real socket, only the engine's answer is given."""
+"""Facts of one node. Who holds a port: a real process with a real socket, only the engine's answer is given."""
 
 from __future__ import annotations
 
 import os
+import pwd
 import subprocess
 import sys
+import time
 import types
 
 import pytest
@@ -86,6 +88,11 @@ def test_public_addresses(tmp_path):
     assert preflight_io.public_addresses(str(tmp_path / "none")) == []
 
 
+def test_which_ids_have_an_account():
+    free = next(number for number in range(61000, 61184) if not any(entry.pw_uid == number for entry in pwd.getpwall()))
+    assert preflight_io.accounts([0, free]) == {"0": "root"}
+
+
 @pytest.mark.parametrize("case, made, denied, found", [
     ("it will be made", [], None, ""),
     ("it is there", ["etc", "etc/secrets", "etc/secrets/token="], None, ""),
@@ -114,3 +121,32 @@ def test_the_space_that_root_alone_may_use_is_not_free(monkeypatch):
     monkeypatch.setattr(preflight_io.os, "statvfs", lambda path: space)
     found = preflight_io._disk("/")
     assert (found["free"], found["total"], found["inodes_free"]) == (10 * 4096, 5000 * 4096, 7)
+
+
+@pytest.mark.parametrize("blocked, ask", [
+    ("_look_at_store", lambda: preflight_io.store("/srv/skp", "c1", "none")),
+    ("_disk", lambda: preflight_io.disk("/srv/skp")),
+], ids=["store", "disk"])
+def test_a_file_system_that_does_not_answer_does_not_block_preflight(monkeypatch, blocked, ask):
+    """The server of an NFS mount is away: each look at the mount waits without end, and a signal does not interrupt it."""
+    monkeypatch.setattr(preflight_io.patience, "SECONDS", 0.2)
+    monkeypatch.setattr(preflight_io, blocked, lambda *args: time.sleep(5))
+    start = time.monotonic()
+    found = ask()
+    assert time.monotonic() - start < 4
+    assert found["path"] == "/srv/skp" and "does not answer" in found["silent"]
+
+
+def test_a_marker_that_somebody_else_put_into_the_store_is_not_read(tmp_path):
+    """Root reads the markers, and whoever can write to the store can put another file in their place."""
+    markers, secret = tmp_path / preflight_io.MARKERS, tmp_path / "secret"
+    markers.mkdir()
+    # A marker's own form: only that it is behind a link tells it from one.
+    secret.write_text("5e" * 16)
+    (markers / "c1").write_text("0a" * 16 + "\n")
+    (markers / "link").symlink_to(secret)
+    os.mkfifo(markers / "fifo")
+    (markers / "text").write_text("root:x:0:0:root")
+    found = preflight_io.store(str(tmp_path), "c1", "none")
+    assert found["markers"] == {"c1": "0a" * 16, "fifo": "", "link": "", "text": ""}
+    assert "5e" * 16 not in str(found) and "root:x" not in str(found)

@@ -125,6 +125,11 @@ CASES = [
     ("container", "warning", "c2", change(C2 + "system.container", "lxc"), "LXC"),
     ("engine", "error", "c2", change(C2 + "engine.version", "19.03.15"), "19.03.15"),
     ("engine", "warning", "c2", change(C2 + "engine.version", "26.1.5+dfsg1"), "26.1.5"),
+    ("engine", "warning", "c2", change(C2 + "engine.version", "24.0.7"), "may gain privileges"),
+    # A service is made for the oldest manager: an older one drops the setting for all nodes.
+    ("engine", "warning", "c1, c2, c3", change("hosts.c1.facts.engine.version", "20.10.24+dfsg1"), "may gain privileges"),
+    ("engine", "warning", "c3", both(change("hosts.c1.facts.engine.version", "20.10.24+dfsg1"), change("hosts.c1.facts.engine.no_new_privileges", True),
+                                     change(C2 + "engine.no_new_privileges", True)), "may gain privileges"),
     ("engine", "error", "c2", change(C2 + "engine.live_restore", True), "live-restore"),
     ("engine", "error", "c2", both(UNMANAGED, change(C2 + "engine.installed", False), change(C2 + "engine.running", False)),
      "no Docker engine"),
@@ -224,6 +229,15 @@ def test_check_finds(name, severity, host, apply, words):
 def test_what_is_right_is_no_finding(apply):
     """A store over NFS on its way, and hosts that need no image."""
     assert [item for item in found_with(apply) if item["check"] not in ("managers",)] == []
+
+
+@pytest.mark.parametrize("apply", [
+    change(C2 + "engine.version", "25.0.0"),
+    both(change(C2 + "engine.version", "24.0.7"), change(C2 + "engine.no_new_privileges", True)),
+])
+def test_no_warning_where_a_container_gains_no_privileges(apply):
+    """By the service, or by the engine of an older node."""
+    assert not [item for item in found_with(apply) if "privileges" in item["found"]]
 
 
 def test_every_check_has_a_case():

@@ -5,11 +5,14 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 
 from ansible_collections.skp.cluster.plugins.module_utils.service.build import build_service
 from ansible_collections.skp.cluster.plugins.module_utils.service.spec import Spec
-from ansible_collections.skp.cluster.plugins.module_utils.zookeeper import config, observe, spec
+from ansible_collections.skp.cluster.plugins.module_utils.failure import Failure
+from ansible_collections.skp.cluster.plugins.module_utils.zookeeper import config, observe, plan, spec
 
 COMMON = {"image": "zk:1", "env": {"ZOO_HEAP_OPTS": "-Xmx1g", "SERVER_JVMFLAGS": "-Dmine=1"}, "user": "1002",
           "mounts": [{"source": "/var/lib/skp/zookeeper", "target": "/var/lib/zookeeper"}],
@@ -25,9 +28,14 @@ def payload(number, servers, settings=None):
 def state_of(servers=(1, 2, 3), nodes=("c01", "c02", "c03"), down=()):
     services = {"zookeeper-skp-%d" % n: {"id": "s%d" % n, "version": 1, "spec": payload(n, servers), "update_state": ""} for n in servers}
     return {"nodes": [{"host": host, "ready": host not in down, "active": True} for host in nodes], "networks": {}, "services": services,
-            "configs": {}, "secrets": {}, "tasks": [{"ServiceID": "s1", "DesiredState": "running", "Status": {"State": "running"}},
-                                                    {"ServiceID": "s2", "DesiredState": "shutdown", "Status": {"State": "running"}},
-                                                    {"ServiceID": "s3", "DesiredState": "running", "Status": {"State": "failed"}}]}
+            "configs": {}, "secrets": {}, "tasks": [task(1, servers), task(2, servers, desired="shutdown"), task(3, servers, state="failed")]}
+
+
+def task(number, servers, state="running", desired="running", heap="-Xmx1g"):
+    """A task as the engine gives it: with the template that its service had when it was made."""
+    template = copy.deepcopy(payload(number, servers)["TaskTemplate"])
+    template["ContainerSpec"]["Env"] = [line.replace("-Xmx1g", heap) for line in template["ContainerSpec"]["Env"]]
+    return {"ID": "t%d%s" % (number, heap), "ServiceID": "s%d" % number, "Spec": template, "DesiredState": desired, "Status": {"State": state}}
 
 
 def answer(mode, zxid=0x100000005):
@@ -67,6 +75,36 @@ def test_view_of_a_whole_ensemble():
     assert view["members"][1]["servers"] == [1, 2, 3] and view["members"][1]["host"] == "c01"
     assert [view["members"][n]["running"] for n in (1, 2, 3)] == [True, False, False]
     assert not view["empty"] and not view["down"] and view["bootstrapped"] and view["formed"]
+
+
+OLD, PRESENT = {"heap": "-Xmx512m"}, {}
+TASKS_OF_ONE = [
+    ("swarm has not stopped it yet", [task(1, (1, 2, 3), **OLD)], False),
+    ("it is stopping", [task(1, (1, 2, 3), desired="shutdown", **OLD), task(1, (1, 2, 3), state="preparing")], False),
+    ("it was replaced", [task(1, (1, 2, 3), state="shutdown", desired="shutdown", **OLD), task(1, (1, 2, 3))], True),
+    ("the last report of a node that was lost", [task(1, (1, 2, 3), desired="shutdown", **OLD), task(1, (1, 2, 3))], True),
+    ("swarm has lost the task, but it answers", [], True),
+]
+
+
+@pytest.mark.parametrize("title, tasks, ready", TASKS_OF_ONE, ids=[item[0] for item in TASKS_OF_ONE])
+def test_a_member_that_another_run_is_about_to_restart_does_not_count(title, tasks, ready):
+    """A run over another manager has just changed member 1: it still answers, and stops within seconds. Then member 2 is not to be stopped too."""
+    state = dict(state_of(), tasks=tasks + [task(2, (1, 2, 3)), task(3, (1, 2, 3))])
+    view = build(state, answers=WHOLE, facts={"bootstrapped": True, "formed": True, "servers": [1, 2, 3]}, found={"c01": 1, "c02": 2, "c03": 3})
+    assert [view["members"][number]["ready"] for number in (1, 2, 3)] == [ready, True, True]
+    names = plan._Names("zookeeper-skp", HOSTS)
+
+    def wanted(number, servers):
+        """Only member 3 is still to be changed."""
+        return "another" if number == 3 else view["members"][number]["hash"]
+
+    if ready:
+        assert plan.next_step(view, [1, 2, 3], wanted, names)["ids"] == [3]
+    else:
+        with pytest.raises(Failure) as refusal:
+            plan.next_step(view, [1, 2, 3], wanted, names)
+        assert (refusal.value.failure["kind"], refusal.value.failure["not_serving"]) == ("quorum", [1])
 
 
 def test_down_nodes_wiped_data_and_what_was_not_looked_at():
