@@ -31,6 +31,8 @@ def chromium():
     program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     assert program, "no Chromium on this machine: tests/tools/browser.sh installs it"
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    # JupyterLab loads for longer than the default of 5 s while other tests use both processors.
+    expect.set_options(timeout=60_000)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, headless=True, args=CHROMIUM)
         yield browser
