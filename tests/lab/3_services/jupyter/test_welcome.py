@@ -54,8 +54,9 @@ def cells(name):
 
 
 def tasks_in(text):
-    """{node: tasks} that the Spark cell printed, one in each line; the JVM's warnings are in the same text."""
-    return {node: int(one or other) for node, one, other in re.findall(r"^(\S+): (?:(\d+) tasks|태스크 (\d+)개)$", text, re.MULTILINE)}
+    """{node: tasks} that the Spark cell printed, one in each line; the JVM's warnings and its bar of progress are in the same text."""
+    lines = text.replace("\r", "\n")
+    return {node: int(one or other) for node, one, other in re.findall(r"^(\S+): (?:(\d+) tasks|태스크 (\d+)개)$", lines, re.MULTILINE)}
 
 
 @pytest.mark.parametrize("name", NAMES)
