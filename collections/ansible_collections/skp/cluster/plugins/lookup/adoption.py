@@ -32,7 +32,7 @@ options:
     elements: str
     default: []
 notes:
-  - The texts of RV(_raw[].files) hold secrets. Set C(no_log=true) where they are used.
+  - The texts of C(files) hold secrets. Set C(no_log=true) where they are used.
 """
 
 EXAMPLES = r"""

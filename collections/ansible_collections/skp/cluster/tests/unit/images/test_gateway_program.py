@@ -117,7 +117,7 @@ def test_health_sees_whether_somebody_answers(program, monkeypatch):
     taken.bind(("127.0.0.1", 0))
     taken.listen()
     monkeypatch.setattr(program, "PORT", str(taken.getsockname()[1]))
-    threading.Thread(target=lambda: taken.accept()[0].close(), daemon=True).start()
+    threading.Thread(target=taken.accept, daemon=True).start()
     assert program.health()
     taken.close()
     assert program.health()

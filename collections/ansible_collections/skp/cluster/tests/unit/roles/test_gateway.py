@@ -77,7 +77,7 @@ def config(groups=None, **variables):
 
 def locations(text):
     """{location: its lines} of a configuration."""
-    return {name: body for name, body in re.findall(r"^        location ([^{]+) \{\n(.*?)^        \}$", text, re.DOTALL | re.MULTILINE)}
+    return dict(re.findall(r"^        location ([^{]+) \{\n(.*?)^        \}$", text, re.DOTALL | re.MULTILINE))
 
 
 def listed(groups=None, **variables):

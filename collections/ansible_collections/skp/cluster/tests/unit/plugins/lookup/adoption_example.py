@@ -83,7 +83,7 @@ export KAFKA_TAG="latest"
 """
 
 CANARIES = ("canary-of-mysql", "canary-of-airflow", "canary-of-azure")
-SOCKET = "/var/run/docker.so" "ck"
+SOCKET = "/var/run/docker.so" + "ck"
 
 NETWORKS = {"net-skp": {"opts": ["--attachable --driver overlay"]}}
 

@@ -62,7 +62,7 @@ def test_every_entry_of_the_early_files_has_a_row():
     ("env.sh: MYSQL_IMAGE", _adopt.GONE, "mysql_image"),
     ("env.sh: AIRFLOW_DB", _adopt.GONE, "Airflow 1"),
     ("env.sh: S3_ACCOUNT", _adopt.GONE, "empty"),
-    ("hosts.json: c01: nginx", _adopt.GONE, "no service"),
+    ("hosts.json: c01: nginx", _adopt.TAKEN, "label of a service"),
     ("hosts.json: c05: rack", _adopt.TAKEN, "unchanged"),
 ])
 def test_rows(entry, what, word):
