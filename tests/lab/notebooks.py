@@ -128,6 +128,13 @@ def places():
     return found
 
 
+def connected(sessions, name):
+    """Those of JupyterLab's sessions that give this notebook an idle kernel with a connection. The page shows an idle kernel before it has one; cells that run
+    then make it ask for one.
+    """
+    return [one for one in sessions if one["path"] == name and one["kernel"]["connections"] > 0 and one["kernel"]["execution_state"] == "idle"]
+
+
 class Kernel:
     """One kernel of the gateway and the websocket to it."""
 

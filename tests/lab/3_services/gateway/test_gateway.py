@@ -128,6 +128,8 @@ def run_a_cell(page):
         page.goto(gateways.url(f"/jupyter-skp/lab/tree/{name}?reset"))
         panel = page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)")
         expect(panel.locator(".jp-CodeCell").first).to_be_visible()
+        lablib.wait("the notebook's kernel is connected",
+                    lambda: notebooks.connected(page.context.request.get(gateways.url("/jupyter-skp/api/sessions")).json(), name), 60)
         expect(panel.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]")).to_be_visible()
         panel.locator(".jp-CodeCell .cm-content").first.click()
         page.keyboard.press("Control+Enter")

@@ -86,12 +86,8 @@ def open_notebook(page, name):
     panel = page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)")
     expect(panel.locator(".jp-CodeCell").first).to_be_visible()
 
-    def ready():
-        sessions = page.context.request.get(notebooks.lab_url() + "/api/sessions").json()
-        return [s for s in sessions if s["path"] == name and s["kernel"]["connections"] > 0 and s["kernel"]["execution_state"] == "idle"]
-
-    # The page shows an idle kernel before it has one; cells that run then make it ask for one.
-    lablib.wait("the notebook's kernel is connected", ready, 60)
+    lablib.wait("the notebook's kernel is connected",
+                lambda: notebooks.connected(page.context.request.get(notebooks.lab_url() + "/api/sessions").json(), name), 60)
     expect(panel.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]")).to_be_visible()
     return panel
 
