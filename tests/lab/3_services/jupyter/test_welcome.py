@@ -59,7 +59,8 @@ def tasks_in(text):
     return {node: int(one or other) for node, one, other in re.findall(r"^(\S+): (?:(\d+) tasks|태스크 (\d+)개)$", lines, re.MULTILINE)}
 
 
-@pytest.mark.parametrize("name", NAMES)
+# Both have the same programs but for the texts that they print: tests/meta/test_notebooks.py.
+@pytest.mark.parametrize("name", [NAMES[0], pytest.param(NAMES[1], marks=pytest.mark.soak)])
 def test_every_cell_succeeds(token, name, figures):
     """In the order of the notebook, in one kernel: all workers' nodes, the plot, ten messages, a volume with its content, the end of the session."""
     program, workers = cells(name), set(sparks.worker_nodes())
