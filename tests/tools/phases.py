@@ -204,16 +204,19 @@ def interrupt(_number: int, _frame: object) -> None:
     raise KeyboardInterrupt
 
 
-def run(phases: Iterable[tuple[str, Commands]], background: tuple[str, Sequence[str]] | None = None, keep_going: bool = False) -> int:
-    """Run a suite. Returns its exit code. The first phase that fails ends it, unless `keep_going`."""
+def run(phases: Iterable[tuple[str, Commands]], background: tuple[str, Sequence[str]] | None = None, since: str = "", keep_going: bool = False) -> int:
+    """Run a suite. Returns its exit code. The first phase that fails ends it, unless `keep_going`.
+
+    background: name and command of what runs beside the phases; it starts with the phase that `since` names, by default with the first.
+    """
     for number in SIGNALS:
         signal.signal(number, interrupt)
     suite = Suite()
     good = True
     try:
-        if background:
-            suite.background(*background)
         for name, commands in phases:
+            if background and not suite.beside and since in ("", name):
+                suite.background(*background)
             good = suite.phase(name, commands) and good
             good = suite.background_is_good() and good
             if not good and not keep_going:

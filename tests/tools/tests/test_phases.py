@@ -105,6 +105,15 @@ sys.exit(phases.run([("one", {"": ["true"]})], background=("check", ["sh", "-c",
     assert code == 1 and "FAILED (4)" in text
 
 
+def test_the_background_command_can_start_with_a_later_phase(tmp_path):
+    code, text = run(tmp_path, """
+there = %r
+until = ["timeout", "20", "sh", "-c", "until [ -e %%s ]; do sleep 0.1; done" %% there]
+sys.exit(phases.run([("one", {"": ["sh", "-c", "sleep 1; test ! -e " + there]}), ("two", {"": until})], background=("check", ["touch", there]), since="two"))
+""" % str(tmp_path / "there"))
+    assert code == 0, text
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted_it_leaves_no_process_behind(tmp_path, number):
     """All that was started ends, also a child that ignores SIGINT; an interrupted program gets the time to put things back."""
