@@ -15,8 +15,8 @@ import witness
 from witness import definitions
 
 STATUS = "playbooks/status.yml"
-# Calls of one look: on the manager one for the swarm and one for the node.
-ON_THE_MANAGER, ON_A_NODE = 2, 1
+# Calls of one look: on the manager one for the swarm, one for the node, and one that writes what was found for the gateway's page.
+ON_THE_MANAGER, ON_A_NODE = 3, 1
 
 
 def status(directory, *args, check=True, **options):
