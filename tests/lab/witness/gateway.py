@@ -46,7 +46,7 @@ class Gateway(Witness):
         yield
 
     def traces(self):
-        return {"arguments": "-c\n/etc/skp/nginx.conf", "environment": "SKP_GATEWAY_NAMES=", "logs": '"GET /jupyter-skp/api/status" 200'}
+        return {"arguments": "nginx: master process", "environment": "SKP_GATEWAY_NAMES=", "logs": '"GET /jupyter-skp/api/status" 200'}
 
     def change(self):
         return Change(
