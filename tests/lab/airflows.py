@@ -102,7 +102,7 @@ def finish(dag, run, seconds=300):
     return took
 
 
-def run(dag, seconds=300, **conf):
+def run(dag, seconds=300, /, **conf):
     """One run to its success: (id, seconds)."""
     ident = trigger(dag, **conf)
     return ident, finish(dag, ident, seconds)

@@ -65,6 +65,7 @@ def browser(tmp_path_factory):
     program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     assert program, "no Chromium on this machine: tests/tools/browser.sh installs it"
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    expect.set_options(timeout=60_000)
     with sync_playwright() as playwright:
         context = playwright.chromium.launch_persistent_context(
             tmp_path_factory.mktemp("chromium"), executable_path=program, headless=True, args=CHROMIUM, viewport={"width": 1280, "height": 1400})

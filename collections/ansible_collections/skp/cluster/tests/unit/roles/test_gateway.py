@@ -121,7 +121,7 @@ def test_names_are_looked_up_when_somebody_asks():
     text = config()
     assert [line for line in re.findall(r"proxy_pass (\S+);", text) if not re.match(r"http://\$(auth|to)\b", line)] == []
     assert "resolver 127.0.0.11" in text
-    assert re.findall(r"set \$to (\S+);", text) == ["jupyter-skp:8010", "spark-skp-master:8030", "spark-skp-master:8030", "spark-skp-history:8031",
+    assert re.findall(r"set \$to (\S+);", text) == ["jupyter-skp:8010", *3 * ["spark-skp-master:8030"], "spark-skp-history:8031",
                                                     "airflow-skp:8040", "portainer-skp:8050"]
     moved = config(jupyter_name="lab", jupyter_port=9010, airflow_port=9040, auth_name="people", jupyter_baseurl="notes")
     assert "set $to lab:9010;" in moved and "set $to airflow-skp:9040;" in moved and "set $auth people:8060;" in moved and "/notes/" in locations(moved)
