@@ -100,7 +100,7 @@ def test_one_sign_in_opens_all_and_a_sign_out_closes_all(person, figures):
     assert run_a_cell(page.context.new_page()) == "42"
     spark = page.context.new_page()
     spark.goto(gateways.url("/spark/"))
-    expect(spark.get_by_text("Alive Workers")).to_be_visible()
+    expect(spark.get_by_role("heading", name=re.compile(r"Workers \(\d+\)"))).to_be_visible()
     spark.screenshot(path=SCREENSHOTS / "gateway-spark.png")
     spark.locator("a[href*='/proxy/worker']").first.click()
     expect(spark).to_have_title(re.compile("Spark Worker at"))
