@@ -199,3 +199,9 @@ def test_awx_offers_the_menu():
     does not know. One click on molecule/default/destroy.yml would be too easy.
     """
     assert [relative(path) for path in awx_playbooks()] == sorted(relative(path) for path in menu() if path.name not in NOT_OFFERED)
+
+
+def test_helpers_of_tests_have_names_of_their_own():
+    """tests/lab puts tests/tools on its path: a module of the same name would be imported in place of its own."""
+    names = [path.stem for folder in ("tools", "lab", "meta") for path in (ROOT / "tests" / folder).glob("*.py") if path.stem not in ("conftest", "__init__")]
+    assert sorted(name for name in set(names) if names.count(name) > 1) == []

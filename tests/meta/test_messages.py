@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """docs/messages.md lists every message that a page explains in a table, and no other; so does the Korean page.
 
-The lists are written by tests/tools/messages.py. Here the pages are read in a second way, line by line, so that a fault of the tool is seen too.
+The lists are written by tests/tools/message_index.py. Here the pages are read in a second way, line by line, so that a fault of the tool is seen too.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from tree import ROOT
 
 sys.path.insert(0, str(ROOT / "tests/tools"))
 
-import messages  # noqa: E402  (needs the path above)
+import message_index as messages  # noqa: E402  (needs the path above)
 
 DOCS = ROOT / "docs"
 LANGUAGES = ["en", "ko"]
@@ -59,7 +59,7 @@ def listed(path):
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_index_is_up_to_date(language):
     path, text = messages.written(DOCS, language)
-    assert path.read_text(encoding="utf-8") == text, "run: python tests/tools/messages.py"
+    assert path.read_text(encoding="utf-8") == text, "run: python tests/tools/message_index.py"
 
 
 @pytest.mark.parametrize("page", sorted(path for path in DOCS.glob("*.md") if path.name != messages.INDEX), ids=lambda path: path.name)

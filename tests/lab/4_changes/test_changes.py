@@ -151,7 +151,7 @@ def test_new_secrets_end_what_the_old_ones_opened_and_never_go_back(site):
     tokens = {notebooks.health_token(), words["jupyter_password"]}
     lablib.on("c01", "sh", "-c", "rm -rf /root/away && cp -a /etc/skp/secrets /root/away")
     result = lablib.play(rotate, "--tags", "jupyter")
-    assert "spark_auth_secret is kept: also used by airflow, spark" in result.text
+    assert "spark_auth_secret is kept: also used by airflow, spark" in faults.words(result.text)
     now = sweeps.secrets()
     assert {name for name in now if now[name] != words[name]} == {name for name in now if name.startswith("jupyter_")}
     assert {name for name, seen in lablib.services().items() if seen != running[name]} == {"jupyter-skp", "jupyter-skp-gateway"}

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Writes the lists of docs/messages.md and docs/ko/messages.md: each message that a page explains, and where.
 
-`python tests/tools/messages.py` writes both; tests/meta/test_messages.py compares. A message gets into the list by a row of a table whose first column is
+`python tests/tools/message_index.py` writes both; tests/meta/test_messages.py compares. A message gets into the list by a row of a table whose first column is
 one of FIRST on any page of docs/, by a check of docs/preflight.md, or by TEXT below. What to do comes from the same row of the page, so there is one place to
 write it.
 
@@ -149,7 +149,7 @@ def told(english: Page, page: Page, words: str) -> list[str]:
     """Return the row of a message in the text of a page."""
     number = next((number for number, text in enumerate(english.sections) if words in " ".join(text.split())), None)
     if number is None:
-        raise ValueError("docs/%s does not say %r any more; see TEXT in tests/tools/messages.py" % (english.name, words))
+        raise ValueError("docs/%s does not say %r any more; see TEXT in tests/tools/message_index.py" % (english.name, words))
     return ["`%s`" % words, page.link(number)]
 
 
