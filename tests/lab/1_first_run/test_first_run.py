@@ -31,6 +31,8 @@ def test_dry_run_before_the_first_run(figures):
     before = files()
     # A lab made anew keeps the last one's registry. No registry answers yet, so that a dry run cannot know what it holds: it predicts builds.
     cached = "/srv/skp/registry/" in before["c01"]
+    # A `make down` that was ended half-way leaves the shared store. A directory that exists gets no first files.
+    kept = "/srv/skp/jupyter\n" in before["c01"]
     dry = lablib.play("site.yml", "--check", "--diff")
     assert is_fresh() and files() == before
     assert "kafka-skp-1" in dry.text and "zookeeper-skp-1" in dry.text
@@ -40,7 +42,7 @@ def test_dry_run_before_the_first_run(figures):
     assert without_images(real.changed) == without_images(dry.changed)
     assert cached or real.changed == dry.changed
     for name in ("welcome.ipynb", "welcome.ko.ipynb"):
-        assert f"/srv/skp/jupyter/{name}: " in dry.text
+        assert kept or f"/srv/skp/jupyter/{name}: " in dry.text
         assert lablib.on("c01", "stat", "-c", "%u:%g %a", f"/srv/skp/jupyter/{name}").strip() == "61000:61000 644"
     # A volume mounted on a node later reaches its containers only while the node's mounts are shared ones.
     for node in sorted(lablib.hosts()):
