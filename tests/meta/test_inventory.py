@@ -33,7 +33,7 @@ def section(name: str) -> re.Pattern[str]:
 def lists() -> dict[str, str]:
     """What the parts must hold."""
     services = [
-        f"| `{label}` | {text}{' *Not in this version: a warning.*' if label in _hosts_json.NOT_YET else ''} |" for label, text in _hosts_json.SERVICES.items()
+        f"| `{label}` | {text} |" for label, text in _hosts_json.SERVICES.items()
     ]
     names = [
         f"| `{name}` | {f'`{_env_file.variable_of(name)}`' if _env_file.variable_of(name) else ''} | {kind} | {text} |"
@@ -83,16 +83,14 @@ def test_a_variable_of_env_file_is_one_that_a_role_reads():
     known = set()
     for path in (ROOT / "collections/ansible_collections/skp/cluster/roles").glob("*/defaults/main.yml"):
         known |= set(yaml.safe_load(path.read_text(encoding="utf-8")) or {})
-    variables = {name: _env_file.variable_of(name) for name in _env_file.NAMES if not _env_file.later(name)}
+    variables = {name: _env_file.variable_of(name) for name in _env_file.NAMES}
     assert {name: variable for name, variable in variables.items() if variable and variable not in known} == {}
 
 
-def test_a_label_without_a_play_is_known_as_such():
-    """Whoever writes the play of a service takes its labels out of the list."""
+def test_every_label_has_a_play():
     playbooks = ROOT / "collections/ansible_collections/skp/cluster/playbooks"
     hosts = {group for path in playbooks.glob("*.yml") for play in yaml.safe_load(path.read_text("utf-8")) for group in play.get("hosts", "").split(":")}
-    labels = {label for label in _hosts_json.SERVICES if label != "gpu" and _hosts_json.group_name(label) not in hosts}
-    assert labels == _hosts_json.NOT_YET
+    assert {label for label in _hosts_json.SERVICES if _hosts_json.group_name(label) not in hosts} == {"gpu"}
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "inventory").glob("*/group_vars/**/*.yml")), ids=lambda path: str(path.relative_to(ROOT)))
@@ -103,11 +101,6 @@ def test_variables_of_our_inventories_are_those_of_roles(path):
         prefixes.add(role.name.lstrip("_") + "_")
     written = re.findall(r"^(?:# )?([a-z_]+): ", path.read_text(encoding="utf-8"), re.MULTILINE)
     assert [name for name in written if name.startswith(tuple(prefixes)) and name not in known] == []
-
-
-def test_services_of_env_file_that_are_not_here_have_no_role():
-    roles = {path.name for path in (ROOT / "collections/ansible_collections/skp/cluster/roles").iterdir()}
-    assert {part for part in _env_file.NOT_YET if part.lower() in roles} == set()
 
 
 def test_other_files_of_a_directory_are_no_inventories(tmp_path):

@@ -56,7 +56,7 @@ _value:
 """
 
 from ansible_collections.skp.cluster.plugins.module_utils.cluster_info import plan
-from ansible_collections.skp.cluster.plugins.plugin_utils._hosts_json import NOT_YET, SERVICES
+from ansible_collections.skp.cluster.plugins.plugin_utils._hosts_json import SERVICES
 
 MARKS = {"gpu"}
 """Labels of SERVICES that no service follows."""
@@ -93,7 +93,7 @@ def site_of(hosts, hostvars, groups, settings, volumes=None):
     failed = {name: dict((hostvars[name].get("__volumes_mounted") or {}).get("failed") or {}) for name in hosts}
     return {
         "cluster": str(settings["cluster"]), "time": settings["time"], "hosts": wanted,
-        "services": sorted(set(SERVICES) - NOT_YET - MARKS),
+        "services": sorted(set(SERVICES) - MARKS),
         "nodes": nodes_of(hosts, hostvars), "failed_volumes": failed,
         "settings": {"disk_free_percent": float(settings["disk_free_percent"]), "recent_seconds": int(settings["recent_seconds"])},
     }

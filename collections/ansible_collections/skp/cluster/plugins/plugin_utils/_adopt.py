@@ -197,9 +197,7 @@ class _Planner:
             self._row("hosts.json: %s" % host.name, TAKEN, "host %s, %s" % (host.ipv4, swarm))
             for label, value in host.labels.items():
                 entry = "hosts.json: %s: %s" % (host.name, label)
-                if label in _hosts_json.NOT_YET:
-                    self._row(entry, GONE, "this version has no service for the label; it stays in hosts.json and starts nothing")
-                elif label in doubtful:
+                if label in doubtful:
                     self._row(entry, UNCLEAR, doubtful[label].removeprefix("hosts.json: ") + "; correct hosts.json, or name the entry in adopt_ignore")
                 elif label in _hosts_json.SERVICES:
                     self._row(entry, TAKEN, "label of a service, %s" % value)
@@ -305,8 +303,7 @@ class _Planner:
     def _service(self, where: str, name: str, label: str, entry: dict[str, t.Any]) -> None:
         if SERVICE_NAMES[label]:
             self._derive(where, SERVICE_NAMES[label], name)
-        self._row(where, TAKEN if label not in _hosts_json.NOT_YET else GONE,
-                  "the service of the label %s" % label if label not in _hosts_json.NOT_YET else "this version has no service for the label %s" % label)
+        self._row(where, TAKEN, "the service of the label %s" % label)
         for port in map(str, entry.get("ports") or []):
             outside, _colon, inside = port.rpartition(":")
             known = SERVICE_PORTS.get(label, {}).get(inside)
@@ -420,8 +417,6 @@ class _Planner:
             return GONE_NAMES[name]
         if kind in (_env_file.IMAGE, _env_file.TAG):
             return _OWN_IMAGE % (name.split("_")[0].lower().replace("flask", "auth").replace("pgsql", "postgresql") + "_image")
-        if _env_file.later(name):
-            return "this version has no such service"
         if name == "SKP_HOME" and later_tool:
             return _LATER_TOOL
         if name == "SPARK_MNAME" and not value.endswith(_env_file.MASTER):

@@ -15,14 +15,11 @@ import typing as t
 
 from ansible_collections.skp.cluster.plugins.plugin_utils._hosts_json import near, quote
 
-TEXT, PORT, SWITCH, SECRET, IMAGE, TAG, UNUSED, LATER = "text", "port", "switch", "secret", "image", "tag", "unused", "later"
-"""Kinds. A name of kind UNUSED sets no variable; one of kind LATER sets one that no role of this version reads."""
+TEXT, PORT, SWITCH, SECRET, IMAGE, TAG, UNUSED = "text", "port", "switch", "secret", "image", "tag", "unused"
+"""Kinds. A name of kind UNUSED sets no variable."""
 
 OWN_IMAGES = "skp/"
 """Prefix of the images that st-kilda-pier built itself (no registry, no tag). The roles have their own images instead."""
-
-NOT_YET: tuple[str, ...] = ()
-"""First parts of the names of services that this version does not run."""
 
 
 def _table() -> dict[str, tuple[str, str]]:
@@ -153,14 +150,9 @@ SILENT = ("SKP_USER", "SKP_ETC", "SKP_HOSTS", "SKP_IMAGES", "SKP_NETWORKS", "SKP
 def variable_of(name: str) -> str:
     """The variable that a name sets, empty for one that sets none."""
     kind = NAMES[name][0]
-    if kind in (UNUSED, TAG) or (kind == SWITCH and not later(name)):
+    if kind in (UNUSED, TAG, SWITCH):
         return ""
     return VARIABLES.get(name, name.lower())
-
-
-def later(name: str) -> bool:
-    """Whether the name belongs to a service that this version does not run."""
-    return name.split("_", 1)[0] in NOT_YET
 
 
 ENVIRONMENT = ("HOME", "USER")
@@ -413,27 +405,19 @@ class _Reader:
             reason = self._no_effect(name, value)
             if reason:
                 self.warnings.append(f"{self.places[name]}: has no effect: {reason}")
-            elif NAMES[name][0] == IMAGE and not later(name):
+            elif NAMES[name][0] == IMAGE:
                 if not str(value).startswith(OWN_IMAGES):
                     self.variables[variable] = self._image(str(value), str(values.get(name.removesuffix("IMAGE") + "TAG", "")))
-            elif NAMES[name][0] == IMAGE and str(value).startswith(OWN_IMAGES):
-                continue
             elif name == "REGISTRY_PORT":
                 self.variables[variable] = f"localhost:{value}"
             elif name == "SPARK_MNAME":
                 self.variables[variable] = str(value).removesuffix(MASTER)
             elif variable:
                 self.variables[variable] = value
-        unread = [name for name in values if later(name)]
-        if unread:
-            names = ", ".join(unread)
-            self.warnings.append(f"{self.name}: {names}: of a service that this version does not have; the variables are set, and no role reads them")
 
     def _no_effect(self, name: str, value: str | int | bool) -> str:
-        """Why a value has no effect although the name belongs to a service that runs, empty if it has one or is not missed."""
+        """Why a value has no effect, empty if it has one or is not missed."""
         kind, text = NAMES[name]
-        if later(name):
-            return ""
         if kind == TAG:
             image = str(self.values.get(name.removesuffix("TAG") + "IMAGE", OWN_IMAGES))
             return "the image is built by skp.cluster; set skp_image_tag" if image.startswith(OWN_IMAGES) and value not in ("", "latest") else ""

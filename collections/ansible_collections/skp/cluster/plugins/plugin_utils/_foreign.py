@@ -9,7 +9,7 @@ import typing as t
 
 from ansible_collections.skp.cluster.plugins.plugin_utils import _hosts_json
 
-OURS = ("master", "manager", *(_hosts_json.group_name(name) for name in _hosts_json.SERVICES if name not in _hosts_json.NOT_YET))
+OURS = ("master", "manager", *(_hosts_json.group_name(name) for name in _hosts_json.SERVICES))
 """Groups whose hosts get services, data or secrets. No role asks for the group `worker`, nor for those of labels without a role."""
 
 

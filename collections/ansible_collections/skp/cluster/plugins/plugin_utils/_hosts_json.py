@@ -42,9 +42,6 @@ SERVICES: dict[str, str] = {
 }
 """Labels that switch a service or feature on; the value must be "enable" or "disable"."""
 
-NOT_YET: frozenset[str] = frozenset()
-"""Labels of SERVICES without a role in this version. They are a warning, not an error: the hosts.json of an existing st-kilda-pier stays readable."""
-
 SWITCH = ("enable", "disable")
 CLUSTER = "skp"
 """The group of all hosts of the cluster: what every play of the collection is limited to."""
@@ -267,7 +264,6 @@ class _Reader:
         self._label_of_group = {group_name(label): label for label in SERVICES}
         self._meant: dict[str, str | None] = {}
         self._doubtful: dict[str, list[str]] = {}
-        self._not_yet: dict[str, list[str]] = {}
 
     def read(self, data: t.Any) -> list[Host]:
         if not isinstance(data, dict):
@@ -285,11 +281,8 @@ class _Reader:
         return hosts
 
     def warnings(self) -> list[str]:
-        """One line per label that is not a service but has a similar name, and one for all labels whose service is not in this version."""
+        """One line per label that is not a service but has a similar name."""
         lines = []
-        if self._not_yet:
-            labels = ", ".join(f"{label} ({', '.join(hosts[:3])}{', ...' if len(hosts) > 3 else ''})" for label, hosts in self._not_yet.items())
-            lines.append(f"{self.name}: no service in this version for the labels {labels}; they are set on the swarm nodes, and nothing is started")
         for label, hosts in self._doubtful.items():
             more = f" (and {len(hosts) - 1} more)" if len(hosts) > 1 else ""
             lines.append(
@@ -399,8 +392,6 @@ class _Reader:
             if labels.get(name, value) != value:
                 self._error(host, f'label "{name}"', f"found both {_show(labels[name])} and {_show(value)}, expected one value")
                 continue
-            if name in NOT_YET and value == "enable" and name not in labels:
-                self._not_yet.setdefault(name, []).append(host)
             labels[name] = value
             if name not in SERVICES and self._meaning(name):
                 self._doubtful.setdefault(name, []).append(host)

@@ -197,12 +197,6 @@ def test_names_without_effect_are_said(text: str, warnings: tuple[str, ...]) -> 
     assert read(text).warnings == tuple(f"env.sh: {warning}" for warning in warnings)
 
 
-def test_names_of_a_service_that_is_not_here_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_env_file, "NOT_YET", ("NGINX",))
-    text = "NGINX_NAME, NGINX_PORT: of a service that this version does not have; the variables are set, and no role reads them"
-    assert read("NGINX_NAME=n\nNGINX_PORT=2\nS3_BUCKET=b").warnings == (f"env.sh: {text}",)
-
-
 @pytest.mark.parametrize(
     ("text", "error"),
     [

@@ -287,13 +287,6 @@ def test_a_file_that_cannot_be_read_is_an_error(tmp_path: pathlib.Path, monkeypa
     assert inventory_loader.get("skp.cluster.hosts_json").verify_file(str(tmp_path / "hosts.json"))
 
 
-def test_labels_without_a_service_in_this_version_warn_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_hosts_json, "NOT_YET", frozenset({"nginx"}))
-    found = _hosts_json.parse(json.dumps(hosts(labels={"nginx": "enable", "flask": "enable", "kafka": "enable"})).encode(), "f")
-    text = "no service in this version for the labels nginx (c02); they are set on the swarm nodes, and nothing is started"
-    assert found.warnings == (f"f: {text}",)
-
-
 def test_another_inventory_beside_ours_still_works(tmp_path: pathlib.Path) -> None:
     (tmp_path / "extra.ini").write_text("[clients]\nlaptop ansible_host=10.9.9.9\n", encoding="utf-8")
     (tmp_path / "more.yml").write_text("all: {hosts: {desk: {ansible_host: 10.9.9.8}}}\n", encoding="utf-8")
