@@ -19,7 +19,8 @@ from collections.abc import Callable
 class Variant:
     """One thing to measure.
 
-    ``environment`` is added to that of the caller.
+    ``command`` has ``{round}`` where the number of the round belongs, which is 0 for the round that warms up. ``environment`` is added to that of the caller.
+    ``code`` is the exit code that the command must have.
     ``check`` is given what the command printed and raises when the run was not what the figure is to stand for (something changed, say).
     """
 
@@ -27,6 +28,7 @@ class Variant:
     command: list[str]
     check: Callable[[str], None] = lambda printed: None
     environment: dict[str, str] = dataclasses.field(default_factory=dict)
+    code: int = 0
     seconds: list[float] = dataclasses.field(default_factory=list)
 
     @property
@@ -34,14 +36,15 @@ class Variant:
         """Median of the measured wall times, in seconds."""
         return statistics.median(self.seconds)
 
-    def run(self, cwd: str) -> float:
-        """Run once; return the wall time in seconds. Raises RuntimeError with the output when the command failed."""
-        began = time.monotonic()
+    def run(self, cwd: str, number: int) -> float:
+        """Run once, in the round of this number; return the wall time in seconds. Raises RuntimeError with the output for another exit code."""
+        command = [word.replace("{round}", str(number)) for word in self.command]
         environment = {**os.environ, **self.environment}
-        done = subprocess.run(self.command, cwd=cwd, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+        began = time.monotonic()
+        done = subprocess.run(command, cwd=cwd, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
         took = time.monotonic() - began
-        if done.returncode != 0:
-            raise RuntimeError("%s ended with %d:\n%s" % (" ".join(self.command), done.returncode, done.stdout[-4000:]))
+        if done.returncode != self.code:
+            raise RuntimeError("%s ended with %d:\n%s" % (" ".join(command), done.returncode, done.stdout[-4000:]))
         self.check(done.stdout)
         return took
 
@@ -57,7 +60,7 @@ def measure(variants: list[Variant], rounds: int, cwd: str, say: Callable[[str],
         began = time.monotonic()
         shift = number % len(lineup)
         for variant in lineup[shift:] + lineup[:shift]:
-            took = variant.run(cwd)
+            took = variant.run(cwd, number)
             if number:
                 variant.seconds.append(took)
         say("round %s of %d: %.0f s" % (number or "0 (warm-up)", rounds, time.monotonic() - began))

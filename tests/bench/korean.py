@@ -9,7 +9,15 @@ from __future__ import annotations
 
 import re
 
-TITLES = {"Benchmarks": "벤치마크", "A second run": "두 번째 실행", "Many hosts": "호스트가 많을 때", "The inventory": "인벤토리"}
+TITLES = {
+    "Benchmarks": "벤치마크",
+    "A second run": "두 번째 실행",
+    "Each service alone": "서비스 하나씩",
+    "Many hosts": "호스트가 많을 때",
+    "The state of the cluster": "클러스터의 상태",
+    "Data volumes": "데이터 볼륨",
+    "The inventory": "인벤토리",
+}
 PARAGRAPHS = [
     (r"\[한국어\]\(ko/benchmarks\.md\)", "[English](../benchmarks.md)"),
     (
@@ -31,6 +39,22 @@ PARAGRAPHS = [
     (
         r"Kafka by its role takes ([\d.]+) of the time that the same service takes as stock tasks\.",
         "같은 서비스를 일반 태스크로 실행한 시간을 1이라 하면, 롤로 실행한 Kafka는 {0}입니다.",
+    ),
+    (
+        r"A second run of one service: `ansible-playbook site\.yml` with its tag\. Nothing changes\.",
+        "서비스 하나의 두 번째 실행입니다. 그 태그로 `ansible-playbook site.yml`을 실행하며, 아무것도 바꾸지 않습니다.",
+    ),
+    (
+        r"With (\d+) hosts the exit code is 2, as it should be: the swarm does not know the further hosts\.",
+        "호스트가 {0}대일 때 종료 코드는 2입니다. swarm이 추가한 호스트를 모르므로 맞는 결과입니다.",
+    ),
+    (
+        r"A file of (\d+) MiB on a node, copied with the client of the server, and through the volume\. .*",
+        "노드에 있는 {0} MiB 파일을 서버의 클라이언트로, 그리고 볼륨을 통해 복사합니다. 읽는 파일은 그 노드가 처음 보는 것입니다.\n쓰기는 서버에 다 들어갔을 때 끝납니다.",
+    ),
+    (
+        r"(.+): writing takes ([\d.]+) of the time of (.+), reading ([\d.]+)\.",
+        "{0}: {2}의 시간을 1이라 하면 쓰기는 {1}, 읽기는 {3}입니다.",
     ),
     (
         r"The further hosts are names that lead to the same three nodes\. A run of Kafka does not contact hosts without its label\.",
@@ -57,6 +81,10 @@ CELLS = [
     (r"(`[^`]+`), (\d+) hosts, (\d+) of them without a label", "{0}, 호스트 {1}대, 그중 {2}대는 레이블 없음"),
     (r"(`[^`]+`), (\d+) hosts with the label spark-worker", "{0}, 레이블 spark-worker가 있는 호스트 {1}대"),
     (r"(`[^`]+`), (\d+) hosts", "{0}, 호스트 {1}대"),
+    (r"(.+), to the server", "{0}, 서버로"),
+    (r"(.+), to the volume", "{0}, 볼륨으로"),
+    (r"(.+), from the server", "{0}, 서버에서"),
+    (r"(.+), from the volume", "{0}, 볼륨에서"),
     (r"the same as a YAML inventory", "같은 내용의 YAML 인벤토리"),
     (r"INI file, names only", "INI 파일, 이름만"),
 ]

@@ -19,18 +19,26 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from importlib.metadata import version
 
 import korean
 from harness import Variant, measure, table
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests/lab"))
+
+import datastores  # noqa: E402  (needs the path above)
+import lablib  # noqa: E402
+
 TARGET = ROOT / "docs/benchmarks.md"
 KOREAN = ROOT / "docs/ko/benchmarks.md"
 STOCK = "tests/bench/stock_kafka.yml"
 LAB = ROOT / "inventory/lab"
 MANY = 40
 MITOGEN = "0.3.54"
+SERVICES = ("zookeeper", "kafka", "mysql", "postgresql", "redis", "auth", "spark", "jupyter", "airflow", "portainer", "gateway")
+MEGABYTES = 128
 
 HEAD = """# Benchmarks
 
@@ -124,6 +132,108 @@ def second_run(rounds: int) -> list[str]:
     ]
 
 
+def each_service(rounds: int) -> list[str]:
+    """A second run of each service alone, against a ping of all nodes."""
+    runs = [Variant("`--tags %s`" % name, ["ansible-playbook", "site.yml", "--tags", name], nothing_changed) for name in SERVICES]
+    lineup = measure([Variant("`ansible skp -m ping`", ["ansible", "skp", "-m", "ansible.builtin.ping"]), *runs], rounds, str(ROOT))
+    return ["## Each service alone", "", "A second run of one service: `ansible-playbook site.yml` with its tag. Nothing changes.", "", *table(lineup)]
+
+
+def status(rounds: int) -> list[str]:
+    """The state of the cluster, with 3 hosts and with 37 further ones that the swarm does not know."""
+    with tempfile.TemporaryDirectory() as directory:
+        bare = str(many(pathlib.Path(directory) / "bare", []))
+        ping = ["ansible", "skp", "-m", "ansible.builtin.ping"]
+        run = ["ansible-playbook", "playbooks/status.yml"]
+        lineup = measure(
+            [
+                Variant("`ansible skp -m ping`", ping),
+                Variant("`playbooks/status.yml`, 3 hosts", run),
+                Variant("`ansible skp -m ping`, %d hosts" % MANY, [*ping, "-i", bare]),
+                Variant("`playbooks/status.yml`, %d hosts" % MANY, [*run, "-i", bare], code=2),
+            ],
+            rounds,
+            str(ROOT),
+        )
+    return [
+        "## The state of the cluster",
+        "",
+        "With %d hosts the exit code is 2, as it should be: the swarm does not know the further hosts." % MANY,
+        "",
+        *table(lineup),
+    ]
+
+
+def data_volumes(rounds: int) -> list[str]:
+    """A large file to and from each data volume, against the client of the same server that mounts nothing."""
+    node = next(name for name in datastores.nodes() if name != "c01")
+    size = MEGABYTES << 20
+    with datastores.servers() as volumes:
+        datastores.play(volumes)
+        try:
+            remotes = datastores.REMOTES.replace("$(hostname -i)", datastores.address())
+            remotes = remotes.replace("$ROOT_ACCESS_KEY", datastores.S3["access_key_id"])
+            remotes = remotes.replace("$ROOT_SECRET_KEY", datastores.S3["secret_access_key"])
+            setting = "cd /root/bench\n%sremote=%s@%s\n" % (remotes, datastores.USER, datastores.address())
+            setting += "options='-q -i /etc/skp/volumes/lake/key -o BatchMode=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null'\n"
+            lablib.on(node, "sh", "-euc", "mkdir -m 0700 /root/bench; cat >/root/bench/setting", stdin=setting)
+            lablib.on(node, "sh", "-euc", "head -c %d /dev/urandom >/root/bench/file" % size)
+            for name in ("rclone", "rclone-all") if datastores.BLOB else ("rclone",):
+                lablib.run("docker", "cp", "-q", datastores.PROGRAMS / name, "%s:/root/bench/%s" % (lablib.container(node), name))
+            lineup = measure(list(copies(node, lablib.container(node))), rounds, str(ROOT))
+        finally:
+            lablib.on(node, "rm", "-rf", "/root/bench")
+            datastores.play([], "-e", "volumes_force=true")
+    of = {variant.name: variant.median for variant in lineup}
+    ratios = []
+    for driver, tool, name in DRIVERS:
+        if name in datastores.NAMES:
+            write, read = (of["%s, %s the volume" % (driver, way)] / of["%s, %s the server" % (tool, way)] for way in ("to", "from"))
+            ratios.append("%s: writing takes %.2f of the time of %s, reading %.2f." % (driver, write, tool, read))
+    return [
+        "## Data volumes",
+        "",
+        "A file of %d MiB on a node, copied with the client of the server, and through the volume. Reads are of files that the node has not seen; a write ends"
+        % MEGABYTES,
+        "when the server has all of it.",
+        "",
+        *table(lineup),
+        "",
+        *"\n\n".join(ratios).splitlines(),
+    ]
+
+
+DRIVERS = (("sshfs", "scp", "lake"), ("s3fs", "rclone copy", "s3"), ("rclone mount", "rclone copyto", "blob"))
+"""Driver, client of the same server, name of the lab's volume."""
+
+
+def copies(node: str, container: str) -> Iterator[Variant]:
+    """Yield the copies to and from each server: with its client, and through its volume.
+
+    What the client writes in a round, the volume reads in the next one, and the other way round: neither has the file in a cache.
+    """
+    for driver, tool, name in DRIVERS:
+        if name not in datastores.NAMES:
+            continue
+        place = "%s/%s" % (datastores.PARENT, name)
+        if name == "lake":
+            there = "$remote:%s" % datastores.DATA
+            put, get = "scp $options file %s/c{round}" % there, "scp $options %s/v$before got" % there
+        else:
+            there = "%s:%s" % (name, datastores.BUCKET)
+            program = "./rclone-all" if name == "blob" else "./rclone"
+            put, get = "%s copyto file %s/c{round}" % (program, there), "%s copyto %s/v$before got" % (program, there)
+        write = "cp file %s/v{round}; sync %s/v{round}" % (place, place)
+        if name == "blob":  # it uploads after the file is closed
+            write += "; until ./rclone-all lsf %s/v{round} 2>/dev/null | grep -q .; do sleep 0.1; done" % there
+        # Before the first round nothing is there to be read.
+        ahead = "before=$(({round} - 1))\n"
+        for text, what in ((put, "%s, to the server" % tool), (write, "%s, to the volume" % driver)):
+            yield Variant(what, ["docker", "exec", container, "bash", "-euc", ". /root/bench/setting\n" + text])
+        for text, what in ((get + "; rm got", "%s, from the server" % tool), ("cat %s/c$before >/dev/null" % place, "%s, from the volume" % driver)):
+            yield Variant(what, ["docker", "exec", container, "bash", "-euc", ". /root/bench/setting\n%stest {round} = 0 || { %s; }" % (ahead, text)])
+
+
 def many(target: pathlib.Path, labels: list[dict[str, str]]) -> pathlib.Path:
     """Write an inventory of MANY hosts: the lab's nodes and, under further addresses that are given to them here, workers with these labels.
 
@@ -191,7 +301,7 @@ def main() -> None:
         machine=machine(),
         versions=versions(),
     )
-    parts = [] if chosen.skip_lab else [second_run(chosen.rounds), many_hosts(chosen.rounds)]
+    parts = [] if chosen.skip_lab else [part(chosen.rounds) for part in (second_run, each_service, many_hosts, status, data_volumes)]
     parts.append(inventory(chosen.rounds))
     text = "\n".join([head, *("\n".join(part) + "\n" for part in parts)])
     for path, content in ((TARGET, text), (KOREAN, korean.page(text))):

@@ -25,7 +25,7 @@ def lab_where():
     @task
     def where(number):
         import time
-        time.sleep(5)
+        time.sleep(20)
     where.expand(number=list(range(6)))
 lab_where()
 """

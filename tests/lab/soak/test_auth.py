@@ -4,13 +4,12 @@
 from __future__ import annotations
 
 import base64
-import concurrent.futures
 import json
 import os
-import time
 
 import accounts
 import lablib
+import load
 import pytest
 import requests
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -43,29 +42,13 @@ def test_requests_made_from_the_document_find_no_server_error(part, tmp_path):
     assert accounts.healthy() and accounts.as_admin("GET", "/v1/accounts/admin").json()["active"], "the cluster's account is as it was"
 
 
-def rate(clients, seconds, ask):
-    """(requests per second, 99th percentile in ms, statuses) of so many clients that ask one after the other."""
-    until = time.monotonic() + seconds
-
-    def client(_number):
-        found, session = [], requests.Session()
-        while time.monotonic() < until:
-            started = time.monotonic()
-            found.append((ask(session), time.monotonic() - started))
-        return found
-    with concurrent.futures.ThreadPoolExecutor(clients) as pool:
-        found = [one for part in pool.map(client, range(clients)) for one in part]
-    took = sorted(one[1] for one in found)
-    return round(len(found) / seconds), round(took[int(len(took) * 0.99)] * 1000), {one[0] for one in found}
-
-
 def test_load(figures):
     ident, word = accounts.new()
     headers = {"Authorization": "Bearer " + accounts.tokens(ident, word)[0]}
     check, signs = accounts.url("/v1/tokens/check?area=jupyter"), accounts.url("/v1/tokens")
     for name, ask, status in (("checks", lambda session: session.get(check, headers=headers, timeout=30).status_code, 204),
                               ("sign-ins", lambda session: session.post(signs, json={"id": ident, "pw": word}, timeout=30).status_code, 201)):
-        per_second, late, statuses = rate(8, 20, ask)
+        per_second, late, statuses = load.rate(8, 20, requests.Session, ask)
         figures[f"auth: {name} per second, p99 in ms, 8 clients"] = (per_second, late)
         assert statuses == {status}
 
