@@ -72,8 +72,8 @@ def test_every_service_has_a_witness(site):
     assert set(definitions.read()) == witness.services()
 
 
-# One of each kind: on the nodes, with member ids, with a database and its secrets, with many services. The others in `make soak`.
-KINDS = ("registry", "kafka", "mysql", "airflow")
+# One with member ids, one with a database, secrets and many services. The others in `make soak`; the calls of each are counted in the second run above.
+KINDS = ("kafka", "airflow")
 
 
 @pytest.mark.parametrize("one", [one if one.name in KINDS else pytest.param(one, marks=pytest.mark.soak) for one in witness.ALL], ids=lambda one: one.name)
@@ -109,16 +109,20 @@ def in_order(names):
 
 
 def test_installed_collection_and_hosts_json_backwards(site, installed):
-    """The built collection, run from elsewhere, one host at a time, with hosts.json backwards, which turns every pair of hosts round: changed=0."""
+    """The built collection, run from elsewhere, with hosts.json backwards, which turns every pair of hosts round: changed=0. `make soak` takes one host at
+    a time, so that they also answer in this order.
+    """
     before = lablib.snapshot()
     backwards = in_order(sorted(lablib.hosts(), reverse=True))
     with lablib.edited_hosts(backwards):
-        both = lablib.play(site, "--forks", "1", **installed).changed
+        both = lablib.play(site, *(("--forks", "1") if lablib.SOAK else ()), **installed).changed
         order = lablib.play(site).changed if both else set()
     assert both == set(), f"{both}; of it {order} also from the sources: that is the order's doing, the rest the installed collection's"
     assert lablib.snapshot() == before
 
 
+# `make test` has a run with --limit in tests/lab/6_last/kafka, where the record of the brokers is lost besides.
+@pytest.mark.soak
 def test_limit_to_one_host_changes_nothing_elsewhere(site):
     """--limit c02 on a cluster that is as it should be: nothing changes, and the member lists still name everybody."""
     before = lablib.snapshot()

@@ -86,6 +86,8 @@ def test_a_roll_and_one_that_does_not_start(figures):
     figures["zookeeper: acked / lost during two rolls, longest gap in seconds"] = f"{len(written.acked)} / 0, {written.longest_gap()}"
 
 
+# `make test` has members that are killed, and nodes without power: tests/lab/5_outages.
+@pytest.mark.soak
 def test_a_member_that_is_cut_off(figures):
     """The leader reaches nobody: it stops serving, the others go on, and a run that would stop one of them is refused and names it. Back again, it follows.
     Then a follower is paused. Nothing that was acknowledged is lost.
