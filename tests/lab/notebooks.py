@@ -147,7 +147,7 @@ class Kernel:
         self.socket = websocket.create_connection(
             f"{gateway_url().replace('http', 'ws', 1)}/api/kernels/{self.ident}/channels", header=authorization(token), timeout=30)
 
-    def run(self, code, seconds=120):
+    def run(self, code, seconds=300):
         """Run code. Returns what it printed and its result as text; Failed with the kernel's own words when it raises."""
         ident = uuid.uuid4().hex
         self.socket.send(json.dumps({
