@@ -37,10 +37,10 @@ def given(tmp_path):
     return make
 
 
-def push(registry, given, images, platform="", password=outside.PASSWORD, check=True):
+def push(registry, given, images, platform="", password=outside.PASSWORD, check=True, extra=()):
     """A run of push.yml, as talkative as can be."""
     variables = given(push_registry=registry.name, push_images=images, push_platform=platform, push_username=outside.USER, push_password=password,
-                      push_ca=registry.ca, images_extra=[FAR])
+                      push_ca=registry.ca, images_extra=list(extra))
     result = lablib.play("playbooks/push.yml", "-vvv", *variables, check=check)
     assert password not in result.text
     return result
@@ -83,7 +83,7 @@ def test_an_image_of_somebody_else_becomes_a_service(registry, given, figures):
     entries = yaml.safe_load(LAB.read_text(encoding="utf-8"))["skp_custom_services"]
     other = {"name": "there", "label": "hello", "image": f"{registry.name}/{THERE}:1.0", "ports": [f"{THERE_PORT}:8080"],
              "env": {"GREETING": "there", "TOKEN": {"secret": "hello_token"}}, "command": ["python3", "/srv/app.py"]}
-    variables = given(skp_custom_services=[*entries, other], images_extra=[FAR])
+    variables = given(skp_custom_services=[*entries, other])
     result = lablib.play("site.yml", "--tags", "images,custom", *variables)
     figures["custom: somebody else's image as a service, seconds"] = round(result.seconds)
     address = f"http://{lablib.address(HELLO.nodes()[0])}:{THERE_PORT}/"
@@ -104,6 +104,6 @@ def answer(address):
 def test_an_image_is_built_for_another_platform(registry, given):
     """What the cluster itself runs stays."""
     before = lablib.snapshot()["services"]
-    push(registry, given, {"custom-far": "me/far"}, platform=platforms()[1])
+    push(registry, given, {"custom-far": "me/far"}, platform=platforms()[1], extra=[FAR])
     assert registry.platform("me/far", "latest") == platforms()[1]
     assert lablib.snapshot()["services"] == before
