@@ -62,11 +62,12 @@ print(json.dumps({place: sorted(names) for place, names in found.items()}))
 """
 
 # Runs on a node until its standard input ends. Of every process, also of one that lives for a moment, the arguments, and the environment whenever the
-# arguments are new: between fork and exec a process has those of another. Prints {place: names of words found in it}.
+# arguments are new: between fork and exec a process has those of another. Prints a line when it has begun, and {place: names of words found in it}.
 WATCH = r"""
 import json, os, select, sys
 
 words, found, before = json.loads(sys.stdin.readline()), {}, {}
+print("begun", flush=True)
 
 
 def read(path):
@@ -127,7 +128,9 @@ def watched(words):
         for watcher in watchers.values():
             watcher.stdin.write(json.dumps({**words, "control": control}) + "\n")
             watcher.stdin.flush()
-        lablib.look(f"sleep 0.5; env SKP_CONTROL={control} sleep 1")
+        for watcher in watchers.values():
+            watcher.stdout.readline()
+        lablib.look(f"env SKP_CONTROL={control} sleep 2")
         yield found
     finally:
         for node, watcher in watchers.items():

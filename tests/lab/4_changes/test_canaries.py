@@ -67,6 +67,8 @@ def shown(text):
     return sorted(name for name, word in WORDS.items() if word in text)
 
 
+# `make test` has the dry run and the real one of test_there_down_and_back, with the cluster's own secrets.
+@pytest.mark.soak
 def test_a_dry_run_shows_no_secret(site, given):
     """All roles with all canaries, nothing changed: each that is new to the cluster appears as a change, and none by its value."""
     before = lablib.snapshot()
@@ -76,7 +78,11 @@ def test_a_dry_run_shows_no_secret(site, given):
     assert lablib.snapshot() == before
 
 
-@pytest.mark.parametrize("tag", FAILURES)
+# What reads secrets before it fails in a way of its own; the other services' roles fail as MySQL's does, in `make soak`.
+KINDS = ("swarm", "images", "registry", "mysql", "jupyter", "airflow")
+
+
+@pytest.mark.parametrize("tag", [tag if tag in KINDS else pytest.param(tag, marks=pytest.mark.soak) for tag in FAILURES])
 def test_a_failure_shows_no_secret(tag, given):
     """The role fails with the canaries at hand. Meanwhile the arguments and environments of all processes of the nodes are read."""
     before, kept = lablib.snapshot(), sweeps.secrets()
