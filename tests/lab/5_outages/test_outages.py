@@ -7,6 +7,7 @@ After each day of it the cluster is healthy and every service's data is present.
 from __future__ import annotations
 
 import contextlib
+import json
 import time
 
 import faults
@@ -74,9 +75,9 @@ def test_a_the_master_loses_power(kept, figures):
     figures["power: c01 killed and started, healthy after seconds"] = as_before(kept)
 
 
-def test_b_a_worker_dies_loses_a_label_and_is_wiped(kept, site, figures):
+def test_b_a_worker_dies_loses_a_label_and_is_wiped(kept, site, figures, tmp_path):
     """c03 dies while it serves a Spark job's shuffled data, and the sum is right; it may be the swarm's leader (in `make soak`, where c01 died before). Its
-    label kafka is taken while it is off: the broker is gone at once and stays gone when c03 is back. Then c03 has the label again (and is wiped before, in
+    label kafka is taken while it is off, and status.yml names it: the broker is gone at once and stays gone when c03 is back. Then c03 has the label again (and is wiped before, in
     `make soak`; the master is wiped below): one run, of all services if it was wiped, ids and secrets as before.
     """
     ids, secrets, lost = members(), secret_sums("c02"), sparks.worker_address("c03")
@@ -93,6 +94,11 @@ def test_b_a_worker_dies_loses_a_label_and_is_wiped(kept, site, figures):
                     away = lablib.play(site, "--tags", "swarm,kafka", check=False)
                     assert away.rc != 0 and "kafka-skp-3" not in lablib.services(), away.text[-8000:]
                     assert "c03" in away.text.rpartition("PLAY RECAP")[2], "the summary does not name the node that was not reached"
+                with step("status.yml names the node"):
+                    status = lablib.play("playbooks/status.yml", "-e", f"status_file={tmp_path}/status.json", check=False)
+                    problems = json.loads((tmp_path / "status.json").read_text(encoding="utf-8"))["problems"]
+                    assert status.rc == 2 and "Traceback" not in status.text and status.changed == set()
+                    assert {"unreachable", "node_down"} <= {one["kind"] for one in problems if one["where"] == "c03"}, problems
                 with step("the master gives the worker up"):
                     lablib.wait("the worker is given up", lambda: lost not in {worker["host"] for worker in sparks.alive()}, 120)
                 with step("the job ends with the right sum"):
