@@ -76,9 +76,9 @@ def test_a_the_master_loses_power(kept, figures):
 
 
 def test_b_a_worker_dies_loses_a_label_and_is_wiped(kept, site, figures, tmp_path):
-    """c03 dies while it serves a Spark job's shuffled data, and the sum is right; it may be the swarm's leader (in `make soak`, where c01 died before). Its
-    label kafka is taken while it is off, and status.yml names it: the broker is gone at once and stays gone when c03 is back. Then c03 has the label again (and is wiped before, in
-    `make soak`; the master is wiped below): one run, of all services if it was wiped, ids and secrets as before.
+    """c03 dies while it serves a Spark job's shuffled data, and the sum is right; it may be the swarm's leader (in `make soak`, where c01 died before).
+    status.yml names it. Its label kafka is taken while it is off: the broker is gone at once and stays gone when c03 is back. Then c03 has the label again
+    (and is wiped before, in `make soak`; the master is wiped below): one run, of all services if it was wiped, ids and secrets as before.
     """
     ids, secrets, lost = members(), secret_sums("c02"), sparks.worker_address("c03")
     with lablib.edited_hosts(lablib.without("kafka", "c03")):
