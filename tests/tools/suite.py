@@ -19,8 +19,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 LAB = "tests/lab"
 
 LANES = {
-    "services": {"a": ("spark", "jupyter", "volumes"), "b": ("mysql", "postgresql", "redis", "registry", "zookeeper", "kafka")},
-    "services on services": {"a": ("airflow",), "b": ("auth", "portainer", "gateway", "custom", "awx")},
+    "services": {"a": ("spark", "jupyter", "volumes"), "b": ("mysql", "postgresql", "redis", "registry", "custom", "zookeeper", "kafka")},
+    "services on services": {"a": ("airflow",), "b": ("auth", "portainer", "gateway", "awx")},
 }
 """Directories of 3_services per phase and lane. Two lanes run at once, on two processors: Spark and its users beside the rest. Kafka follows ZooKeeper; what
 uses databases or services of both lanes comes after them. What builds images is in one lane: two runs at once do not build.

@@ -12,7 +12,7 @@ import witness
     ("mysql", "mysql", ["c01"], "mysql_data_policy=moved"),
     pytest.param("postgresql", "pgsql", ["c01"], "postgresql_data_policy=moved", marks=pytest.mark.soak),
     pytest.param("redis", "redis", ["c01"], "redis_data_policy=moved", marks=pytest.mark.soak),
-    ("mysql", "mysql", ["c01", "c02"], "2 hosts have the label mysql (c01, c02), expected one"),
+    pytest.param("mysql", "mysql", ["c01", "c02"], "2 hosts have the label mysql (c01, c02), expected one", marks=pytest.mark.soak),
 ])
 def test_a_label_that_leaves_its_data_is_refused(role, label, nodes, words):
     """The run names both places and the variable; the server runs on, with its data."""

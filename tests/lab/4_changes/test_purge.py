@@ -33,7 +33,7 @@ AT_IT = f"mount --bind {DATA} {DATA}"
 
 @pytest.mark.parametrize(("mount", "unmount", "words"), [
     (BELOW, f"umount {DATA}/disk && rmdir {DATA}/disk", "A file system is mounted below"),
-    (AT_IT, f"umount {DATA}", "a file system is mounted there"),
+    pytest.param(AT_IT, f"umount {DATA}", "a file system is mounted there", marks=pytest.mark.soak),
 ])
 def test_a_purge_over_a_mount_is_refused_first(mount, unmount, words):
     """Somebody's disk below the data, or at its place: neither it nor a service nor the data of another node is removed."""

@@ -1,10 +1,11 @@
 # Copyright (c) 2026 skp.cluster contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Witness of Airflow: a DAG run that ended in success, as the API tells it to somebody who logs in as admin."""
+"""Witness of Airflow: a DAG run that ended in success and an encrypted variable, as the API tells them to somebody who logs in as admin."""
 from __future__ import annotations
 
 import base64
 import contextlib
+import uuid
 
 import airflows
 import lablib
@@ -33,10 +34,14 @@ class Airflow(Witness):
         return airflows.healthy()
 
     def keep(self):
-        return airflows.run(PLAIN)[0]
+        """A run, and a variable, which is in the database as Fernet's text: only components with the same key can read it."""
+        run, word = airflows.run(PLAIN)[0], uuid.uuid4().hex
+        airflows.call("POST", "/variables", json={"key": f"kept-{run}", "value": word})
+        return run, word
 
     def check(self, kept):
-        return airflows.state(PLAIN, kept) == "success"
+        run, word = kept
+        return airflows.state(PLAIN, run) == "success" and airflows.call("GET", f"/variables/kept-{run}")["value"] == word
 
     def ports(self):
         return {airflows.PORT: set(lablib.labelled("airflow"))}

@@ -75,6 +75,8 @@ def test_a_killed_workers_task_is_tried_again(figures):
         lablib.on(lablib.manager(), "rm", "-f", "/srv/skp/airflow/dags/lab_slow.py")
 
 
+# `make test` has the witness: a variable with the same key outlives down and all outages.
+@pytest.mark.soak
 def test_a_stored_connection_outlives_all_containers():
     ident = "lab-kept"
     lablib.execute("airflow-skp-metadata", "airflow", "connections", "delete", ident, check=False)

@@ -101,6 +101,8 @@ def answer(address):
         return ""
 
 
+# `make test` has a push that names the platform, above.
+@pytest.mark.soak
 def test_an_image_is_built_for_another_platform(registry, given):
     """What the cluster itself runs stays."""
     before = lablib.snapshot()["services"]

@@ -6,11 +6,11 @@ from __future__ import annotations
 import importlib.resources
 import json
 import re
-import shutil
 import time
 import uuid
 
 import accounts
+import browsers
 import gateways
 import lablib
 import load
@@ -19,9 +19,6 @@ import pytest
 import requests
 from playwright.sync_api import expect, sync_playwright
 
-SCREENSHOTS = lablib.ROOT / "build" / "screenshots"
-CHROMIUM = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update",
-            "--disable-sync"]
 EVERY = set(gateways.PATHS)
 AXE = "async () => (await axe.run()).violations.filter(one => ['serious', 'critical'].includes(one.impact)).map(one => one.id)"
 
@@ -29,13 +26,8 @@ AXE = "async () => (await axe.run()).violations.filter(one => ['serious', 'criti
 @pytest.fixture(scope="module")
 def chromium():
     """A headless Chromium. Its certificate check is off: requests' is on, and Chromium takes authorities from its user's settings only."""
-    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    assert program, "no Chromium on this machine: tests/tools/browser.sh installs it"
-    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-    # JupyterLab loads for longer than the default of 5 s while other tests use both processors.
-    expect.set_options(timeout=60_000)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, headless=True, args=CHROMIUM)
+        browser = playwright.chromium.launch(**browsers.options())
         yield browser
         browser.close()
 
@@ -47,7 +39,7 @@ def person(chromium):
 
     def make(language="en-US", **more):
         context = chromium.new_context(ignore_https_errors=True, locale=language, viewport={"width": 1280, "height": 1200}, **more)
-        context.set_default_timeout(60000)
+        context.set_default_timeout(browsers.MILLISECONDS)
         contexts.append(context)
         return context.new_page()
     yield make
@@ -96,20 +88,20 @@ def test_one_sign_in_opens_all_and_a_sign_out_closes_all(person, figures):
         expect(page.locator("#tables")).to_contain_text(node)
     expect(page.locator("#tables")).to_contain_text("skp/docker-gateway:latest")
     assert text not in page.evaluate("JSON.stringify([{...localStorage}, {...sessionStorage}, document.cookie])"), "pages of services could read it there"
-    page.screenshot(path=SCREENSHOTS / "gateway.png", full_page=True)
+    page.screenshot(path=browsers.SCREENSHOTS / "gateway.png", full_page=True)
 
     assert run_a_cell(page.context.new_page()) == "42"
     spark = page.context.new_page()
     spark.goto(gateways.url("/spark/"))
     expect(spark.get_by_role("heading", name=re.compile(r"Workers \(\d+\)"))).to_be_visible()
-    spark.screenshot(path=SCREENSHOTS / "gateway-spark.png")
+    spark.screenshot(path=browsers.SCREENSHOTS / "gateway-spark.png")
     spark.locator("a[href*='/proxy/worker']").first.click()
     expect(spark).to_have_title(re.compile("Spark Worker at"))
     assert spark.evaluate("[...document.styleSheets].length") > 1, "its style sheets are not there"
     airflow = page.context.new_page()
     airflow.goto(gateways.url("/airflow/"))
     expect(airflow.locator("input[name=password]")).to_be_visible()
-    airflow.screenshot(path=SCREENSHOTS / "gateway-airflow.png")
+    airflow.screenshot(path=browsers.SCREENSHOTS / "gateway-airflow.png")
 
     page.bring_to_front()
     page.click("#sign-out")
@@ -137,7 +129,7 @@ def run_a_cell(page):
         page.keyboard.press("Control+Enter")
         output = panel.locator(".jp-OutputArea-output").first
         expect(output).to_have_text(re.compile("42"), timeout=90000)
-        page.screenshot(path=SCREENSHOTS / "gateway-jupyter.png")
+        page.screenshot(path=browsers.SCREENSHOTS / "gateway-jupyter.png")
         return output.text_content().strip()
     finally:
         right = notebooks.authorization(notebooks.health_token())
@@ -188,7 +180,7 @@ def test_korean_and_english_and_a_phone(person):
     sign_in(page, "admin", admin_word())
     expect(page.locator("#tables table").first).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
-    page.screenshot(path=SCREENSHOTS / "gateway-korean-phone.png", full_page=True)
+    page.screenshot(path=browsers.SCREENSHOTS / "gateway-korean-phone.png", full_page=True)
 
 
 def test_no_serious_finding_of_accessibility(person):

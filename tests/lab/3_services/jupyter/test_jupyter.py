@@ -8,9 +8,9 @@ import concurrent.futures
 import itertools
 import json
 import re
-import shutil
 import uuid
 
+import browsers
 import lablib
 import notebooks
 import pytest
@@ -18,9 +18,6 @@ import requests
 import websocket
 from playwright.sync_api import expect, sync_playwright
 
-SCREENSHOTS = lablib.ROOT / "build" / "screenshots"
-CHROMIUM = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update",
-            "--disable-sync"]
 LAB, GATEWAY = "jupyter-skp", "jupyter-skp-gateway"
 UID = 61000
 
@@ -62,14 +59,10 @@ def token():
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory):
     """A context of a headless Chromium with a profile of its own."""
-    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    assert program, "no Chromium on this machine: tests/tools/browser.sh installs it"
-    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-    expect.set_options(timeout=60_000)
     with sync_playwright() as playwright:
         context = playwright.chromium.launch_persistent_context(
-            tmp_path_factory.mktemp("chromium"), executable_path=program, headless=True, args=CHROMIUM, viewport={"width": 1280, "height": 1400})
-        context.set_default_timeout(60000)
+            tmp_path_factory.mktemp("chromium"), viewport={"width": 1280, "height": 1400}, **browsers.options())
+        context.set_default_timeout(browsers.MILLISECONDS)
         yield context
         context.close()
 
@@ -124,12 +117,12 @@ def test_a_person_logs_in_and_computes_on_spark(browser, notebook, figures):
     log_in(page, "wrong-password")
     expect(page.get_by_text("Invalid credentials")).to_be_visible()
     assert page.context.request.get(notebooks.lab_url() + "/api/contents").status == 403
-    page.screenshot(path=SCREENSHOTS / "jupyter-wrong-password.png")
+    page.screenshot(path=browsers.SCREENSHOTS / "jupyter-wrong-password.png")
 
     log_in(page, notebooks.secret("jupyter_password"))
     page.wait_for_url("**/lab**")
     page.wait_for_selector("#jp-main-dock-panel")
-    page.screenshot(path=SCREENSHOTS / "jupyter-lab.png")
+    page.screenshot(path=browsers.SCREENSHOTS / "jupyter-lab.png")
 
     place_notebook(notebook, SPARK_CELL.format(name=notebook), TABLE_CELL, PLOT_CELL)
     panel = open_notebook(page, notebook)
@@ -141,7 +134,7 @@ def test_a_person_logs_in_and_computes_on_spark(browser, notebook, figures):
     expect(image).to_be_visible(timeout=240000)
     expect(panel.locator(".jp-RenderedHTMLCommon table")).to_be_visible()
     image.scroll_into_view_if_needed()
-    page.screenshot(path=SCREENSHOTS / "jupyter-notebook.png")
+    page.screenshot(path=browsers.SCREENSHOTS / "jupyter-notebook.png")
     page.keyboard.press("Control+s")
 
     outputs, _ = lablib.wait("the notebook is saved with its plot", lambda: (saved := read_notebook(notebook)) and saved[2] and saved, 60)
@@ -159,7 +152,7 @@ def test_a_person_logs_in_and_computes_on_spark(browser, notebook, figures):
     [png] = [output["data"]["image/png"] for output in outputs[2] if "image/png" in output.get("data", {})]
     picture = base64.b64decode(png)
     assert picture.startswith(b"\x89PNG") and len(picture) > 5000
-    (SCREENSHOTS / "jupyter-plot.png").write_bytes(picture)
+    (browsers.SCREENSHOTS / "jupyter-plot.png").write_bytes(picture)
     page.get_by_role("menuitem", name="Kernel", exact=True).click()
     page.get_by_role("menuitem", name=re.compile("^Shut Down All Kernels")).click()
     page.get_by_role("button", name="Shut Down All", exact=True).click()
@@ -321,7 +314,7 @@ def test_a_killed_server_comes_back_with_everything(browser, notebook, figures):
         assert requests.get(notebooks.lab_url() + theme, headers=right, timeout=30).json()["raw"] == wanted
         expect(open_notebook(page, notebook).locator(".jp-CodeCell")).to_contain_text("1 + 1")
         expect(page.locator("body")).to_have_attribute("data-jp-theme-light", "false")
-        page.screenshot(path=SCREENSHOTS / "jupyter-after-restart.png")
+        page.screenshot(path=browsers.SCREENSHOTS / "jupyter-after-restart.png")
     finally:
         requests.put(notebooks.lab_url() + theme, headers=right, json={"raw": before or "{}"}, timeout=30).raise_for_status()
         page.close()
