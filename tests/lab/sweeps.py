@@ -130,7 +130,8 @@ def watched(words):
             watcher.stdin.flush()
         for watcher in watchers.values():
             watcher.stdout.readline()
-        lablib.look(f"env SKP_CONTROL={control} sleep 2")
+        # Two commands, so that bash stays, with the word in its arguments; the other process has it in its environment.
+        lablib.look(f"env SKP_CONTROL={control} sleep 2; true")
         yield found
     finally:
         for node, watcher in watchers.items():
