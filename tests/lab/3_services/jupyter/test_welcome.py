@@ -60,7 +60,9 @@ def tasks_in(text):
 
 
 # Both have the same programs but for the texts that they print: tests/meta/test_notebooks.py.
-@pytest.mark.parametrize("name", [NAMES[0], pytest.param(NAMES[1], marks=pytest.mark.soak)])
+# `make test` runs their parts: a notebook on Spark and a plot in test_jupyter.py, a volume, Kafka.
+@pytest.mark.soak
+@pytest.mark.parametrize("name", NAMES)
 def test_every_cell_succeeds(token, name, figures):
     """In the order of the notebook, in one kernel: all workers' nodes, the plot, ten messages, a volume with its content, the end of the session."""
     program, workers = cells(name), set(sparks.worker_nodes())

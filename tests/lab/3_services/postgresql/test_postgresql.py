@@ -20,6 +20,8 @@ def test_kill_during_a_thousand_inserts_loses_no_committed_row(figures):
     databases.survives_kills(SERVER, table(), figures)
 
 
+# `make test` has MySQL's; both roles use the same files.
+@pytest.mark.soak
 def test_deleted_containers_and_set_up_twice_keep_all_rows():
     databases.survives_deletion(SERVER, table())
 

@@ -61,6 +61,8 @@ def test_what_a_notebook_writes_is_at_the_server(volumes, kernel, name):
     lablib.wait(f"{name}: all of it is at the server", lambda: datastores.at_server(name, text).split() == expected, 60 + LARGE, every=3)
 
 
+# `make test` has what a notebook writes, and Spark over all workers in 3_services/spark.
+@pytest.mark.soak
 def test_spark_reads_it_on_every_worker(volumes, kernel):
     """A table that a notebook wrote, from each volume."""
     names = [one["name"] for one in volumes]

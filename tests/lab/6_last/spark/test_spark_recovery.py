@@ -63,6 +63,8 @@ def two_masters():
         lablib.wait("one master has all workers", sparks.healthy, 180)
 
 
+# `make test` has the recovery from a directory, which is the default.
+@pytest.mark.soak
 def test_standby_takes_over(two_masters, figures):
     """The master in charge is killed during a job: the other takes over with all workers and the application, the sum is right, a second job runs."""
     again = lablib.play("site.yml", "--tags", "spark", *ZOOKEEPER)
@@ -87,6 +89,7 @@ def test_standby_takes_over(two_masters, figures):
     lablib.wait("the killed one stands by", lambda: sparks.state(leader)["status"] == "STANDBY", 120)
 
 
+@pytest.mark.soak
 def test_as_before():
     """Back on one master the role's run changes nothing."""
     assert lablib.play("site.yml", "--tags", "swarm,spark").changed == set()
