@@ -25,6 +25,8 @@ LANES = {
 """Directories of 3_services per phase and lane. Two lanes run at once, on two processors: Spark and its users beside the rest. Kafka follows ZooKeeper; what
 uses databases or services of both lanes comes after them. What builds images is in one lane: two runs at once do not build.
 """
+SOAK_ALONE = ("awx",)
+"""Directories that `make test` leaves to `make soak`: the image of AWX's jobs is built for minutes. `make quick` runs them when their files changed."""
 SERVICES = tuple(name for lanes in LANES.values() for lane in lanes.values() for name in lane)
 
 
@@ -83,7 +85,7 @@ def test() -> list[tuple[str, phases.Commands]]:
         ("first run", {"": tests("1_first_run"), "browser": ["tests/tools/browser.sh"]}),
         # The servers that the data volumes' tests need are compiled with a low share of the processors.
         ("second run", {"": tests("2_second_run"), "stores": ["tests/tools/stores.sh"]}),
-        *services(SERVICES),
+        *services([name for name in SERVICES if name not in SOAK_ALONE]),
         ("changes", {"": tests("4_changes")}),
         # Outages are mostly waiting: a row of the matrix fits beside them, with low priority. Its Python is that of the lab's nodes; the rows that need a
         # suite of Debian that is not released are soak's.

@@ -105,6 +105,7 @@ def test_who_reaches_the_ports_of_the_swarm():
     lablib.wait("the cluster is healthy", lablib.cluster_is_healthy, 60)
 
 
+@pytest.mark.soak
 def test_who_of_a_node_uses_its_registry():
     """An account of the master neither pushes nor pulls; root, and so every engine, does. With skp_registry_users the account may."""
     ask = "setpriv --reuid 12345 --clear-groups curl -s -o /dev/null -m 4 -w '%{http_code}' http://127.0.0.1:5000/v2/ || true"
