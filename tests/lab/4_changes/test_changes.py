@@ -38,8 +38,8 @@ def kept(site):
 
 
 def dry_then_real(playbook, *args, name, figures):
-    """A dry run that touches nothing, then the real run, which changes exactly what the dry run said. Returns the dry run. Neither shows a secret, although
-    the real one is as talkative as the users' can be.
+    """A dry run that touches nothing, then the real run, which changes exactly what the dry run said. Returns the dry run. Neither shows a secret; in
+    `make soak` the real one is as talkative as the users' can be, and the processes of the nodes are watched.
     """
     before = lablib.snapshot()
     dry = lablib.play(playbook, *args, "--check", "--diff")
@@ -48,7 +48,7 @@ def dry_then_real(playbook, *args, name, figures):
     # In the environment of Spark's executors and Portainer's agents, as their documents say.
     hidden = {name: word for name, word in words.items() if name not in set().union(*(one.known() for one in witness.ALL))}
     with sweeps.watched(hidden) if lablib.SOAK else contextlib.nullcontext({}) as found:
-        real = lablib.play(playbook, *args, "-vvv", "--diff")
+        real = lablib.play(playbook, *args, "--diff", *(("-vvv",) if lablib.SOAK else ()))
     assert [name for name, word in words.items() if word in dry.text or word in real.text] == [] and found == {}
     figures[f"{name}: predicted / applied / unannounced"] = f"{len(dry.changed)} / {len(real.changed)} / {len(real.changed - dry.changed)}"
     figures[f"{name}, seconds"] = round(real.seconds)
