@@ -23,7 +23,7 @@ def test_the_watch_sees_processes_that_live_for_a_moment():
     with subprocess.Popen([sys.executable, "-c", sweeps.WATCH], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as watch:
         watch.stdin.write(json.dumps(words) + "\n")
         watch.stdin.flush()
-        subprocess.run(["sleep", "1"], check=True)
+        assert watch.stdout.readline() == "begun\n"
         subprocess.run(["sleep", "1"], env={**os.environ, "WORD": words["environment"]}, check=True)
         subprocess.run(["sh", "-c", "sleep 1; : %s" % words["argument"]], check=True)
         subprocess.run(["sh", "-c", 'sleep 1; IFS= read -r word; exec env WORD="$word" sleep 1'], input=words["after exec"], text=True, check=True)
