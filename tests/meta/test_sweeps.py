@@ -26,6 +26,6 @@ def test_the_watch_sees_processes_that_live_for_a_moment():
         assert watch.stdout.readline() == "begun\n"
         subprocess.run(["sleep", "1"], env={**os.environ, "WORD": words["environment"]}, check=True)
         subprocess.run(["sh", "-c", "sleep 1; : %s" % words["argument"]], check=True)
-        subprocess.run(["sh", "-c", 'sleep 1; IFS= read -r word; exec env WORD="$word" sleep 1'], input=words["after exec"], text=True, check=True)
+        subprocess.run(["sh", "-c", 'sleep 1; IFS= read -r word; export WORD="$word"; exec sleep 1'], input=words["after exec"], text=True, check=True)
         found = json.loads(watch.communicate(timeout=60)[0])
     assert (found["arguments"], found["environment"]) == (["argument"], ["after exec", "environment"])
