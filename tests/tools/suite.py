@@ -87,9 +87,7 @@ def test() -> list[tuple[str, phases.Commands]]:
         ("second run", {"": tests("2_second_run"), "stores": ["tests/tools/stores.sh"]}),
         *services([name for name in SERVICES if name not in SOAK_ALONE]),
         ("changes", {"": tests("4_changes")}),
-        # Outages are mostly waiting: a row of the matrix fits beside them, with low priority. Its Python is that of the lab's nodes; the rows that need a
-        # suite of Debian that is not released are soak's.
-        ("outages", {"": tests("5_outages"), "matrix": ["nice", *make("matrix"), "MATRIX=2.21-python3.13"]}),
+        ("outages", {"": tests("5_outages")}),
         # Each gives up data and secrets of its own service only, so that they run at once.
         ("last", {service: tests("6_last/" + service) for service in ("kafka", "spark")}),
     ]

@@ -78,6 +78,8 @@ def test_what_a_notebook_reaches():
         lablib.on(home, "ip", "addr", "del", METADATA + "/32", "dev", "lo")
 
 
+# `make test` has the sweep of all ports.
+@pytest.mark.soak
 def test_who_reaches_published_ports():
     """An allowed source reaches Kafka, another does not, nodes and notebooks always do; open again, everybody does."""
     assert neighbour("c01")

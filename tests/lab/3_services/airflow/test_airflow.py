@@ -62,6 +62,7 @@ def test_what_a_task_may_not_ask_of_docker():
     assert [answer[0] for answer in airflows.ask_docker(allowed)] == [200, 200, 200]
 
 
+@pytest.mark.soak
 def test_a_killed_workers_task_is_tried_again(figures):
     lablib.on(lablib.manager(), "sh", "-c", "cat >/srv/skp/airflow/dags/lab_slow.py", stdin=SLOW)
     try:

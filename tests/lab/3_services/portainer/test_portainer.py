@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import lablib
 import portainers
+import pytest
 
 HELPER = "skp-helper"
 
@@ -52,6 +53,7 @@ def test_what_somebody_broke_by_hand_is_mended(figures):
     assert portainers.nodes() == portainers.hostnames()
 
 
+@pytest.mark.soak
 def test_an_image_that_cannot_be_had_is_one_line():
     """A dry run on a first day, then the real thing: one line, exit code 0, no wait; the table names it. Then back."""
     nowhere = "registry.invalid/portainer/portainer-ce:2.45.0-alpine"

@@ -104,6 +104,7 @@ def test_nobody_writes_to_a_volume_that_is_gone(volumes, kernel):
     lablib.wait("mounted", lambda: datastores.mounted(node, "lake"), 30)
 
 
+@pytest.mark.soak
 def test_a_server_that_is_away(volumes, kernel, figures):
     """No answer for a while: an error within the bound, no process waits in the kernel, the other volumes answer, and it works again afterwards."""
     node = next(name for name in datastores.nodes() if name != datastores.SERVER)
