@@ -45,7 +45,7 @@ down: venv ## Remove the lab's containers, networks and volumes, nothing else
 ##### Tests
 
 .PHONY: test
-test: venv ## All tests, as in CI; on the running lab, or on a new one (about 75 minutes on 2 cores)
+test: venv ## All tests, as in CI; on the running lab, or on a new one (up to 90 minutes on 2 cores)
 	@python tests/tools/suite.py test
 
 .PHONY: check

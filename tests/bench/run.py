@@ -39,6 +39,7 @@ MANY = 40
 MITOGEN = "0.3.54"
 SERVICES = ("zookeeper", "kafka", "mysql", "postgresql", "redis", "auth", "spark", "jupyter", "airflow", "portainer", "gateway")
 MEGABYTES = 128
+PING = ["ansible", "skp", "-m", "ansible.builtin.ping"]
 
 HEAD = """# Benchmarks
 
@@ -109,7 +110,7 @@ def second_run(rounds: int) -> list[str]:
     try:
         lineup = measure(
             [
-                Variant("`ansible skp -m ping`", ["ansible", "skp", "-m", "ansible.builtin.ping"]),
+                Variant("`ansible skp -m ping`", PING),
                 Variant("`ansible-playbook site.yml`", ["ansible-playbook", "site.yml"], nothing_changed),
                 Variant("`ansible-playbook site.yml --tags kafka`", ["ansible-playbook", "site.yml", "--tags", "kafka"], nothing_changed),
                 Variant("Kafka with the tasks of community.docker (`%s`)" % STOCK, stock, nothing_changed),
@@ -135,7 +136,7 @@ def second_run(rounds: int) -> list[str]:
 def each_service(rounds: int) -> list[str]:
     """A second run of each service alone, against a ping of all nodes."""
     runs = [Variant("`--tags %s`" % name, ["ansible-playbook", "site.yml", "--tags", name], nothing_changed) for name in SERVICES]
-    lineup = measure([Variant("`ansible skp -m ping`", ["ansible", "skp", "-m", "ansible.builtin.ping"]), *runs], rounds, str(ROOT))
+    lineup = measure([Variant("`ansible skp -m ping`", PING), *runs], rounds, str(ROOT))
     return ["## Each service alone", "", "A second run of one service: `ansible-playbook site.yml` with its tag. Nothing changes.", "", *table(lineup)]
 
 
@@ -143,13 +144,12 @@ def status(rounds: int) -> list[str]:
     """The state of the cluster, with 3 hosts and with 37 further ones that the swarm does not know."""
     with tempfile.TemporaryDirectory() as directory:
         bare = str(many(pathlib.Path(directory) / "bare", []))
-        ping = ["ansible", "skp", "-m", "ansible.builtin.ping"]
         run = ["ansible-playbook", "playbooks/status.yml"]
         lineup = measure(
             [
-                Variant("`ansible skp -m ping`", ping),
+                Variant("`ansible skp -m ping`", PING),
                 Variant("`playbooks/status.yml`, 3 hosts", run),
-                Variant("`ansible skp -m ping`, %d hosts" % MANY, [*ping, "-i", bare]),
+                Variant("`ansible skp -m ping`, %d hosts" % MANY, [*PING, "-i", bare]),
                 Variant("`playbooks/status.yml`, %d hosts" % MANY, [*run, "-i", bare], code=2),
             ],
             rounds,
@@ -266,7 +266,7 @@ def many_hosts(rounds: int) -> list[str]:
             [
                 Variant("`--tags kafka`, 3 hosts", [*run, "kafka"], nothing_changed),
                 Variant("`--tags kafka`, %d hosts, %d of them without a label" % (MANY, MANY - 3), [*run, "kafka", "-i", str(bare)], nothing_changed),
-                Variant("`ansible skp -m ping`, %d hosts" % MANY, ["ansible", "skp", "-m", "ansible.builtin.ping", "-i", str(bare)]),
+                Variant("`ansible skp -m ping`, %d hosts" % MANY, [*PING, "-i", str(bare)]),
                 Variant("`--tags spark`, 3 hosts with the label spark-worker", [*run, "spark"], nothing_changed),
                 Variant("`--tags spark`, %d hosts with the label spark-worker" % MANY, [*run, "spark", "-i", str(workers)], nothing_changed),
             ],

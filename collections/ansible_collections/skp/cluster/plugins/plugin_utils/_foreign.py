@@ -10,7 +10,7 @@ import typing as t
 from ansible_collections.skp.cluster.plugins.plugin_utils import _hosts_json
 
 OURS = ("master", "manager", *(_hosts_json.group_name(name) for name in _hosts_json.SERVICES))
-"""Groups whose hosts get services, data or secrets. No role asks for the group `worker`, nor for those of labels without a role."""
+"""Groups whose hosts get services, data or secrets. No role asks for the group `worker`."""
 
 
 def members(groups: t.Mapping[str, t.Sequence[str]], *names: str) -> list[str]:
