@@ -81,6 +81,11 @@ def state(dag, run):
     return call("GET", f"/dags/{dag}/dagRuns/{run}")["state"]
 
 
+def runs(dag):
+    """The ids of a DAG's latest runs."""
+    return {one["dag_run_id"] for one in call("GET", f"/dags/{dag}/dagRuns", params={"limit": 100, "order_by": "-id"})["dag_runs"]}
+
+
 def tasks(dag, run):
     """The tasks of a run."""
     return call("GET", f"/dags/{dag}/dagRuns/{run}/taskInstances", params={"limit": 200})["task_instances"]

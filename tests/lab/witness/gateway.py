@@ -37,7 +37,7 @@ class Gateway(Witness):
         return {gateways.PORT: set(self.nodes())}
 
     def secrets(self):
-        return {"gateway_ca_seed", "gateway_jupyter_token"}
+        return {"gateway_ca_seed", "gateway_jupyter_token", "gateway_airflow_token"}
 
     @contextlib.contextmanager
     def use(self):

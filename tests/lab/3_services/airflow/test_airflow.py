@@ -6,8 +6,10 @@ from __future__ import annotations
 import json
 
 import airflows
+import browsers
 import lablib
 import pytest
+from playwright.sync_api import expect, sync_playwright
 
 IMAGE = "localhost:5000/skp/docker-example-two:latest"
 SLOW = """
@@ -35,6 +37,39 @@ END
 skp-airflow scheduler
 echo "ended $?"
 """
+
+
+def test_a_person_at_a_browser(figures):
+    """Log in as the admin with the generated password, see the DAGs, trigger one, see it green, read the log of a task that ran in the swarm."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(**browsers.options())
+        page = browser.new_page(locale="en-US", viewport={"width": 1400, "height": 1000})
+        page.set_default_timeout(browsers.MILLISECONDS)
+        try:
+            page.goto(airflows.url("/"))
+            page.fill("input[name=username]", "admin")
+            page.fill("input[name=password]", airflows.password())
+            page.locator("[type=submit]").first.click()
+            page.wait_for_url(lambda address: "/auth/login" not in address)
+            page.goto(airflows.url("/dags"))
+            for dag in ("example_plain", "example_swarm"):
+                expect(page.get_by_text(dag, exact=True).first).to_be_visible()
+            page.screenshot(path=browsers.SCREENSHOTS / "airflow-dags.png")
+            before = airflows.runs("example_swarm")
+            page.goto(airflows.url("/dags/example_swarm"))
+            page.get_by_role("button", name="Trigger").first.click()
+            page.get_by_role("dialog").get_by_role("button", name="Trigger").click()
+            _, figures["airflow: from the click to a run, seconds"] = lablib.wait("the run", lambda: airflows.runs("example_swarm") - before, 60)
+            [run] = airflows.runs("example_swarm") - before
+            airflows.finish("example_swarm", run, 400)
+            page.goto(airflows.url(f"/dags/example_swarm/runs/{run}"))
+            expect(page.get_by_text("Success").first).to_be_visible()
+            page.screenshot(path=browsers.SCREENSHOTS / "airflow-run.png")
+            page.goto(airflows.url(f"/dags/example_swarm/runs/{run}/tasks/anywhere/mapped/0"))
+            expect(page.get_by_text("task 0 runs on").first).to_be_visible()
+            page.screenshot(path=browsers.SCREENSHOTS / "airflow-log.png")
+        finally:
+            browser.close()
 
 
 # example_swarm: the next test.

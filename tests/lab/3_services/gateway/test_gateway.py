@@ -10,6 +10,7 @@ import time
 import uuid
 
 import accounts
+import airflows
 import browsers
 import gateways
 import lablib
@@ -62,7 +63,7 @@ def admin_word():
 # A person at a browser ---------------------------------------------------------------------------------------------------------------------------------
 
 def test_one_sign_in_opens_all_and_a_sign_out_closes_all(person, figures):
-    """Sign in, see the token and the cluster, run a cell in a notebook (a websocket), see Spark's page and Airflow's sign-in; sign out, and see nothing."""
+    """Sign in, see the token and the cluster, run a cell in a notebook (a websocket), see Spark's page and Airflow's DAGs; sign out, and see nothing."""
     page = person()
     page.goto(gateways.url("/jupyter-skp/lab?reset"))
     sign_in(page, "admin", "a wrong password")
@@ -88,6 +89,9 @@ def test_one_sign_in_opens_all_and_a_sign_out_closes_all(person, figures):
         expect(page.locator("#tables")).to_contain_text(node)
     expect(page.locator("#tables")).to_contain_text("skp/docker-gateway:latest")
     assert text not in page.evaluate("JSON.stringify([{...localStorage}, {...sessionStorage}, document.cookie])"), "pages of services could read it there"
+    # For the README, so without the token.
+    page.click("#token-show")
+    expect(page.locator("#token-text")).to_have_value("•" * 40)
     page.screenshot(path=browsers.SCREENSHOTS / "gateway.png", full_page=True)
 
     assert run_a_cell(page.context.new_page()) == "42"
@@ -100,7 +104,9 @@ def test_one_sign_in_opens_all_and_a_sign_out_closes_all(person, figures):
     assert spark.evaluate("[...document.styleSheets].length") > 1, "its style sheets are not there"
     airflow = page.context.new_page()
     airflow.goto(gateways.url("/airflow/"))
-    expect(airflow.locator("input[name=password]")).to_be_visible()
+    expect(airflow.get_by_role("navigation").first).to_be_visible()
+    airflow.goto(gateways.url("/airflow/dags"))
+    expect(airflow.get_by_text("example_plain").first).to_be_visible()
     airflow.screenshot(path=browsers.SCREENSHOTS / "gateway-airflow.png")
 
     page.bring_to_front()
@@ -249,6 +255,38 @@ def test_at_its_own_port_jupyter_asks_as_before():
     assert gateways.ask(client, "GET", "/jupyter-skp/api/contents").status_code == 200
     assert requests.get(notebooks.lab_url() + "/api/contents", timeout=30).status_code == 403
     assert requests.get(notebooks.lab_url() + "/api/contents", cookies=dict(client.cookies), timeout=30).status_code == 403
+
+
+ME = "/airflow/ui/auth/me"
+
+
+def test_airflow_knows_who_the_gateway_has_let_in():
+    """Each request is its account's: whatever else the browser has of Airflow, and until the account's end. Nothing outlives it."""
+    ident, word = accounts.new(level="admin")
+    client, tokens = gateways.sign_in(ident, word)
+    try:
+        assert gateways.ask(client, "GET", ME).json()["username"] == "skp:" + ident
+        client.cookies.set("_token", airflows.token().json()["access_token"])
+        assert gateways.ask(client, "GET", ME).json()["username"] == "skp:" + ident, "a token of Airflow's own admin, from its own port"
+        assert gateways.ask(client, "POST", "/airflow/api/v2/variables", json={"key": ident, "value": "1"}).status_code == 201, "the role Admin"
+        for path in ("/airflow/auth/login/", "/airflow/auth/users/list/"):
+            answer = gateways.ask(client, "GET", path)
+            assert answer.status_code < 400 and "_token=" not in answer.headers.get("Set-Cookie", ""), path
+        program = gateways.session()
+        program.headers["Authorization"] = "Bearer " + tokens["access_token"]
+        assert gateways.ask(program, "DELETE", "/airflow/api/v2/variables/" + ident).status_code == 204, "a program with a token of the auth service"
+    finally:
+        accounts.as_admin("PUT", "/v1/accounts/" + ident, json={"active": False})
+    assert gateways.ask(client, "GET", ME).status_code == 401
+
+
+def test_at_its_own_port_airflow_believes_no_header():
+    headers = {"X-Skp-Account": "admin", "X-Skp-Level": "admin"}
+    for secret in ("", "x", "0" * 64, "admin"):
+        assert requests.get(airflows.url("/ui/auth/me"), headers={**headers, "X-Skp-Gateway": secret}, timeout=30).status_code == 401
+    client, _tokens = gateways.sign_in()
+    forged = {"X-Skp-Account": "somebody", "X-Skp-Gateway": "0" * 64}
+    assert gateways.ask(client, "GET", ME, headers=forged).json()["username"] == "skp:admin", "what a client sends of these headers is replaced"
 
 
 # What is away, and what it costs ---------------------------------------------------------------------------------------------------------------------

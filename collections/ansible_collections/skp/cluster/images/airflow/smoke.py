@@ -15,7 +15,7 @@ home.mkdir()
 (home / "airflow.cfg").write_text("[database]\nsql_alchemy_conn = sqlite:////tmp/smoke/airflow.db\n", encoding="utf-8")
 os.environ.update(
     AIRFLOW_HOME=str(home), AIRFLOW_CONFIG=str(home / "airflow.cfg"), AIRFLOW__CORE__LOAD_EXAMPLES="False", ADMIN_PASSWORD_FILE=str(home / "password"),
-    AIRFLOW__CORE__AUTH_MANAGER="airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager",
+    AIRFLOW__CORE__AUTH_MANAGER="skp_airflow.auth_manager.GatewayAuthManager",
     AIRFLOW__FAB__CONFIG_FILE="/etc/airflow/webserver_config.py", SKP_AIRFLOW_POOLS='[{"name": "smoke", "slots": 2}]',
     AIRFLOW__CORE__DAGS_FOLDER="/opt/airflow/examples")
 subprocess.run(["airflow", "db", "migrate"], check=True)
@@ -29,10 +29,15 @@ from airflow.providers.fab.auth_manager.models.db import FABDBManager  # noqa: E
 from airflow.utils.db import _get_script_object  # noqa: E402
 from airflow.utils.session import create_session  # noqa: E402
 from airflow.version import version  # noqa: E402
+from skp_airflow import auth_manager  # noqa: E402
 
 with create_session() as session:
     assert Pool.get_pool("smoke", session=session).slots == 2
     scripts = {"alembic_version": _get_script_object(), "alembic_version_fab": FABDBManager(session).get_script_object()}
+# An account of the gateway is one user, whose role follows the account's level.
+numbers = [auth_manager.number_of("smoke", level) for level in ("admin", "user", "admin")]
+assert len(set(numbers)) == 1, numbers
+assert [role.name for role in auth_manager.GatewayAuthManager().deserialize_user({"sub": str(numbers[0])}).roles] == ["Admin"]
 # What the drivers of MySQL write into the database; see install.
 for kind in (BackfillDagRunExceptionReason, ReprocessBehavior, CallbackFetchMethod, CallbackType, DagWarningType):
     assert [str(member) for member in kind] == [member.value for member in kind], kind

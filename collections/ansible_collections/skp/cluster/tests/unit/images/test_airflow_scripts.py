@@ -173,3 +173,43 @@ def test_what_a_task_may_ask_of_docker():
     found = subprocess.run([sys.executable, str(directory / "check.py"), shutil.which("haproxy"), str(directory)], capture_output=True, text=True, timeout=120,
                            check=False)
     assert found.returncode == 0, found.stdout
+
+
+# The gateway's accounts -----------------------------------------------------------------------------------------------------------------------------
+
+@pytest.fixture(name="gateway")
+def gateway_module(tmp_path, monkeypatch):
+    (tmp_path / "token").write_text("abc\n", encoding="utf-8")
+    monkeypatch.setenv("SKP_AIRFLOW_GATEWAY_TOKEN", str(tmp_path / "token"))
+    return program("skp_gateway", "airflow/python/skp_airflow/gateway.py")
+
+
+SENT = {"x-skp-gateway": "abc", "x-skp-account": "kim", "x-skp-level": "user"}
+
+
+def test_a_request_of_the_gateway_says_who_it_is_from(gateway):
+    assert gateway.sender(SENT) == ("kim", "user")
+
+
+@pytest.mark.parametrize("change", [{"x-skp-gateway": ""}, {"x-skp-gateway": "abd"}, {"x-skp-gateway": "ab\u00e9"}, {"x-skp-account": ""}, {"x-skp-account": "-"}])
+def test_a_request_without_the_gateways_secret_or_an_account_is_nobodys(gateway, change):
+    assert gateway.sender({**SENT, **change}) is None
+
+
+def test_without_a_gateway_no_header_says_who_somebody_is(gateway, monkeypatch):
+    monkeypatch.setenv("SKP_AIRFLOW_GATEWAY_TOKEN", "/does/not/exist")
+    gateway.token.cache_clear()
+    assert gateway.sender(SENT) is None and gateway.sender({**SENT, "x-skp-gateway": ""}) is None
+
+
+def test_the_role_follows_the_level(gateway, monkeypatch):
+    assert [gateway.role_of(level) for level in ("admin", "user", "", "Admin")] == ["Admin", "User", "User", "User"]
+    monkeypatch.setenv("SKP_AIRFLOW_GATEWAY_ROLE", "Viewer")
+    assert [gateway.role_of(level) for level in ("admin", "user")] == ["Admin", "Viewer"]
+
+
+def test_airflows_own_token_is_taken_off(gateway):
+    assert gateway.kept_cookies("a=1; _token=x.y.z; session=2") == "a=1; session=2"
+    assert gateway.kept_cookies("_token=x") == "" and gateway.kept_cookies("my_token=x") == "my_token=x"
+    headers = [(b"content-type", b"text/html"), (b"set-cookie", b"_token=x; HttpOnly"), (b"Set-Cookie", b"session=2"), (b"set-cookie", b"_token_of=1")]
+    assert gateway.kept_headers(headers) == [headers[0], *headers[2:]]

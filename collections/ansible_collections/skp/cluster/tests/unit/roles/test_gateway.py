@@ -23,8 +23,9 @@ PAGE = ROLES.parent / "images/gateway/page"
 TRUSTED = {"trusted_as_template": True} if "trusted_as_template" in inspect.signature(DataLoader.load_from_file).parameters else {}
 HOSTVARS = {"c%d" % number: {"ansible_host": "192.0.2.%d" % number} for number in (1, 2, 3)}
 SECRETS = {name: "%064x" % number for number, name in enumerate((
-    "gateway_ca_seed", "gateway_jupyter_token", "jupyter_password", "jupyter_password_salt", "jupyter_health_token", "jupyter_cookie_secret",
-    "jupyter_gateway_token", "spark_auth_secret"), 1000)}
+    "gateway_ca_seed", "gateway_jupyter_token", "gateway_airflow_token", "jupyter_password", "jupyter_password_salt", "jupyter_health_token", "jupyter_cookie_secret",
+    "jupyter_gateway_token", "spark_auth_secret", "airflow_jwt_secret", "airflow_api_secret", "airflow_fernet_key", "airflow_admin_password",
+    "airflow_docker_token", "mysql_airflow_password"), 1000)}
 ALL = {"skp": ["c1", "c2", "c3"], "master": ["c1"], "nginx": ["c1"], "flask": ["c2"], "mysql": ["c2"], "jupyter": ["c1"], "spark_master": ["c1"],
        "spark_worker": ["c1", "c2"], "airflow": ["c1"], "portainer": ["c2"]}
 PATHS = ["/jupyter-skp/", "/spark/", "/proxy/", "/history/", "/airflow/", "/portainer/"]
@@ -41,7 +42,7 @@ def value(name, groups=None, role="gateway", **variables):
     loader, found = DataLoader(), {}
     for path in ("_common/defaults", "_common/vars", "_spark/defaults", "_spark/vars", role + "/defaults", role + "/vars"):
         # As in a play: the gateway's role does not have the variables of the others.
-        if role == "jupyter" or not path.startswith("_spark"):
+        if role in ("jupyter", "airflow") or not path.startswith("_spark"):
             found.update(variables_of(path))
     found.update(role_path=str(ROLES / role), ansible_search_path=[str(ROLES / role)], groups=ALL if groups is None else groups, hostvars=HOSTVARS,
                  inventory_hostname="c1", skp_cluster_name="lab", __skp_secrets=SECRETS)
@@ -91,7 +92,7 @@ def test_a_path_exists_where_a_host_has_the_label():
     assert [name for name in found if name in PATHS] == PATHS
     assert listed() == {
         "/jupyter-skp/lab": ("JupyterLab", "jupyter", ""), "/spark/": ("Spark", "spark", ""), "/history/": ("Spark history", "history", ""),
-        "/airflow/": ("Airflow", "airflow", "airflow"), "/portainer/": ("Portainer", "portainer", "portainer")}
+        "/airflow/": ("Airflow", "airflow", ""), "/portainer/": ("Portainer", "portainer", "portainer")}
     for labels, gone in ((("jupyter",), PATHS[:1]), (("spark_master",), PATHS[1:4]), (("airflow",), PATHS[4:5]), (("portainer",), PATHS[5:])):
         assert [name for name in locations(config(without(*labels))) if name in PATHS] == [name for name in PATHS if name not in gone]
     assert locations(config(spark_recovery_mode="zookeeper")).keys().isdisjoint(PATHS[1:3]), "which master has the cluster changes"
@@ -133,9 +134,12 @@ def test_jupyter_gets_a_token_and_others_their_own_or_none():
     assert 'proxy_set_header Authorization "";' in found["/spark/"] and "proxy_set_header Authorization $their_authorization;" in found["/airflow/"]
     secret = {item["name"]: item for item in service()["secrets"]}
     assert secret["gateway_jupyter.conf"]["content"] == 'proxy_set_header Authorization "token %s";\n' % SECRETS["gateway_jupyter_token"]
+    assert secret["gateway_airflow.conf"]["content"] == "proxy_set_header X-Skp-Gateway %s;\n" % SECRETS["gateway_airflow_token"]
+    assert "include /run/secrets/gateway_airflow.conf;" in found["/airflow/"] and "proxy_set_header X-Skp-Level $level;" in found["/airflow/"]
+    assert [path for path in PATHS if "gateway_airflow" in found[path]] == ["/airflow/"], "whoever has it is anybody in Airflow"
     assert {item["mode"] for item in secret.values()} == {"0400"} and {item["uid"] for item in secret.values()} == {"61008"}
-    assert value("__gateway_needs")["secrets"] == ["gateway_ca_seed", "gateway_jupyter_token"]
-    assert value("__gateway_needs", without("jupyter"))["secrets"] == ["gateway_ca_seed"]
+    assert value("__gateway_needs")["secrets"] == ["gateway_ca_seed", "gateway_jupyter_token", "gateway_airflow_token"]
+    assert value("__gateway_needs", without("jupyter", "airflow"))["secrets"] == ["gateway_ca_seed"]
 
 
 def test_several_jupyters_have_a_path_each():
@@ -156,7 +160,7 @@ def test_its_own_authority_or_the_sites_certificate(tmp_path):
     (tmp_path / "key").write_text("-----BEGIN PRIVATE KEY-----\nof a file\n", encoding="utf-8")
     given = {"gateway_certificate": "-----BEGIN CERTIFICATE-----\ngiven\n", "gateway_key": str(tmp_path / "key")}
     files = {item["name"]: item["content"] for item in service(**given)["secrets"]}
-    assert set(files) == {"gateway_certificate", "gateway_key", "gateway_jupyter.conf"} and "of a file" in files["gateway_key"]
+    assert set(files) == {"gateway_certificate", "gateway_key", "gateway_jupyter.conf", "gateway_airflow.conf"} and "of a file" in files["gateway_key"]
     assert "gateway_ca_seed" not in value("__gateway_needs", **given)["secrets"] and "SKP_GATEWAY_NAMES" not in service(**given)["env"]
 
 
@@ -222,6 +226,15 @@ def test_airflow_has_the_gateways_path_wherever_it_is_named():
         assert found["__airflow_environment"]["AIRFLOW__CORE__EXECUTION_API_SERVER_URL"] == "http://airflow-skp:8040%sexecution/" % path
         assert found["__airflow_api"]["labels"]["skp.url"] == "http://{host}:8040" + path.rstrip("/") + ("/" if path != "/" else "")
     assert "/airflow/" in locations(config())
+
+
+def test_airflow_takes_the_gateways_secret_only_where_there_is_one():
+    behind, alone = (value("__airflow_api", groups, role="airflow") for groups in (ALL, without("nginx")))
+    assert [item["name"] for item in behind["secrets"]] == ["airflow.cfg", "gateway_airflow_token"]
+    assert [item["name"] for item in alone["secrets"]] == ["airflow.cfg"] and "SKP_AIRFLOW_GATEWAY_ROLE" not in alone["env"]
+    others = [one for one in value("__airflow_services", role="airflow") if one["name"] != "airflow-skp"]
+    assert len(others) > 4 and "gateway_airflow_token" not in json.dumps(others), "whoever has it is anybody in Airflow"
+    assert "gateway_airflow_token" not in value("__airflow_secret_names", without("nginx"), role="airflow")
 
 
 # The page ---------------------------------------------------------------------------------------------------------------------------------------------
