@@ -35,7 +35,7 @@ with create_session() as session:
     assert Pool.get_pool("smoke", session=session).slots == 2
     scripts = {"alembic_version": _get_script_object(), "alembic_version_fab": FABDBManager(session).get_script_object()}
 # An account of the gateway is one user, whose role follows the account's level.
-numbers = [auth_manager.number_of("smoke", level) for level in ("admin", "user", "admin")]
+numbers = [auth_manager.number_of("smoke", level) for level in ("A", "U", "A")]
 assert len(set(numbers)) == 1, numbers
 assert [role.name for role in auth_manager.GatewayAuthManager().deserialize_user({"sub": str(numbers[0])}).roles] == ["Admin"]
 # What the drivers of MySQL write into the database; see install.

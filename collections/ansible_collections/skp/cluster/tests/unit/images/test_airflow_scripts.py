@@ -184,11 +184,11 @@ def gateway_module(tmp_path, monkeypatch):
     return program("skp_gateway", "airflow/python/skp_airflow/gateway.py")
 
 
-SENT = {"x-skp-gateway": "abc", "x-skp-account": "kim", "x-skp-level": "user"}
+SENT = {"x-skp-gateway": "abc", "x-skp-account": "kim", "x-skp-level": "U"}
 
 
 def test_a_request_of_the_gateway_says_who_it_is_from(gateway):
-    assert gateway.sender(SENT) == ("kim", "user")
+    assert gateway.sender(SENT) == ("kim", "U")
 
 
 @pytest.mark.parametrize("change", [{"x-skp-gateway": ""}, {"x-skp-gateway": "abd"}, {"x-skp-gateway": "ab\u00e9"}, {"x-skp-account": ""}, {"x-skp-account": "-"}])
@@ -203,9 +203,9 @@ def test_without_a_gateway_no_header_says_who_somebody_is(gateway, monkeypatch):
 
 
 def test_the_role_follows_the_level(gateway, monkeypatch):
-    assert [gateway.role_of(level) for level in ("admin", "user", "", "Admin")] == ["Admin", "User", "User", "User"]
+    assert [gateway.role_of(level) for level in ("A", "U", "", "a")] == ["Admin", "User", "User", "User"]
     monkeypatch.setenv("SKP_AIRFLOW_GATEWAY_ROLE", "Viewer")
-    assert [gateway.role_of(level) for level in ("admin", "user")] == ["Admin", "Viewer"]
+    assert [gateway.role_of(level) for level in ("A", "U")] == ["Admin", "Viewer"]
 
 
 def test_airflows_own_token_is_taken_off(gateway):

@@ -37,8 +37,8 @@ def sender(headers):
 
 
 def role_of(level):
-    """Airflow's role for a level of the auth service."""
-    return "Admin" if level == "admin" else os.environ.get("SKP_AIRFLOW_GATEWAY_ROLE") or "User"
+    """Airflow's role for a level of the auth service: A for admins, U for others."""
+    return "Admin" if level == "A" else os.environ.get("SKP_AIRFLOW_GATEWAY_ROLE") or "User"
 
 
 def kept_cookies(text):
