@@ -273,7 +273,7 @@ function drawOverview() {
   $("tables").append(
     part("nodes", table(titles("node", "state", "role", "engine", "labels"), run.nodes.map((one) => [
       one.name, mark(one.state === "ready", state(one.state)), state(one.role), one.engine, one.labels.join(", ")]))),
-    part("service", table(titles("service", "running", "where", "links", "last_error"), run.services.map((one) => [
+    part("services", table(titles("service", "running", "where", "links", "last_error"), run.services.map((one) => [
       one.name, mark(one.healthy, say("of", one.running, one.wanted)), one.hosts.join(", "), addresses(one.urls), one.last_error ? one.last_error.text : ""]))),
     part("registry", table(titles("image", "digest"), run.registry.map((one) => [`${one.repository}:${one.tag}`, one.digest.slice(0, 19)]))),
     part("volumes", ...volumesOf(nodes, titles, mark)));
