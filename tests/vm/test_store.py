@@ -62,6 +62,14 @@ def test_a_second_run_changes_nothing(figure):
     assert re.findall(r"changed=(\d+)", text) and set(re.findall(r"changed=(\d+)", text)) == {"0"}, text[-3000:]
 
 
+def test_the_store_alone_reads_no_package_lists():
+    """Without the report of preflight, the role sees for itself that the programs are there: the package source may be away."""
+    before = [on(name, "stat -c %y /var/lib/apt/lists/partial") for name in (MASTER, NODE)]
+    text = play("site.yml", "--tags", "store").stdout
+    assert set(re.findall(r"changed=(\d+)", text)) == {"0"}, text[-3000:]
+    assert [on(name, "stat -c %y /var/lib/apt/lists/partial") for name in (MASTER, NODE)] == before
+
+
 def test_an_image_is_pulled_by_its_digest_at_once(figure):
     digest = re.search(r"sha256:[0-9a-f]{64}", on(MASTER, "docker image inspect --format '{{.RepoDigests}}' localhost:5000/probe:1")).group(0)
     stamp = "/run/probe"

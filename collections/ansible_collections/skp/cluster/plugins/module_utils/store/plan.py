@@ -68,7 +68,7 @@ def from_lines(text, home):
     """What is on a node, from lines `file:line` (grep -H) of /proc/self/mounts, the exports file and the marker of a store.
 
     Returns {"mounted": None or {"source", "point", "type"}, "exports": text, "own": bool, "entries": [names]}. own: the directory, not mounted, holds
-    images; entries: some of what it holds, from lines `entry:name`.
+    images; entries: some of what it holds, from lines `entry:name`. Other lines are left out.
     """
     parts = {}
     for line in text.splitlines():
