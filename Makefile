@@ -65,7 +65,7 @@ test-vm: venv ## Small real machines under QEMU: NFS, reboots, the master away (
 	@pytest -q -s tests/vm
 
 .PHONY: test-k8s
-test-k8s: venv ## Airflow in pods: a one-node Kubernetes, compiled from Go modules, on the running lab (about 20 minutes, estimated)
+test-k8s: venv ## Airflow in pods: a one-node Kubernetes, compiled from Go modules, on the running lab (19 minutes; the first time, with the compiler, up to 53)
 	@pytest -q -s tests/k8s
 
 .PHONY: lint
