@@ -61,7 +61,7 @@ soak: venv ## Before a release: rounds of outages, all orders, large data, defau
 	@python tests/tools/suite.py soak
 
 .PHONY: test-vm
-test-vm: venv ## Small real machines under QEMU: NFS, reboots, the master away (as root, about 30 minutes, estimated)
+test-vm: venv ## Small real machines under QEMU: NFS, reboots, the master away (as root; more than an hour)
 	@pytest -q -s tests/vm
 
 .PHONY: test-k8s

@@ -119,7 +119,7 @@ def test_a_host_without_the_label_only_reads():
 
 STRANGER = """
 ip netns add stranger
-trap 'umount /mnt/stranger 2>/dev/null; ip netns del stranger' EXIT
+trap 'umount /mnt/stranger 2>/dev/null || true; ip netns del stranger' EXIT
 ip link add link eth1 name mv0 type macvlan mode bridge
 ip link set mv0 netns stranger
 ip netns exec stranger ip addr add 10.77.0.99/24 dev mv0
