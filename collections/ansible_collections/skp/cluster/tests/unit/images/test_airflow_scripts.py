@@ -191,7 +191,8 @@ def test_a_request_of_the_gateway_says_who_it_is_from(gateway):
     assert gateway.sender(SENT) == ("kim", "U")
 
 
-@pytest.mark.parametrize("change", [{"x-skp-gateway": ""}, {"x-skp-gateway": "abd"}, {"x-skp-gateway": "ab\u00e9"}, {"x-skp-account": ""}, {"x-skp-account": "-"}])
+@pytest.mark.parametrize("change", [
+    {"x-skp-gateway": ""}, {"x-skp-gateway": "abd"}, {"x-skp-gateway": "ab\u00e9"}, {"x-skp-account": ""}, {"x-skp-account": "-"}])
 def test_a_request_without_the_gateways_secret_or_an_account_is_nobodys(gateway, change):
     assert gateway.sender({**SENT, **change}) is None
 
