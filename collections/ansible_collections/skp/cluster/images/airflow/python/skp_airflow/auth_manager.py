@@ -13,23 +13,21 @@ from skp_airflow import gateway
 REMEMBERED_SECONDS = 30
 """How long the user of an account is not looked up again."""
 
-_numbers = {}
+_users = {}
+"""{account: (level whose role it has, number, until when that is believed)}."""
 
 
 def number_of(account, level):
     """The number of the account's user in Airflow. The user is made at the first request, and its role follows the level."""
     from sqlalchemy.exc import IntegrityError
 
-    number, until = _numbers.get((account, level), (0, 0))
-    if until < time.monotonic():
+    known_level, number, until = _users.get(account, ("", 0, 0))
+    if known_level != level or until < time.monotonic():
         try:
             number = _ensure(account, gateway.role_of(level))
         except IntegrityError:  # two first requests at once: the other one has made it
             number = _ensure(account, gateway.role_of(level))
-        # Of one account, only the level of now: its role was just set.
-        for known in [known for known in _numbers if known[0] == account]:
-            _numbers.pop(known, None)
-        _numbers[account, level] = (number, time.monotonic() + REMEMBERED_SECONDS)
+        _users[account] = (level, number, time.monotonic() + REMEMBERED_SECONDS)
     return number
 
 
