@@ -133,6 +133,17 @@ class Suite:
         self.failed: list[Job] = []
         self.running: list[Job] = []
         self.beside: Job | None = None
+        self.interrupted = False
+
+    def interrupt(self, _number: int, _frame: object) -> None:
+        """Handle a signal: it is noted, and acted on between two steps. Raised at once it could come between a command's start and its being noted."""
+        self.interrupted = True
+
+    def pause(self) -> None:
+        """Wait a moment. Raises KeyboardInterrupt where a signal has come."""
+        if self.interrupted:
+            raise KeyboardInterrupt
+        time.sleep(0.1)
 
     def start(self, name: str, argv: Sequence[str], follow: bool = False) -> Job:
         """Start a command."""
@@ -154,7 +165,7 @@ class Suite:
         jobs = [self.start(("%s %s" % (name, lane)).strip(), argv, follow=not lane) for lane, argv in commands.items()]
         waiting = list(jobs)
         while waiting:
-            time.sleep(0.1)
+            self.pause()
             for job in [job for job in waiting if job.poll() is not None]:
                 waiting.remove(job)
                 self.ended(job)
@@ -176,7 +187,7 @@ class Suite:
         """Whether the command in the background has not failed so far; with `wait`, whether it went well in the end."""
         job = self.beside
         while wait and job and job.poll() is None:
-            time.sleep(0.2)
+            self.pause()
         if job is None or job.poll() is None:
             return True
         if job in self.running:
@@ -199,19 +210,15 @@ class Suite:
         show("\n" + "\n".join(table(self.rows, time.monotonic() - self.began)))
 
 
-def interrupt(_number: int, _frame: object) -> None:
-    """Handle SIGTERM and SIGHUP as Ctrl-C. SIGINT too: a shell starts programs in the background with SIGINT ignored, and they would hand that on."""
-    raise KeyboardInterrupt
-
-
 def run(phases: Iterable[tuple[str, Commands]], background: tuple[str, Sequence[str]] | None = None, since: str = "", keep_going: bool = False) -> int:
     """Run a suite. Returns its exit code. The first phase that fails ends it, unless `keep_going`.
 
     background: name and command of what runs beside the phases; it starts with the phase that `since` names, by default with the first.
     """
-    for number in SIGNALS:
-        signal.signal(number, interrupt)
     suite = Suite()
+    # SIGTERM and SIGHUP as Ctrl-C. SIGINT too: a shell starts programs in the background with SIGINT ignored, and they would hand that on.
+    for number in SIGNALS:
+        signal.signal(number, suite.interrupt)
     good = True
     try:
         for name, commands in phases:

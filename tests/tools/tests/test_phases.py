@@ -135,3 +135,19 @@ phases.run([("one", {"": ["bash", "-c", %r], "beside": ["bash", "-c", %r]})], ba
     assert "interrupted" in printed and printed.count("stopped") == 3
     until(lambda: not any(map(alive, pids)))
     assert all((tmp_path / ("put-" + path.name)).exists() for path in files)
+
+
+def test_interrupted_while_it_starts_a_command_it_leaves_no_process_behind(tmp_path):
+    """The signal comes when the process is there and the suite has not noted it yet."""
+    code, text = run(tmp_path, """
+import os, signal
+start = phases.Job.__init__
+def interrupted(job, *words, **more):
+    start(job, *words, **more)
+    pathlib.Path(%r).write_text(str(job.process.pid))
+    os.kill(os.getpid(), signal.SIGINT)
+phases.Job.__init__ = interrupted
+sys.exit(phases.run([("one", {"": ["sleep", "300"]})]))
+""" % str(tmp_path / "pid"))
+    assert code == 130 and "interrupted" in text and "stopped" in text
+    assert not alive(int((tmp_path / "pid").read_text(encoding="ascii")))
