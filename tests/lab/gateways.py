@@ -11,17 +11,19 @@ import lablib
 import requests
 
 PORT = 8070
+PORTAINER_PORT = 8071
+"""Of Portainer alone: an origin of its own."""
 COOKIE = "__Host-skp"
 PATHS = {"jupyter": "/jupyter-skp/api/status", "spark": "/spark/json/", "history": "/history/api/v1/version", "airflow": "/airflow/api/v2/version",
-         "portainer": "/portainer/api/system/status", "overview": "/overview/services.json"}
+         "portainer": f":{PORTAINER_PORT}/api/users/me", "overview": "/overview/services.json"}
 """A page of each area, and of the overview."""
 LABELS = {"spark": "spark-master", "history": "spark-master"}
 """The label of an area's service, where it is not the area's name."""
 
 
 def url(path="/"):
-    """Where a browser finds it."""
-    return f"https://{lablib.address(lablib.labelled('nginx')[0])}:{PORT}{path}"
+    """Where a browser finds it. A path may begin with a port."""
+    return f"https://{lablib.address(lablib.labelled('nginx')[0])}{path if path.startswith(':') else f':{PORT}{path}'}"
 
 
 @functools.lru_cache(maxsize=None)

@@ -210,7 +210,7 @@ def test_the_page_on_the_network_names_every_port_of_ours():
     page = (ROOT / "docs/network.md").read_text(encoding="utf-8")
     shared = COLLECTION / "roles/_common"
     published = {re.search(r"default\((\d+)\)", entry["port"]).group(1) for entry in load(shared / "vars/main.yml")["__skp_ports"]}
-    assert len(published) == 12 and [port for port in published if not re.search(r"^\| %s \|.*`\w+_publish: none`" % port, page, re.MULTILINE)] == []
+    assert len(published) == 13 and [port for port in published if not re.search(r"^\| %s \|.*`\w+_publish: none`" % port, page, re.MULTILINE)] == []
     closed = ", ".join(map(str, load(shared / "defaults/main.yml")["skp_container_closed_ports"]))
     assert "`%s`" % closed in page
     checked = load(COLLECTION / "roles/preflight/defaults/main.yml")["preflight_ports"]

@@ -34,10 +34,10 @@ class Gateway(Witness):
         return gateways.ask(client, "GET", gateways.PATHS["jupyter"]).status_code == 200
 
     def ports(self):
-        return {gateways.PORT: set(self.nodes())}
+        return {gateways.PORT: set(self.nodes()), gateways.PORTAINER_PORT: set(self.nodes())}
 
     def secrets(self):
-        return {"gateway_ca_seed", "gateway_jupyter_token", "gateway_airflow_token"}
+        return {"gateway_ca_seed", "gateway_jupyter_token", "gateway_airflow_token", "gateway_portainer_password"}
 
     @contextlib.contextmanager
     def use(self):

@@ -16,6 +16,7 @@ import gateways
 import lablib
 import load
 import notebooks
+import portainers
 import pytest
 import requests
 from playwright.sync_api import expect, sync_playwright
@@ -285,6 +286,75 @@ def test_at_its_own_port_airflow_believes_no_header():
     client, _tokens = gateways.sign_in()
     forged = {"X-Skp-Account": "somebody", "X-Skp-Gateway": "0" * 64}
     assert gateways.ask(client, "GET", ME, headers=forged).json()["username"] == "skp:admin", "what a client sends of these headers is replaced"
+
+
+def portainer(client, method, path, **more):
+    """An answer of Portainer through the gateway."""
+    return gateways.ask(client, method, f":{gateways.PORTAINER_PORT}/api{path}", **more)
+
+
+def test_portainer_opens_without_a_login_of_its_own():
+    """As the gateway's account, whatever else the browser has of Portainer; only for those who may; and only while they may."""
+    ident, word = accounts.new(level="A")
+    client, _tokens = gateways.sign_in(ident, word)
+    try:
+        me = portainer(client, "GET", "/users/me").json()
+        assert (me["Username"], me["Role"]) == ("skp-gateway", 1)
+        assert portainers.nodes() == sorted(one["NodeName"] for one in portainer(client, "GET", f"/endpoints/{environment()}/docker/v2/agents").json())
+        client.cookies.set("portainer_api_key", "of its own port")
+        made = portainer(client, "POST", "/users", json={"username": ident, "password": word, "role": 2}, headers={"Authorization": "Bearer x"})
+        assert made.status_code == 200 and "Set-Cookie" not in made.headers, made.text
+        assert portainer(client, "DELETE", f"/users/{made.json()['Id']}").status_code == 204
+        found = gateways.ask(client, "GET", "/portainer/")
+        assert (found.status_code, found.headers["Location"]) == (302, gateways.url(f":{gateways.PORTAINER_PORT}/"))
+    finally:
+        accounts.as_admin("PUT", "/v1/accounts/" + ident, json={"active": False})
+    assert portainer(client, "GET", "/users/me").status_code == 401
+    user = gateways.sign_in(*accounts.new())[0]
+    assert portainer(user, "GET", "/users/me").status_code == 403
+    stranger = gateways.ask(gateways.session(), "GET", f":{gateways.PORTAINER_PORT}/", headers={"Accept": "text/html"})
+    assert (stranger.status_code, stranger.headers["Location"]) == (302, gateways.url("/?next=/portainer/"))
+
+
+def environment():
+    """The number of the one environment."""
+    return portainers.call("GET", "/endpoints")[0]["Id"]
+
+
+def test_a_gateway_that_starts_again_has_one_access_token(figures):
+    """The one of before is removed, and the sign-in goes on."""
+    client, _tokens = gateways.sign_in()
+    node, ident = lablib.task_container("gateway-skp")
+    before = lablib.on(node, "docker", "exec", ident, "cat", "/tmp/gateway/portainer.conf")
+    lablib.on(node, "docker", "kill", "-s", "KILL", ident)
+    figures["gateway: killed, Portainer open again after seconds"] = lablib.wait(
+        "Portainer through the gateway", lambda: portainer(client, "GET", "/users/me").status_code == 200, 60)[1]
+    after = lablib.execute("gateway-skp", "cat", "/tmp/gateway/portainer.conf")
+    assert after != before and after.startswith('proxy_set_header X-API-Key "ptr_')
+    number = portainer(client, "GET", "/users/me").json()["Id"]
+    login = portainers.login("skp-gateway", lablib.on(lablib.manager(), "cat", "/etc/skp/secrets/gateway_portainer_password").strip()).json()["jwt"]
+    tokens = requests.get(portainers.url(f"/users/{number}/tokens"), headers={"Authorization": "Bearer " + login}, timeout=30).json()
+    assert [one["description"] for one in tokens] == [f"gateway on {lablib.on(node, 'hostname').strip()}"]
+
+
+def test_a_script_in_a_page_of_jupyter_cannot_ask_portainer(person):
+    """In the browser of an admin who has signed in: it can ask what has the page's origin, and Portainer has another."""
+    page, name = person(), f"by-script-{uuid.uuid4().hex[:8]}"
+    page.goto(gateways.url())
+    sign_in(page, "admin", admin_word())
+    expect(page.locator("#links a").first).to_be_visible()
+    page.goto(gateways.url(gateways.PATHS["jupyter"]))
+    script = """async ([url, name, mode]) => {
+        const body = name ? JSON.stringify({username: name, password: name, role: 1}) : null;
+        const sent = {method: name ? "POST" : "GET", mode, credentials: "include", body};
+        try { return (await fetch(url, sent)).type; } catch (error) { return "refused"; }
+    }"""
+    address = gateways.url(f":{gateways.PORTAINER_PORT}/api/users")
+    assert page.evaluate(script, [gateways.url(gateways.PATHS["spark"]), "", "cors"]) == "basic", "the same origin"
+    assert page.evaluate(script, [address, "", "cors"]) == page.evaluate(script, [address, name, "cors"]) == "refused"
+    assert page.evaluate(script, [address, name, "no-cors"]) == "opaque"
+    assert name not in [user["Username"] for user in portainers.call("GET", "/users")]
+    assert page.goto(gateways.url(f":{gateways.PORTAINER_PORT}/api/users/me")).json()["Username"] == "skp-gateway", "a person who opens it is let in"
 
 
 # What is away, and what it costs ---------------------------------------------------------------------------------------------------------------------

@@ -43,6 +43,14 @@ options:
     description: Password of the helper account.
     type: str
     required: true
+  gateway:
+    description: Name of the account, an administrator, as which the gateway asks for people who have signed in there.
+    type: str
+    default: skp-gateway
+  gateway_password:
+    description: Password of that account. Without it there is no such account; one that is there is removed.
+    type: str
+    default: ""
   environment:
     description: Name of the environment, if it has to be made. An environment with O(url) is taken as it is, whatever its name.
     type: str
@@ -121,6 +129,8 @@ def main():
             "password": {"type": "str", "required": True, "no_log": True},
             "helper": {"type": "str", "default": "skp-helper"},
             "helper_password": {"type": "str", "required": True, "no_log": True},
+            "gateway": {"type": "str", "default": "skp-gateway"},
+            "gateway_password": {"type": "str", "default": "", "no_log": True},
             "environment": {"type": "str", "default": "cluster"},
             "url": {"type": "str", "default": ""},
             "agents": {"type": "int", "default": 0},

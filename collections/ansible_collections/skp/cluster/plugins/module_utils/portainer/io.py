@@ -116,7 +116,8 @@ def multipart(fields):
 def look(api, params):
     """The present state, as `plan.plan` takes it. Ends logged in, if anybody was let in."""
     found = dict(plan.EMPTY, users={}, environments=[])
-    # The helper first: if its password is right, the admin's is only tried.
+    # The calls after these are the helper's or the admin's. The helper before the admin: if its password is right, the admin's is only tried.
+    found["gateway"] = bool(params["gateway_password"]) and api.login(params["gateway"], params["gateway_password"])
     found["helper"] = api.login(params["helper"], params["helper_password"])
     found["admin"] = api.login(params["admin"], params["password"])
     if found["helper"] or found["admin"]:
@@ -130,7 +131,10 @@ def apply(api, step, params):
     if step["do"] == "create_environment":
         _until_agents_answer(api, step, params["timeout"])
         return
-    password = params["password"] if step["user"] == params["admin"] else params["helper_password"]
+    if step["do"] == "remove_user":
+        api.get("DELETE", "/users/%d" % step["id"])
+        return
+    password = {params["admin"]: params["password"], params["helper"]: params["helper_password"], params["gateway"]: params["gateway_password"]}[step["user"]]
     if step["do"] == "create_user":
         api.get("POST", "/users", {"username": step["user"], "password": password, "role": plan.ADMINISTRATOR})
     else:

@@ -4,20 +4,20 @@
 """Private to skp.cluster. What Portainer must be asked for through its HTTP API: pure functions of plain data.
 
     found = {
-        "admin": bool, "helper": bool        whether Portainer accepts the password of each account,
-        "users": {name: id}                  {} if nobody could log in,
+        "admin": bool, "helper": bool, "gateway": bool   whether Portainer accepts the password of each account,
+        "users": {name: id}                              {} if nobody could log in,
         "environments": [{"Id", "Name", "URL"}],
     }
 
-Two accounts, because Portainer stores a hash of the admin's password at its first start and does not look at the file again. The helper, whose password stays
-the same, gives the admin the new one after a rotation.
+Two accounts besides the gateway's, because Portainer stores a hash of the admin's password at its first start and does not look at the file again. The
+helper, whose password stays the same, gives the admin the new one after a rotation.
 """
 
 from __future__ import annotations
 
 from ..failure import Failure
 
-EMPTY = {"admin": True, "helper": False, "users": {}, "environments": []}
+EMPTY = {"admin": True, "helper": False, "gateway": False, "users": {}, "environments": []}
 """A Portainer that has just started for the first time; it has the admin from its command line. For check mode before that."""
 
 ADMINISTRATOR = 1
@@ -27,11 +27,12 @@ AGENT = 2
 
 
 def plan(found, wanted):
-    """The steps in their order: [{"do": create_user, set_password or create_environment, ...}]. Raises Failure where Portainer lets nobody in.
+    """The steps in their order: [{"do": create_user, set_password, remove_user or create_environment, ...}]. Raises Failure where Portainer lets nobody in.
 
-    wanted: {"admin": name, "helper": name, "environment": name, "url": address of the agents}.
+    wanted: {"admin": name, "helper": name, "gateway": name, "gateway_password": password, or "" for no such account, "environment": name,
+    "url": address of the agents}.
     """
-    return _accounts(found, wanted) + _environment(found, wanted)
+    return _accounts(found, wanted) + _gateway(found, wanted) + _environment(found, wanted)
 
 
 def _accounts(found, wanted):
@@ -51,6 +52,17 @@ def _accounts(found, wanted):
             "Portainer: it has no account named %s, found %s. Nothing was changed in it. Set portainer_admin to the name of the administrator."
             % (wrong, ", ".join(sorted(found["users"])) or "none"), kind="portainer_no_admin")
     return [{"do": "create_user", "user": wrong}]
+
+
+def _gateway(found, wanted):
+    """The account as which the gateway asks, with a password that nobody types."""
+    name = wanted["gateway"]
+    there = {"user": name, "id": found["users"].get(name)}
+    if not wanted["gateway_password"]:
+        return [dict(there, do="remove_user")] if name in found["users"] else []
+    if found["gateway"]:
+        return []
+    return [dict(there, do="set_password")] if name in found["users"] else [{"do": "create_user", "user": name}]
 
 
 def _environment(found, wanted):
@@ -78,7 +90,7 @@ def describe(step):
     """A step as a line for people."""
     if step["do"] == "create_environment":
         return "environment %(environment)s: %(url)s" % step
-    return "account %s: %s" % (step["user"], "new" if step["do"] == "create_user" else "new password")
+    return "account %s: %s" % (step["user"], {"create_user": "new", "set_password": "new password", "remove_user": "removed"}[step["do"]])
 
 
 def form(step):

@@ -8,12 +8,18 @@ import datetime
 import importlib.machinery
 import importlib.util
 import pathlib
+import signal
 import ssl
+import sys
 import threading
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "plugins/module_utils/portainer"))
+
+import portainer_standin  # noqa: E402  (the path above comes first)
 
 PROGRAM = pathlib.Path(__file__).parents[3] / "images/gateway/bin/skp-gateway"
 SEED = b"0123456789abcdef" * 4
@@ -121,3 +127,79 @@ def test_health_sees_whether_somebody_answers(program, monkeypatch):
     assert program.health()
     taken.close()
     assert program.health()
+
+
+# The access token of Portainer, before the stand-in ----------------------------------------------------------------------------------------------------
+
+WORD = "p" * 64
+
+
+@pytest.fixture
+def portainer(program, tmp_path, monkeypatch):
+    """A Portainer that the program can reach, with the account of the gateway."""
+    (tmp_path / "data").mkdir()
+    (tmp_path / "place").mkdir()
+    (tmp_path / "secrets/gateway_portainer_password").write_text(WORD, encoding="utf-8")
+    app = portainer_standin.Portainer(str(tmp_path / "data"), "s" * 64, "a" * 64)
+    app.add_user("skp-gateway", WORD, 1)
+    server = portainer_standin.serve(app, 0, "127.0.0.1")
+    monkeypatch.setattr(program, "PORTAINER", "127.0.0.1:%d" % server.server_address[1])
+    yield app
+    server.shutdown()
+    server.server_close()
+
+
+def test_one_access_token_per_gateway(program, portainer, monkeypatch):
+    """It is kept while Portainer takes it; a restart of the gateway replaces it; another gateway has another."""
+    first = program.portainer_key("")
+    assert program.portainer_key(first) == first and len(portainer.data["keys"]) == 1
+    second = program.portainer_key("")
+    assert second != first and len(portainer.data["keys"]) == 1, "the one of before the restart is removed"
+    assert program.ask("GET", "/users/me", {"X-API-Key": first})[0] == 401
+    monkeypatch.setattr(program.socket, "gethostname", lambda: "another")
+    assert program.portainer_key("") not in (first, second) and len(portainer.data["keys"]) == 2
+    assert program.ask("GET", "/users/me", {"X-API-Key": second}) == (200, {"Id": 2, "Username": "skp-gateway", "Role": 1})
+
+
+def test_a_portainer_that_has_lost_its_data_gives_another_token(program, portainer, tmp_path, monkeypatch):
+    """nginx is told, once."""
+    class Told(Exception):
+        """Ends the loop."""
+
+    class Nginx:
+        """Notes its signals."""
+
+        def send_signal(self, number):
+            signals.append(number)
+
+    def sleep(_seconds):
+        sleeps.append(1)
+        if len(sleeps) > 3:
+            raise Told
+    signals, sleeps = [], []
+    key = program.portainer_key("")
+    portainer.data["keys"] = []
+    monkeypatch.setattr(program.time, "sleep", sleep)
+    with pytest.raises(Told):
+        program.keep_key(Nginx(), key, "")
+    text = (tmp_path / "place/portainer.conf").read_text(encoding="utf-8")
+    assert signals == [signal.SIGHUP] and key not in text
+    assert program.ask("GET", "/users/me", {"X-API-Key": text.split('"')[1]})[0] == 200
+    assert (tmp_path / "place/portainer.conf").stat().st_mode & 0o777 == 0o600
+
+
+def test_without_an_account_yet_it_says_so_once(program, portainer, tmp_path, capsys):
+    (tmp_path / "secrets/gateway_portainer_password").write_text("canary", encoding="utf-8")
+    key, said = program.look_at_key("", "")
+    assert key == "" and "POST /api/auth: HTTP 422" in said
+    assert program.look_at_key("", said) == ("", said)
+    out = capsys.readouterr().out
+    assert out.count("no access token of Portainer") == 1 and "canary" not in out
+
+
+def test_a_portainer_that_is_away_keeps_its_token(program, portainer, monkeypatch):
+    key = program.portainer_key("")
+    monkeypatch.setattr(program, "PORTAINER", "127.0.0.1:1")
+    assert program.look_at_key(key, "")[0] == key
+    monkeypatch.setattr(program, "ask", lambda *_words: (503, None))
+    assert program.portainer_key(key) == key

@@ -23,12 +23,13 @@ PAGE = ROLES.parent / "images/gateway/page"
 TRUSTED = {"trusted_as_template": True} if "trusted_as_template" in inspect.signature(DataLoader.load_from_file).parameters else {}
 HOSTVARS = {"c%d" % number: {"ansible_host": "192.0.2.%d" % number} for number in (1, 2, 3)}
 SECRETS = {name: "%064x" % number for number, name in enumerate((
-    "gateway_ca_seed", "gateway_jupyter_token", "gateway_airflow_token", "jupyter_password", "jupyter_password_salt", "jupyter_health_token",
-    "jupyter_cookie_secret", "jupyter_gateway_token", "spark_auth_secret", "airflow_jwt_secret", "airflow_api_secret", "airflow_fernet_key",
+    "gateway_ca_seed", "gateway_jupyter_token", "gateway_airflow_token", "gateway_portainer_password", "jupyter_password", "jupyter_password_salt",
+    "jupyter_health_token", "jupyter_cookie_secret", "jupyter_gateway_token", "spark_auth_secret", "airflow_jwt_secret", "airflow_api_secret", "airflow_fernet_key",
     "airflow_admin_password", "airflow_docker_token", "mysql_airflow_password"), 1000)}
 ALL = {"skp": ["c1", "c2", "c3"], "master": ["c1"], "nginx": ["c1"], "flask": ["c2"], "mysql": ["c2"], "jupyter": ["c1"], "spark_master": ["c1"],
        "spark_worker": ["c1", "c2"], "airflow": ["c1"], "portainer": ["c2"]}
-PATHS = ["/jupyter-skp/", "/spark/", "/proxy/", "/history/", "/airflow/", "/portainer/"]
+PATHS = ["/jupyter-skp/", "/spark/", "/proxy/", "/history/", "/airflow/"]
+PORTAINER = "# Portainer, with an origin of its own"
 
 
 @functools.lru_cache(maxsize=None)
@@ -76,9 +77,10 @@ def config(groups=None, **variables):
     return next(item["content"] for item in service(groups, **variables)["configs"] if item["name"] == "nginx.conf")
 
 
-def locations(text):
-    """{location: its lines} of a configuration."""
-    return dict(re.findall(r"^        location ([^{]+) \{\n(.*?)^        \}$", text, re.DOTALL | re.MULTILINE))
+def locations(text, portainer=False):
+    """{location: its lines} of a configuration's server for most pages, or of the one for Portainer."""
+    part = text.partition(PORTAINER)[2 if portainer else 0]
+    return dict(re.findall(r"^        location ([^{]+) \{\n(.*?)^        \}$", part, re.DOTALL | re.MULTILINE))
 
 
 def listed(groups=None, **variables):
@@ -92,14 +94,15 @@ def test_a_path_exists_where_a_host_has_the_label():
     assert [name for name in found if name in PATHS] == PATHS
     assert listed() == {
         "/jupyter-skp/lab": ("JupyterLab", "jupyter", ""), "/spark/": ("Spark", "spark", ""), "/history/": ("Spark history", "history", ""),
-        "/airflow/": ("Airflow", "airflow", ""), "/portainer/": ("Portainer", "portainer", "portainer")}
-    for labels, gone in ((("jupyter",), PATHS[:1]), (("spark_master",), PATHS[1:4]), (("airflow",), PATHS[4:5]), (("portainer",), PATHS[5:])):
+        "/airflow/": ("Airflow", "airflow", ""), "/portainer/": ("Portainer", "portainer", "")}
+    for labels, gone in ((("jupyter",), PATHS[:1]), (("spark_master",), PATHS[1:4]), (("airflow",), PATHS[4:5]), (("portainer",), [])):
         assert [name for name in locations(config(without(*labels))) if name in PATHS] == [name for name in PATHS if name not in gone]
     assert locations(config(spark_recovery_mode="zookeeper")).keys().isdisjoint(PATHS[1:3]), "which master has the cluster changes"
 
 
 def test_whatever_is_behind_it_asks_the_auth_service_first():
     found, text = locations(config()), config()
+    assert text.count("if ($foreign) {") == text.count(" ssl;") == 2
     for path in PATHS:
         area = {"/jupyter-skp/": "jupyter", "/proxy/": "spark"}.get(path, path.strip("/"))
         assert "auth_request /_check/%s;" % area in found[path] and "internal;" in found["= /_check/%s" % area]
@@ -108,6 +111,8 @@ def test_whatever_is_behind_it_asks_the_auth_service_first():
     assert "auth_request /_check/overview;" in found["/overview/"] and "auth_request /_check/overview;" in found["= /overview/services.json"]
     proxied = {name for name, body in found.items() if "proxy_pass" in body and "auth_request" not in body}
     assert proxied == {"/v1/"} | {name for name in found if name.startswith("= /_check/")}, "nothing else goes on unasked"
+    other = locations(text, portainer=True)
+    assert set(other) == {"/page/", "@sign_in", "= /_check/portainer", "/"} and "auth_request /_check/portainer;" in other["/"]
     assert text.index("if ($foreign)") < text.index("location "), "pages of other origins are refused before anything"
 
 
@@ -138,8 +143,39 @@ def test_jupyter_gets_a_token_and_others_their_own_or_none():
     assert "include /run/secrets/gateway_airflow.conf;" in found["/airflow/"] and "proxy_set_header X-Skp-Level $level;" in found["/airflow/"]
     assert [path for path in PATHS if "gateway_airflow" in found[path]] == ["/airflow/"], "whoever has it is anybody in Airflow"
     assert {item["mode"] for item in secret.values()} == {"0400"} and {item["uid"] for item in secret.values()} == {"61008"}
-    assert value("__gateway_needs")["secrets"] == ["gateway_ca_seed", "gateway_jupyter_token", "gateway_airflow_token"]
-    assert value("__gateway_needs", without("jupyter", "airflow"))["secrets"] == ["gateway_ca_seed"]
+    assert value("__gateway_needs")["secrets"] == ["gateway_ca_seed", "gateway_jupyter_token", "gateway_airflow_token", "gateway_portainer_password"]
+    assert value("__gateway_needs", without("jupyter", "airflow", "portainer"))["secrets"] == ["gateway_ca_seed"]
+
+
+def test_portainer_has_an_origin_of_its_own():
+    text = config(gateway_portainer_port=9071)
+    assert "return 302 https://$host:9071/;" in locations(text)["/portainer/"] and "return 302 /portainer/;" in locations(text)["= /portainer"]
+    found = locations(text, portainer=True)
+    assert "listen 9071 ssl;" in text.partition(PORTAINER)[2] and "return 302 https://$host:8070/?next=/portainer/;" in found["@sign_in"]
+    assert "add_header" not in found["/"], "it would not have those of its server"
+    assert "proxy_pass http://$to;" in found["/"]
+    assert [port["target"] for port in service(gateway_portainer_port=9071)["ports"]] == [8070, 9071]
+    alone = without("portainer")
+    assert [port["target"] for port in service(alone)["ports"]] == [8070] and PORTAINER not in config(alone) and "portainer" not in config(alone)
+    assert service(gateway_publish="none")["ports"] == []
+
+
+def test_portainer_gets_an_access_token_of_its_own_account():
+    """Neither a token nor a cookie of the browser goes there with it: Portainer refuses the one, and forgets the token for the other."""
+    found = locations(config(), portainer=True)
+    for line in ('proxy_set_header Authorization "";', 'proxy_set_header Cookie "";', "proxy_hide_header Set-Cookie;", "include /tmp/gateway/portainer.conf;"):
+        assert line in found["/"], line
+    assert config().count("portainer.conf") == 1
+    env, files = service()["env"], {item["name"]: item["content"] for item in service()["secrets"]}
+    assert (env["SKP_GATEWAY_PORTAINER"], env["SKP_GATEWAY_PORTAINER_ACCOUNT"]) == ("portainer-skp:8050", "skp-gateway")
+    assert files["gateway_portainer_password"] == SECRETS["gateway_portainer_password"] and service()["hostname"] == "{{.Node.Hostname}}"
+    for groups, more in ((without("portainer"), {}), (ALL, {"portainer_gateway_account": ""})):
+        made_so = service(groups, **more)
+        assert "SKP_GATEWAY_PORTAINER" not in made_so["env"] and "gateway_portainer_password" not in json.dumps(made_so["secrets"])
+        assert "gateway_portainer_password" not in value("__gateway_needs", groups, **more)["secrets"]
+    own = locations(config(portainer_gateway_account=""), portainer=True)["/"]
+    assert "proxy_set_header Authorization $their_authorization;" in own and "portainer.conf" not in own and "$other_cookies" in own
+    assert listed(portainer_gateway_account="")["/portainer/"][2] == "portainer", "the page says that it asks for its own login"
 
 
 def test_several_jupyters_have_a_path_each():
@@ -160,7 +196,8 @@ def test_its_own_authority_or_the_sites_certificate(tmp_path):
     (tmp_path / "key").write_text("-----BEGIN PRIVATE KEY-----\nof a file\n", encoding="utf-8")
     given = {"gateway_certificate": "-----BEGIN CERTIFICATE-----\ngiven\n", "gateway_key": str(tmp_path / "key")}
     files = {item["name"]: item["content"] for item in service(**given)["secrets"]}
-    assert set(files) == {"gateway_certificate", "gateway_key", "gateway_jupyter.conf", "gateway_airflow.conf"} and "of a file" in files["gateway_key"]
+    assert set(files) == {"gateway_certificate", "gateway_key", "gateway_jupyter.conf", "gateway_airflow.conf", "gateway_portainer_password"}
+    assert "of a file" in files["gateway_key"]
     assert "gateway_ca_seed" not in value("__gateway_needs", **given)["secrets"] and "SKP_GATEWAY_NAMES" not in service(**given)["env"]
 
 
@@ -199,6 +236,7 @@ def test_behind_the_gateway_alone_services_publish_no_port():
     for found in (direct, nobody):
         assert {port: found[port] for port in PUBLISHED.values()} == dict.fromkeys(PUBLISHED.values(), "all")
     assert {port: alone[port] for port in PUBLISHED.values()} == {**dict.fromkeys(PUBLISHED.values(), "none"), 8070: "all"}
+    assert direct[8071] == alone[8071] == "all" and ports(without("portainer"))[8071] == "none"
     assert {port for port in direct if direct[port] != alone[port]} == {8010, 8030, 8031, 8040, 8050, 8060}, "programs' ports stay as they are"
     for groups, expose, shown in ((ALL, "direct", [8010]), (ALL, "gateway", []), (without("nginx"), "gateway", [8010])):
         lab = value("__jupyter_lab", groups, role="jupyter", skp_expose=expose)

@@ -42,6 +42,15 @@ def services(groups, **variables):
     return {one["name"]: one for one in found}
 
 
+def test_the_account_of_the_gateway_is_there_with_it():
+    behind = {**ALL, "nginx": ["c1"]}
+    assert value("__portainer_gateway", behind) and "gateway_portainer_password" in value("__portainer_needs", behind)["secrets"]
+    for groups, more in ((ALL, {}), (behind, {"portainer_gateway_account": ""})):
+        assert not value("__portainer_gateway", groups, **more) and "gateway_portainer_password" not in value("__portainer_needs", groups, **more)["secrets"]
+    for taken in ("admin", "skp-helper"):
+        assert "expected an account of its own" in value("__portainer_problems", behind, portainer_gateway_account=taken)[0]
+
+
 def test_server_and_agents():
     found = services(ALL)
     assert list(found) == ["portainer-skp-agent", "portainer-skp"], "Portainer makes its environment only when an agent answers"

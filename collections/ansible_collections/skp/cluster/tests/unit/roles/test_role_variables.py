@@ -136,6 +136,7 @@ def test_the_packet_filter_of_a_node():
                       jupyter_gateway_publish="none")
     assert found["nodes"] == ["10.0.0.1", "10.0.0.2", "10.0.0.3", "203.0.113.1", "203.0.113.2", "203.0.113.3"]
     assert [str(port) for port in found["published"]] == ["8010", "9999"]
+    # 8071 only where a host has the label portainer.
     assert [str(port) for port in found["published_anywhere"]] == ["8010", "8030", "8031", "9999", "8040", "8050", "8060", "8070"]
     assert found["allow_from"] == ["10.1.0.0/16", "10.2.0.5"]
     assert "2375-2377" in found["closed_ports"] and found["closed_networks"] == ["169.254.0.0/16"]
@@ -161,7 +162,7 @@ def test_ports_of_the_filter_are_those_of_the_roles():
         ("jupyter", "jupyter_port"), ("jupyter", "jupyter_restapiport"), ("spark", "spark_ui_port"), ("spark", "spark_history_port"),
         ("kafka", "kafka_outside_port"), ("mysql", "mysql_port"), ("postgresql", "postgresql_port"),
         ("airflow", "airflow_port"), ("airflow", "airflow_flower_port"), ("portainer", "portainer_port"),
-        ("auth", "auth_port"), ("gateway", "gateway_port"))}
+        ("auth", "auth_port"), ("gateway", "gateway_port"), ("gateway", "gateway_portainer_port"))}
 
 
 def test_a_port_that_is_not_published_may_be_used_by_others():

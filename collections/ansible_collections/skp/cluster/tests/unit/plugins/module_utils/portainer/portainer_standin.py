@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Not Portainer: a stand-in for it and its agent, for tests where the real images cannot be had.
 
-It answers the calls that skp.cluster makes as Portainer's documented HTTP API does (docs.portainer.io, api/docs and the swagger file of CE 2.x), takes
-the same command line, and keeps its data in --data. What it cannot show: TLS between server and agents, the agents' gossip (each asks the others here, by
-the name in AGENT_CLUSTER_ADDR), the signature (a plain hash of AGENT_SECRET here), the web page.
+It answers the calls that skp.cluster makes as Portainer's documented HTTP API does (docs.portainer.io, api/docs and the swagger file of CE 2.x), and those
+with an access token as its source of October 2024 does. It takes the same command line, and keeps its data in --data. What it cannot show: TLS between server
+and agents, the agents' gossip (each asks the others here, by the name in AGENT_CLUSTER_ADDR), the signature (a plain hash of AGENT_SECRET here), the web
+page.
 
 Started as `portainer` it is the server, as `agent` the agent.
 """
@@ -12,6 +13,7 @@ Started as `portainer` it is the server, as `agent` the agent.
 from __future__ import annotations
 
 import argparse
+import base64
 import hashlib
 import hmac
 import http.client
@@ -132,6 +134,7 @@ class Portainer:
                 self.data = json.load(stream)
         except FileNotFoundError:
             self.data = {"users": [], "environments": []}
+        self.data.setdefault("keys", [])
         if password and not self.data["users"]:
             self.add_user("admin", password, 1)
 
@@ -146,7 +149,7 @@ class Portainer:
 
     def add_user(self, name, password, role):
         salt = secrets.token_hex(8)
-        user = {"Id": len(self.data["users"]) + 1, "Username": name, "Role": role, "salt": salt, "hash": self.hash(password, salt)}
+        user = {"Id": max((item["Id"] for item in self.data["users"]), default=0) + 1, "Username": name, "Role": role, "salt": salt, "hash": self.hash(password, salt)}
         self.data["users"].append(user)
         self.save()
         return user
@@ -168,8 +171,7 @@ class Portainer:
             raise Refused(409, "Unable to create administrator user")
         if call == "POST /api/auth":
             return self.auth(json.loads(body))
-        if self.tokens.get((headers.get("Authorization") or "").partition("Bearer ")[2]) is None:
-            raise Refused(401, "A valid authorisation token is missing")
+        caller, signed_in = self.caller(method, headers)
         if call == "GET /api/users":
             return 200, [{key: user[key] for key in ("Id", "Username", "Role")} for user in self.data["users"]], {}
         if call == "POST /api/users":
@@ -178,13 +180,82 @@ class Portainer:
             return 200, self.data["environments"], {}
         if call == "POST /api/endpoints":
             return self.create_environment(headers, body)
-        user = re.fullmatch("PUT /api/users/([0-9]+)", call)
+        if call == "GET /api/users/me":
+            return 200, {key: self.user(caller)[key] for key in ("Id", "Username", "Role")}, {}
+        user = re.fullmatch("(PUT|DELETE) /api/users/([0-9]+)", call)
+        if user and method == "DELETE":
+            return self.remove_user(int(user.group(2)), caller)
         if user:
-            return self.update_user(int(user.group(1)), json.loads(body))
+            return self.update_user(int(user.group(2)), json.loads(body))
+        keys = re.fullmatch("(GET|POST|DELETE) /api/users/([0-9]+)/tokens(?:/([0-9]+))?", call)
+        if keys:
+            return self.access_tokens(method, int(keys.group(2)), keys.group(3), caller if signed_in else None, body)
         agents = re.fullmatch("GET /api/endpoints/([0-9]+)/docker(/v2/agents)", call)
         if agents:
             return 200, json.loads(self.through(self.environment(int(agents.group(1)))["URL"], agents.group(2))), {}
         raise Refused(404, "The stand-in has no %s" % call)
+
+    def caller(self, method, headers):
+        """(id of the user who asks, whether by a login). As api/http/security/bouncer.go and api/http/csrf of Portainer 2.24 do it."""
+        key, bearer = headers.get("X-API-Key") or "", (headers.get("Authorization") or "").partition("Bearer ")[2]
+        if key and bearer:
+            raise Refused(403, "api key and auth header are not allowed at the same time")
+        if method not in ("GET", "HEAD") and ("portainer_api_key=" in (headers.get("Cookie") or "") or not (key or bearer)):
+            raise Refused(403, "Forbidden - CSRF token not found in request")
+        if key:
+            for one in self.data["keys"]:
+                if hmac.compare_digest(one["digest"], hashlib.sha256(key.encode()).hexdigest()):
+                    return one["userId"], False
+            raise Refused(401, "Invalid JWT token")
+        if bearer not in self.tokens:
+            raise Refused(401, "A valid authorisation token is missing")
+        return self.tokens[bearer], True
+
+    def user(self, number):
+        for item in self.data["users"]:
+            if item["Id"] == number:
+                return item
+        raise Refused(404, "Unable to find a user with the specified identifier inside the database")
+
+    def access_tokens(self, method, number, key, caller, body):
+        """Access tokens of a user: its own, and only after a login."""
+        if caller is None:
+            raise Refused(401, "Auth not supported")
+        if caller != number:
+            raise Refused(403, "Permission denied to create user access token")
+        if method == "GET":
+            return 200, [self.shown(one) for one in self.data["keys"] if one["userId"] == number], {}
+        if method == "DELETE":
+            self.data["keys"] = [one for one in self.data["keys"] if one["id"] != int(key)]
+            self.save()
+            return 204, None, {}
+        given, user = json.loads(body), self.user(number)
+        if not given.get("description") or len(given["description"]) > 128:
+            raise Refused(400, "Invalid request payload")
+        if user["hash"] != self.hash(given.get("password", ""), user["salt"]):
+            raise Refused(403, "Current password doesn't match")
+        raw = "ptr_" + base64.b64encode(secrets.token_bytes(32)).decode()
+        self.data["last"] = self.data.get("last", 0) + 1
+        made = {"id": self.data["last"], "userId": number, "description": given["description"], "prefix": raw[4:11],
+                "digest": hashlib.sha256(raw.encode()).hexdigest()}
+        self.data["keys"].append(made)
+        self.save()
+        return 201, {"rawAPIKey": raw, "apiKey": self.shown(made)}, {}
+
+    @staticmethod
+    def shown(key):
+        """What an answer says of an access token."""
+        return {name: key[name] for name in ("id", "userId", "description", "prefix")}
+
+    def remove_user(self, number, caller):
+        if number in (1, caller):
+            raise Refused(403, "Cannot remove the initial admin account" if number == 1 else "Cannot remove your own user account")
+        self.user(number)
+        self.data["users"] = [item for item in self.data["users"] if item["Id"] != number]
+        self.data["keys"] = [one for one in self.data["keys"] if one["userId"] != number]
+        self.tokens = {token: owner for token, owner in self.tokens.items() if owner != number}
+        self.save()
+        return 204, None, {}
 
     def auth(self, given):
         for user in self.data["users"]:
@@ -211,9 +282,7 @@ class Portainer:
         return 200, {key: user[key] for key in ("Id", "Username", "Role")}, {}
 
     def update_user(self, number, given):
-        [user] = [item for item in self.data["users"] if item["Id"] == number] or [None]
-        if user is None:
-            raise Refused(404, "Unable to find a user with the specified identifier inside the database")
+        user = self.user(number)
         if given.get("password") and not given.get("newPassword"):
             raise Refused(400, "Existing password field specified without new password field.")
         self.strong(given["newPassword"])

@@ -42,6 +42,7 @@ def site(start, tmp_path, monkeypatch):
     found += [("127.0.0.1", start(standin.Agent(SECRET, name, lambda: found))) for name in ("n1", "n2")]
     app = standin.Portainer(str(tmp_path), SECRET, ADMIN)
     params = {"port": start(app), "admin": "admin", "password": ADMIN, "helper": "skp-helper", "helper_password": HELPER, "environment": "mine",
+              "gateway": "skp-gateway", "gateway_password": "",
               "url": "tcp://127.0.0.1:%d" % found[0][1], "agents": 2, "timeout": 1}
     return app, params, found
 
@@ -73,6 +74,23 @@ def test_a_new_password_after_a_rotation(site, tmp_path):
     # A container that starts again gets the file with a newer password, and does not look at it.
     assert standin.Portainer(str(tmp_path), SECRET, "e" * 64).data == app.data
     assert run(params, password="d" * 64, helper_password="f" * 64)["plan"] == ["account skp-helper: new password"]
+
+
+def test_the_account_of_the_gateway(site):
+    """It comes with a password, gets a new one after a rotation, also while the admin's changes too, and goes with the gateway, with its access tokens."""
+    app, params, _agents = site
+    run(params)
+    assert run(params, gateway_password="g" * 64)["plan"] == ["account skp-gateway: new"]
+    api = io.Api(params["port"])
+    assert api.login("skp-gateway", "g" * 64)
+    number = api.get("GET", "/users/me")["Id"]
+    assert {user["Id"]: user["Role"] for user in app.data["users"]}[number] == 1
+    api.get("POST", "/users/%d/tokens" % number, {"password": "g" * 64, "description": "x"})
+    assert not run(params, gateway_password="g" * 64)["changed"]
+    assert run(params, password="d" * 64, gateway_password="h" * 64)["plan"] == ["account admin: new password", "account skp-gateway: new password"]
+    assert not run(params, password="d" * 64, gateway_password="h" * 64)["changed"]
+    assert run(params, password="d" * 64)["plan"] == ["account skp-gateway: removed"] and app.data["keys"] == []
+    assert not run(params, password="d" * 64)["changed"]
 
 
 def test_nobody_is_let_in(site):
@@ -107,7 +125,7 @@ def test_agents_with_another_secret(site):
 
 def test_no_answer_at_all():
     with pytest.raises(Failure, match=r"POST /api/auth on port 1: no answer") as caught:
-        io.look(io.Api(1), {"helper": "h", "helper_password": HELPER, "admin": "a", "password": ADMIN})
+        io.look(io.Api(1), {"helper": "h", "helper_password": HELPER, "admin": "a", "password": ADMIN, "gateway_password": ""})
     assert caught.value.failure["kind"] == "portainer_silent"
 
 

@@ -10,7 +10,7 @@ from ansible_collections.skp.cluster.plugins.module_utils.failure import Failure
 from ansible_collections.skp.cluster.plugins.module_utils.portainer import plan
 
 URL = "tcp://tasks.portainer-skp-agent:9001"
-WANTED = {"admin": "admin", "helper": "skp-helper", "environment": "mine", "url": URL}
+WANTED = {"admin": "admin", "helper": "skp-helper", "gateway": "skp-gateway", "gateway_password": "", "environment": "mine", "url": URL}
 THERE = [{"Id": 7, "Name": "primary", "URL": URL}]
 USERS = {"admin": 1, "skp-helper": 2}
 
@@ -32,8 +32,20 @@ def test_steps(case, found, expected):
     assert steps(**found) == expected, case
 
 
+@pytest.mark.parametrize("case, password, found, expected", [
+    ("as it should be", "x", {"gateway": True, "users": {**USERS, "skp-gateway": 3}}, []),
+    ("the first gateway", "x", {"gateway": False}, ["account skp-gateway: new"]),
+    ("after a rotation", "x", {"gateway": False, "users": {**USERS, "skp-gateway": 3}}, ["account skp-gateway: new password"]),
+    ("no gateway any more", "", {"users": {**USERS, "skp-gateway": 3}}, ["account skp-gateway: removed"]),
+    ("never one", "", {}, []),
+])
+def test_the_account_of_the_gateway(case, password, found, expected):
+    assert steps({**WANTED, "gateway_password": password}, **found) == expected, case
+
+
 def test_before_the_first_run():
     assert len(plan.plan(plan.EMPTY, WANTED)) == 2
+    assert len(plan.plan(plan.EMPTY, dict(WANTED, gateway_password="x"))) == 3
     assert [step["do"] for step in plan.plan(plan.EMPTY, dict(WANTED, url=""))] == ["create_user"], "without agents there is no environment"
 
 
