@@ -24,8 +24,8 @@ TRUSTED = {"trusted_as_template": True} if "trusted_as_template" in inspect.sign
 HOSTVARS = {"c%d" % number: {"ansible_host": "192.0.2.%d" % number} for number in (1, 2, 3)}
 SECRETS = {name: "%064x" % number for number, name in enumerate((
     "gateway_ca_seed", "gateway_jupyter_token", "gateway_airflow_token", "gateway_portainer_password", "jupyter_password", "jupyter_password_salt",
-    "jupyter_health_token", "jupyter_cookie_secret", "jupyter_gateway_token", "spark_auth_secret", "airflow_jwt_secret", "airflow_api_secret", "airflow_fernet_key",
-    "airflow_admin_password", "airflow_docker_token", "mysql_airflow_password"), 1000)}
+    "jupyter_health_token", "jupyter_cookie_secret", "jupyter_gateway_token", "spark_auth_secret", "airflow_jwt_secret", "airflow_api_secret",
+    "airflow_fernet_key", "airflow_admin_password", "airflow_docker_token", "mysql_airflow_password"), 1000)}
 ALL = {"skp": ["c1", "c2", "c3"], "master": ["c1"], "nginx": ["c1"], "flask": ["c2"], "mysql": ["c2"], "jupyter": ["c1"], "spark_master": ["c1"],
        "spark_worker": ["c1", "c2"], "airflow": ["c1"], "portainer": ["c2"]}
 PATHS = ["/jupyter-skp/", "/spark/", "/proxy/", "/history/", "/airflow/"]

@@ -149,7 +149,8 @@ class Portainer:
 
     def add_user(self, name, password, role):
         salt = secrets.token_hex(8)
-        user = {"Id": max((item["Id"] for item in self.data["users"]), default=0) + 1, "Username": name, "Role": role, "salt": salt, "hash": self.hash(password, salt)}
+        number = max((item["Id"] for item in self.data["users"]), default=0) + 1
+        user = {"Id": number, "Username": name, "Role": role, "salt": salt, "hash": self.hash(password, salt)}
         self.data["users"].append(user)
         self.save()
         return user
