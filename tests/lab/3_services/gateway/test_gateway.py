@@ -343,7 +343,7 @@ def test_a_script_in_a_page_of_jupyter_cannot_ask_portainer(person):
     page.goto(gateways.url())
     sign_in(page, "admin", admin_word())
     expect(page.locator("#links a").first).to_be_visible()
-    page.goto(gateways.url(gateways.PATHS["jupyter"]))
+    page.goto(gateways.url("/jupyter-skp/lab"))
     script = """async ([url, name, mode]) => {
         const body = name ? JSON.stringify({username: name, password: name, role: 1}) : null;
         const sent = {method: name ? "POST" : "GET", mode, credentials: "include", body};

@@ -441,6 +441,7 @@ options:
         description:
           - More labels of the service. Two of them are for the table of C(playbooks/status.yml).
           - C(skp.url) is the address for people, such as C(http://{host}:8010/lab), where C({host}) stands for the address of each host that runs the service.
+            Several are separated by a space.
           - C(skp.login) says where the password lies, the path of a file on the managers or the name of a variable. Never the password itself.
         type: dict
       owns_data:

@@ -264,23 +264,26 @@ def _logs(service):
 
 
 def urls(service, hosts):
-    """Where people reach a service: its declared URL, else address and port, once for each host that runs it. [] if its port is not published.
+    """Where people reach a service: its declared URLs, else address and port, once for each host that runs it. [] if its port is not published.
 
     A URL whose port the service does not publish is not shown, unless it names a host of its own (a gateway).
     """
-    url = service["url"]
-    found = _PORT.match(url)
-    port = int(found.group(1)) if found else next((number for scheme, number in _DEFAULT_PORTS.items() if url.startswith(scheme)), None)
-    if url and "{host}" not in url:
-        return [url]
-    shown = []
+    declared = {url: _port_of(url) for url in service["url"].split()}
+    shown = [url for url in declared if "{host}" not in url]
+    if shown:
+        return shown
     for name in sorted(service["running"], key=natural_key):
         address = (hosts.get(name) or {}).get("address") or name
         address = "[%s]" % address if ":" in address else address
-        if url and port in service["ports"]:
-            shown.append(url.replace("{host}", address))
-        shown += ["%s:%d" % (address, number) for number in service["ports"] if not url or number != port]
+        shown += [url.replace("{host}", address) for url, port in declared.items() if port in service["ports"]]
+        shown += ["%s:%d" % (address, number) for number in service["ports"] if number not in declared.values()]
     return shown
+
+
+def _port_of(url):
+    """The port of a URL; None if it has none and its scheme neither."""
+    found = _PORT.match(url)
+    return int(found.group(1)) if found else next((number for scheme, number in _DEFAULT_PORTS.items() if url.startswith(scheme)), None)
 
 
 def _missing(site, answer, containers, findings):

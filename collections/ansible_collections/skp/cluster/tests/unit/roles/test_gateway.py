@@ -155,6 +155,8 @@ def test_portainer_has_an_origin_of_its_own():
     assert "add_header" not in found["/"], "it would not have those of its server"
     assert "proxy_pass http://$to;" in found["/"]
     assert [port["target"] for port in service(gateway_portainer_port=9071)["ports"]] == [8070, 9071]
+    assert service()["labels"]["skp.url"] == "https://{host}:8070 https://{host}:8071"
+    assert service(without("portainer"))["labels"]["skp.url"] == "https://{host}:8070"
     alone = without("portainer")
     assert [port["target"] for port in service(alone)["ports"]] == [8070] and PORTAINER not in config(alone) and "portainer" not in config(alone)
     assert service(gateway_publish="none")["ports"] == []

@@ -218,6 +218,8 @@ def test_another_manager_answers():
     ({"url": "http://{host}:8010/lab", "ports": [8010, 8011]}, ["http://10.0.0.1:8010/lab", "10.0.0.1:8011"]),
     ({"url": "http://{host}:8010/lab", "ports": []}, []),
     ({"url": "http://{host}/lab", "ports": [80]}, ["http://10.0.0.1/lab"]),
+    ({"url": "https://{host}:8070 https://{host}:8071", "ports": [8070, 8071, 8072]}, ["https://10.0.0.1:8070", "https://10.0.0.1:8071", "10.0.0.1:8072"]),
+    ({"url": "https://{host}:8070 https://{host}:8071", "ports": [8070]}, ["https://10.0.0.1:8070"]),
     ({"url": "https://door.example/lab", "ports": []}, ["https://door.example/lab"]),
     ({"ports": [9094]}, ["10.0.0.1:9094"]),
     ({"ports": [9094], "running": []}, []),
