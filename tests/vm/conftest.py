@@ -24,6 +24,12 @@ def pytest_configure(config):
         config.option.durations, config.option.durations_min = 20, 5
 
 
+def pytest_runtest_logreport(report):
+    """Show a failure at once: the tests take hours, and what is wrong may be seen on the machines now."""
+    if report.failed:
+        print("\n%s, %s: %s" % (report.nodeid, report.when, report.longreprtext[-3000:]), flush=True)
+
+
 def pytest_terminal_summary(terminalreporter):
     """The table of seconds."""
     for what, seconds in FIGURES:
