@@ -12,6 +12,8 @@ import witness
 NODES = ("c01", "c02", "c03")
 # Every container of the cluster, and since when it runs.
 RUNNING = "docker ps -q --no-trunc | xargs -r docker inspect --format '{{.Id}} {{.State.StartedAt}}' | sort"
+# Without the gateway, whose certificate has the names of its hosts: with another name it starts again.
+BESIDE_THE_GATEWAY = RUNNING.replace("{{.Id}} {{.State.StartedAt}}'", "{{.Id}} {{.State.StartedAt}} {{.Name}}' | grep -v /gateway-skp")
 
 
 @pytest.mark.soak
@@ -41,19 +43,19 @@ ALL = {"c01": "m01", "c02": "m02", "c03": "m03"}
 
 @pytest.mark.soak
 def test_renamed_hosts_keep_their_services_and_data(site):
-    """One host gets another name, then all of them, then the first names come back: the same machines, so no container stops, ids and data stay, nobody is
-    told to remove a live node, and a second run changes nothing.
+    """One host gets another name, then all of them, then the first names come back: the same machines, so no container but the gateway's stops, ids and data
+    stay, nobody is told to remove a live node, and a second run changes nothing.
     """
     witness.healthy()
-    kept, before = witness.keep(), lablib.look(RUNNING, NODES)
+    kept, before = witness.keep(), lablib.look(BESIDE_THE_GATEWAY, NODES)
     for names in (ONE, ALL):
         with lablib.edited_hosts(renamed(names)):
             assert "docker node rm" not in lablib.play(site).text
-            assert lablib.look(RUNNING, NODES) == before
+            assert lablib.look(BESIDE_THE_GATEWAY, NODES) == before
             if names is ALL:
                 assert lablib.play(site).changed == set()
     lablib.play(site)
-    assert lablib.look(RUNNING, NODES) == before
+    assert lablib.look(BESIDE_THE_GATEWAY, NODES) == before
     assert lablib.play(site).changed == set()
     witness.healthy()
     witness.check(kept)
