@@ -109,13 +109,13 @@ def test_a_host_without_the_label_only_reads():
     text = on(MASTER, "cat /etc/exports.d/skp.exports")
     try:
         on(MASTER, "printf '%s 10.77.0.12(ro,all_squash,sync,no_subtree_check)\\n' {0} > /etc/exports.d/skp.exports; exportfs -ra".format(HOME))
-        wait(lambda: not ok(NODE, new), SOON, "the right to be withdrawn")
+        wait(lambda: not ok(NODE, new), 30, "the right to be withdrawn")
         assert not ok(NODE, "ls {0}/jupyter".format(HOME)), "notebooks are for their user only"
         on(NODE, "test -f {0}/registry/.skp-registry-store".format(HOME))
     finally:
         play("site.yml", "--tags", "store")
     assert on(MASTER, "cat /etc/exports.d/skp.exports") == text
-    wait(lambda: ok(NODE, new), SOON, "the right to be back")
+    wait(lambda: ok(NODE, new), 30, "the right to be back")
 
 
 STRANGER = """

@@ -332,7 +332,7 @@ def test_a_gateway_that_starts_again_has_one_access_token(figures):
     after = lablib.execute("gateway-skp", "cat", "/tmp/gateway/portainer.conf")
     assert after != before and after.startswith('proxy_set_header X-API-Key "ptr_')
     number = portainer(client, "GET", "/users/me").json()["Id"]
-    login = portainers.login("skp-gateway", lablib.on(lablib.manager(), "cat", "/etc/skp/secrets/gateway_portainer_password").strip()).json()["jwt"]
+    login = portainers.login("skp-gateway", accounts.secret("gateway_portainer_password")).json()["jwt"]
     tokens = requests.get(portainers.url(f"/users/{number}/tokens"), headers={"Authorization": "Bearer " + login}, timeout=30).json()
     assert [one["description"] for one in tokens] == [f"gateway on {lablib.on(node, 'hostname').strip()}"]
 

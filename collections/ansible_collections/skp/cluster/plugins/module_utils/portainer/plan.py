@@ -45,24 +45,26 @@ def _accounts(found, wanted):
             "changed in it. Set portainer_admin_password to the password that %(admin)s has now, and run --tags portainer again." % wanted,
             kind="portainer_refused")
     wrong = wanted["helper" if found["admin"] else "admin"]
-    if wrong in found["users"]:
-        return [{"do": "set_password", "user": wrong, "id": found["users"][wrong]}]
-    if wrong == wanted["admin"]:
+    if wrong == wanted["admin"] and wrong not in found["users"]:
         raise Failure(
             "Portainer: it has no account named %s, found %s. Nothing was changed in it. Set portainer_admin to the name of the administrator."
             % (wrong, ", ".join(sorted(found["users"])) or "none"), kind="portainer_no_admin")
-    return [{"do": "create_user", "user": wrong}]
+    return [_account(found, wrong)]
 
 
 def _gateway(found, wanted):
     """The account as which the gateway asks, with a password that nobody types."""
     name = wanted["gateway"]
-    there = {"user": name, "id": found["users"].get(name)}
-    if not wanted["gateway_password"]:
-        return [dict(there, do="remove_user")] if name in found["users"] else []
-    if found["gateway"]:
-        return []
-    return [dict(there, do="set_password")] if name in found["users"] else [{"do": "create_user", "user": name}]
+    if wanted["gateway_password"]:
+        return [] if found["gateway"] else [_account(found, name)]
+    return [{"do": "remove_user", "user": name, "id": found["users"][name]}] if name in found["users"] else []
+
+
+def _account(found, name):
+    """The step after which an account has its password."""
+    if name in found["users"]:
+        return {"do": "set_password", "user": name, "id": found["users"][name]}
+    return {"do": "create_user", "user": name}
 
 
 def _environment(found, wanted):
